@@ -1,0 +1,179 @@
+//! What was found, ordered, with consequences folded beneath their root causes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ByHand, Entry, Evidence, Group, Subject};
+use crate::observation::Picture;
+
+/// How bad.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know; nothing is wrong.
+    Info,
+    /// Nothing fails yet; one more fault, or the next restart, will.
+    Warning,
+    /// Something fails now: a copy, a part of the clients, a safety net.
+    Error,
+    /// Keys cannot be read or written now, or data is being lost.
+    Critical,
+}
+
+/// How sure.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// The evidence leaves no other reading.
+    Certain,
+    /// It fits, but not enough was seen; the text says what is missing.
+    Suspected(String),
+}
+
+/// One occurrence of a finding.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Found {
+    /// The stable code, `HALF_MOVED_SLOT`.
+    pub code: String,
+    /// The kind of trouble.
+    pub group: Group,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub certainty: Certainty,
+    /// A healthy cluster may show this for a moment.
+    #[serde(default)]
+    pub settles: bool,
+    /// One sentence.
+    pub message: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Who said what.
+    pub evidence: Vec<Evidence>,
+    /// What to do.
+    pub by_hand: ByHand,
+}
+
+/// A finding that no other finding explains, with those that it explains.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RootCause {
+    /// The cause.
+    pub found: Found,
+    /// What follows from it, gravest first.
+    pub consequences: Vec<Found>,
+}
+
+/// The judgement of one observation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Report {
+    /// When the look began: milliseconds since 1970.
+    pub at_ms: u64,
+    /// Root causes, gravest first.
+    pub roots: Vec<RootCause>,
+    /// How many members anybody names.
+    pub known: usize,
+    /// How many of them showed their own table.
+    pub answered: usize,
+}
+
+impl Report {
+    /// The gravest severity of all root causes.
+    pub fn worst(&self) -> Option<Severity> {
+        self.roots.iter().map(|root| root.found.severity).max()
+    }
+
+    /// All findings, root causes first, each followed by its consequences.
+    pub fn all(&self) -> impl Iterator<Item = &Found> {
+        self.roots.iter().flat_map(|root| std::iter::once(&root.found).chain(&root.consequences))
+    }
+
+    /// Whether every member showed its own table: only then is silence of the report good news.
+    pub const fn is_complete(&self) -> bool {
+        self.known > 0 && self.known == self.answered
+    }
+}
+
+/// Orders the findings and folds consequences beneath their causes.
+///
+/// A finding is a consequence when another one, named in its `after` (directly or through a chain
+/// of `after`s), concerns a node, an address or a slot in common, or the whole cluster. It is
+/// folded beneath the first root in the order of the report that explains it.
+pub(super) fn assemble(
+    picture: &Picture<'_>,
+    mut found: Vec<Found>,
+    entries: &BTreeMap<String, &Entry>,
+) -> Report {
+    for one in &mut found {
+        one.evidence.sort();
+        one.evidence.dedup();
+    }
+    found.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| depth(&a.code, entries).cmp(&depth(&b.code, entries)))
+            .then_with(|| {
+                matches!(a.certainty, Certainty::Suspected(_))
+                    .cmp(&matches!(b.certainty, Certainty::Suspected(_)))
+            })
+            .then_with(|| a.code.cmp(&b.code))
+            .then_with(|| a.subject.cmp(&b.subject))
+            .then_with(|| a.message.cmp(&b.message))
+    });
+    let causes: Vec<Option<usize>> =
+        (0..found.len()).map(|effect| cause_of(effect, &found, entries)).collect();
+    let mut roots: Vec<RootCause> = Vec::new();
+    let mut place: BTreeMap<usize, usize> = BTreeMap::new();
+    for (number, one) in found.iter().enumerate() {
+        if causes[number].is_none() {
+            place.insert(number, roots.len());
+            roots.push(RootCause { found: one.clone(), consequences: Vec::new() });
+        }
+    }
+    for (number, one) in found.into_iter().enumerate() {
+        let mut root = number;
+        // `after` has no cycles (a test of the table), so this ends.
+        while let Some(cause) = causes[root] {
+            root = cause;
+        }
+        if root != number {
+            roots[place[&root]].consequences.push(one);
+        }
+    }
+    // A cause with a grave consequence stands before one that harms less by itself.
+    roots.sort_by_key(|root| {
+        let gravest = root.consequences.iter().map(|c| c.severity).max();
+        std::cmp::Reverse(gravest.max(Some(root.found.severity)))
+    });
+    let silent = picture.silent_members().len();
+    let known = picture.members().count();
+    Report { at_ms: picture.observation().at_ms, roots, known, answered: known - silent }
+}
+
+fn cause_of(effect: usize, found: &[Found], entries: &BTreeMap<String, &Entry>) -> Option<usize> {
+    let causes = ancestors(&found[effect].code, entries);
+    (0..found.len()).find(|cause| {
+        *cause != effect
+            && causes.contains(&found[*cause].code)
+            && found[*cause].severity > Severity::Info
+            && found[*cause].subject.touches(&found[effect].subject)
+    })
+}
+
+/// The codes that explain a code directly.
+fn ancestors(code: &str, entries: &BTreeMap<String, &Entry>) -> Vec<String> {
+    entries
+        .get(code)
+        .map(|entry| entry.after.iter().map(|name| super::code_of(name)).collect())
+        .unwrap_or_default()
+}
+
+/// The longest chain of causes above a code: causes are listed before what they explain.
+fn depth(code: &str, entries: &BTreeMap<String, &Entry>) -> usize {
+    ancestors(code, entries).iter().map(|cause| 1 + depth(cause, entries)).max().unwrap_or(0)
+}

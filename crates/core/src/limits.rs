@@ -1,0 +1,40 @@
+//! Every bound, with its reason. Nothing that a peer sends may grow without one of these.
+
+/// Bytes of one line of RESP (a status, an error, a length). The longest real one is an error
+/// that quotes a command line; servers cut those at 128 bytes.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of one bulk string. `CLUSTER NODES` has about 150 bytes a node and up to about 100 KiB
+/// more where every slot is a range of its own; 1000 scattered nodes stay far below 16 MiB.
+pub const BULK_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of one reply with all its parts.
+pub const REPLY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Elements of all arrays of one reply. `CLUSTER SLOTS` of 16384 single slots with five nodes
+/// each has about 800,000.
+pub const REPLY_ELEMENTS_MAX: usize = 1_048_576;
+
+/// Arrays within arrays. `CLUSTER SLOTS` has four levels.
+pub const REPLY_DEPTH_MAX: usize = 8;
+
+/// Nodes of one cluster, addresses dialled in one look. The specification's own bound is 1000
+/// primaries; beyond this many addresses somebody is making them up.
+pub const NODES_MAX: usize = 5_000;
+
+/// Distinct rows of all tables of one look: some for each node that is seen in several states.
+pub const ROWS_MAX: usize = 200_000;
+
+/// Oddities kept for one reply: a garbage table has millions.
+pub const ODDITIES_MAX: usize = 20;
+
+/// Bytes of one text quoted from a peer in a message.
+pub const QUOTE_BYTES_MAX: usize = 200;
+
+/// Bytes of one pasted or recorded file.
+pub const PASTE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Nodes up to which each is asked for `CLUSTER SLOTS`, `SHARDS` and `LINKS`. These replies grow
+/// with the cluster, so all of them together grow with its square; beyond this number a sample
+/// tells the same.
+pub const FULL_REPLY_NODES_MAX: usize = 100;

@@ -1,0 +1,422 @@
+//! An observation, indexed for judging: who is a member, who says what about whom, who agrees.
+//!
+//! Everything here is derived from the [`Observation`] and nothing is decided. All iteration is in
+//! an order that depends only on the facts, never on the order in which answers arrived.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{BusIdentity, Fields, NodeRow, Observation, Said, Sighting, ViewRow};
+use crate::model::{Endpoint, Flag, NodeId, Product, SlotSet, Version};
+
+/// What a node is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// It may own slots.
+    Primary,
+    /// It copies a primary.
+    Replica,
+}
+
+/// One node id, and all that is said of it.
+#[derive(Debug, Default)]
+pub struct Member {
+    /// The sightings (numbers for [`Picture::sighting`]) that proved to be this id by
+    /// `CLUSTER MYID` or their own row. More than one: the id lives twice, or one process was
+    /// dialled by two addresses.
+    pub proved: Vec<usize>,
+    /// Sightings that did not tell their id, at an address that others record for this id.
+    pub presumed: Vec<usize>,
+    /// The row it shows about itself.
+    pub own_row: Option<u32>,
+    /// The distinct rows that others show about it, most observers first.
+    pub rows: Vec<RowSeen>,
+}
+
+/// A row and who shows it.
+#[derive(Debug)]
+pub struct RowSeen {
+    /// Number of the row.
+    pub row: u32,
+    /// The observers, numbers for [`Picture::sighting`], ascending.
+    pub by: Vec<usize>,
+}
+
+/// Observers who give the same slots to the same ids.
+#[derive(Debug)]
+pub struct Opinion {
+    /// The observers, ascending.
+    pub by: Vec<usize>,
+    /// Each owner with its slots, by id.
+    pub owners: BTreeMap<NodeId, SlotSet>,
+    /// All slots that have an owner in this opinion.
+    pub assigned: SlotSet,
+}
+
+/// The index over an [`Observation`].
+#[derive(Debug)]
+pub struct Picture<'a> {
+    seen: &'a Observation,
+    sightings: Vec<&'a Sighting>,
+    members: BTreeMap<NodeId, Member>,
+    ids: Vec<NodeId>,
+    places: Vec<Vec<(u32, u32)>>,
+    opinions: Vec<Opinion>,
+    at: BTreeMap<&'a Endpoint, usize>,
+    believed: BTreeMap<Endpoint, BTreeSet<NodeId>>,
+}
+
+impl<'a> Picture<'a> {
+    /// Builds the index. Time and memory are linear in the rows of all views.
+    pub fn new(seen: &'a Observation) -> Self {
+        let mut sightings: Vec<&Sighting> = seen.sightings.iter().collect();
+        sightings.sort_by(|a, b| a.from.cmp(&b.from));
+        let rows = seen.rows.as_slice();
+
+        let mut ids: Vec<NodeId> = rows.iter().map(|row| row.id).collect();
+        ids.extend(sightings.iter().filter_map(|sighting| sighting.myid.get().copied()));
+        ids.sort_unstable();
+        ids.dedup();
+        let number_of = |id: &NodeId| ids.binary_search(id).ok();
+        let subject: Vec<u32> = rows
+            .iter()
+            .map(|row| number_of(&row.id).and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX))
+            .collect();
+
+        let mut seen_by: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
+        let mut places = Vec::with_capacity(sightings.len());
+        for (observer, sighting) in sightings.iter().enumerate() {
+            let mut index = Vec::new();
+            if let Some(view) = sighting.nodes.get() {
+                index.reserve(view.rows.len());
+                for (place, shown) in view.rows.iter().enumerate() {
+                    let Some(number) = usize::try_from(shown.row).ok().filter(|n| *n < rows.len())
+                    else {
+                        continue;
+                    };
+                    seen_by[number].push(observer);
+                    index.push((subject[number], u32::try_from(place).unwrap_or(u32::MAX)));
+                }
+                index.sort_unstable();
+            }
+            places.push(index);
+        }
+
+        let mut picture = Self {
+            seen,
+            at: sightings.iter().enumerate().map(|(n, sighting)| (&sighting.from, n)).collect(),
+            sightings,
+            members: BTreeMap::new(),
+            ids,
+            places,
+            opinions: Vec::new(),
+            believed: BTreeMap::new(),
+        };
+        picture.gather_members(rows, seen_by);
+        picture.gather_opinions(rows);
+        picture
+    }
+
+    fn gather_members(&mut self, rows: &'a [NodeRow], seen_by: Vec<Vec<usize>>) {
+        for (number, by) in seen_by.into_iter().enumerate() {
+            let (row, number) = (&rows[number], u32::try_from(number).unwrap_or(u32::MAX));
+            if by.is_empty() || row.flags.has(Flag::Handshake) {
+                continue;
+            }
+            if let Some(endpoint) = row.address.client() {
+                self.believed.entry(endpoint).or_default().insert(row.id);
+            }
+            let member = self.members.entry(row.id).or_default();
+            if row.flags.has(Flag::Myself) {
+                member.proved.extend(&by);
+                member.own_row.get_or_insert(number);
+            } else {
+                member.rows.push(RowSeen { row: number, by });
+            }
+        }
+        for (number, sighting) in self.sightings.iter().enumerate() {
+            if let Some(id) = sighting.myid.get() {
+                self.members.entry(*id).or_default().proved.push(number);
+            }
+        }
+        let proved: BTreeSet<usize> =
+            self.members.values().flat_map(|member| member.proved.iter().copied()).collect();
+        for member in self.members.values_mut() {
+            member.proved.sort_unstable();
+            member.proved.dedup();
+            member.rows.sort_by(|a, b| {
+                b.by.len().cmp(&a.by.len()).then(rows[a.row as usize].cmp(&rows[b.row as usize]))
+            });
+        }
+        for (endpoint, ids) in &self.believed {
+            let Some(number) = self.at.get(endpoint).filter(|n| !proved.contains(n)) else {
+                continue;
+            };
+            for id in ids {
+                if let Some(member) = self.members.get_mut(id) {
+                    member.presumed.push(*number);
+                }
+            }
+        }
+    }
+
+    fn gather_opinions(&mut self, rows: &'a [NodeRow]) {
+        let mut groups: HashMap<Vec<(NodeId, &SlotSet)>, Vec<usize>> = HashMap::new();
+        for (observer, sighting) in self.sightings.iter().enumerate() {
+            let Some(view) = sighting.nodes.get() else { continue };
+            let mut claims: Vec<(NodeId, &SlotSet)> = view
+                .rows
+                .iter()
+                .filter_map(|shown| rows.get(usize::try_from(shown.row).ok()?))
+                .filter(|row| !row.slots.is_empty())
+                .map(|row| (row.id, &row.slots))
+                .collect();
+            claims.sort_unstable();
+            groups.entry(claims).or_default().push(observer);
+        }
+        let mut opinions: Vec<Opinion> = Vec::with_capacity(groups.len());
+        #[expect(clippy::iter_over_hash_type, reason = "sorted right below")]
+        for (claims, by) in groups {
+            let owners: BTreeMap<NodeId, SlotSet> =
+                claims.into_iter().map(|(id, slots)| (id, slots.clone())).collect();
+            let assigned = owners.values().flat_map(SlotSet::iter).collect::<SlotSet>();
+            opinions.push(Opinion { by, owners, assigned });
+        }
+        opinions.sort_by(|a, b| {
+            let key = |o: &Opinion| (o.by.len(), o.assigned.len());
+            key(b).cmp(&key(a)).then_with(|| a.by.cmp(&b.by))
+        });
+        self.opinions = opinions;
+    }
+
+    /// The observation itself.
+    pub const fn observation(&self) -> &'a Observation {
+        self.seen
+    }
+
+    /// All sightings, by address.
+    pub fn sightings(&self) -> impl Iterator<Item = (usize, &'a Sighting)> + '_ {
+        self.sightings.iter().copied().enumerate()
+    }
+
+    /// The sighting of a number.
+    ///
+    /// # Panics
+    /// When the number is none of [`Self::sightings`].
+    pub fn sighting(&self, number: usize) -> &'a Sighting {
+        self.sightings[number]
+    }
+
+    /// The sighting of a client address.
+    pub fn sighting_at(&self, endpoint: &Endpoint) -> Option<usize> {
+        self.at.get(endpoint).copied()
+    }
+
+    /// All node ids that anybody names (without handshakes), with what is said of them.
+    pub fn members(&self) -> impl Iterator<Item = (NodeId, &Member)> {
+        self.members.iter().map(|(id, member)| (*id, member))
+    }
+
+    /// What is said of an id.
+    pub fn member(&self, id: NodeId) -> Option<&Member> {
+        self.members.get(&id)
+    }
+
+    /// The row of a number.
+    ///
+    /// # Panics
+    /// When the number is of another observation.
+    pub fn row(&self, number: u32) -> &'a NodeRow {
+        &self.seen.rows.as_slice()[number as usize]
+    }
+
+    /// The numbers of the sightings that showed a table, ascending.
+    pub fn observers(&self) -> impl Iterator<Item = usize> + '_ {
+        self.sightings().filter(|(_, sighting)| sighting.nodes.get().is_some()).map(|(n, _)| n)
+    }
+
+    /// What one observer shows about one id.
+    pub fn view_of(&self, observer: usize, id: NodeId) -> Option<(&'a NodeRow, ViewRow)> {
+        let subject = u32::try_from(self.ids.binary_search(&id).ok()?).ok()?;
+        let index = self.places.get(observer)?;
+        let at = index.partition_point(|(number, _)| *number < subject);
+        let (_, place) = index.get(at).filter(|(number, _)| *number == subject)?;
+        let shown = *self.sightings[observer].nodes.get()?.rows.get(*place as usize)?;
+        Some((self.row(shown.row), shown))
+    }
+
+    /// All rows of one observer, in the order of its reply.
+    pub fn view(&self, observer: usize) -> impl Iterator<Item = (&'a NodeRow, ViewRow)> + '_ {
+        let view = self.sightings[observer].nodes.get();
+        view.into_iter()
+            .flat_map(|view| view.rows.iter())
+            .map(|shown| (self.row(shown.row), *shown))
+    }
+
+    /// Who the observer is: its proved id.
+    pub fn id_of(&self, observer: usize) -> Option<NodeId> {
+        let sighting = self.sightings[observer];
+        sighting.myid.get().copied().or_else(|| {
+            self.view(observer).find(|(row, _)| row.flags.has(Flag::Myself)).map(|(row, _)| row.id)
+        })
+    }
+
+    /// The observers' opinions on who owns what, most observers first. Healthy: exactly one.
+    pub fn opinions(&self) -> &[Opinion] {
+        &self.opinions
+    }
+
+    /// The opinion that most observers share.
+    pub fn agreed(&self) -> Option<&Opinion> {
+        self.opinions.first()
+    }
+
+    /// The slots of an id in the opinion that most observers share.
+    pub fn slots_of(&self, id: NodeId) -> SlotSet {
+        self.agreed().and_then(|opinion| opinion.owners.get(&id)).cloned().unwrap_or_default()
+    }
+
+    /// The ids that own slots in the opinion that most observers share: those who vote.
+    pub fn voters(&self) -> Vec<NodeId> {
+        self.agreed().map(|opinion| opinion.owners.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// The row that most observers show about an id; its own if nobody else lists it.
+    pub fn usual_row(&self, id: NodeId) -> Option<&'a NodeRow> {
+        let member = self.members.get(&id)?;
+        let number = member.rows.first().map(|seen| seen.row).or(member.own_row)?;
+        Some(self.row(number))
+    }
+
+    /// The row an id shows about itself.
+    pub fn own_row(&self, id: NodeId) -> Option<&'a NodeRow> {
+        self.members.get(&id)?.own_row.map(|number| self.row(number))
+    }
+
+    /// The best sighting of an id: one that proved it, else one presumed by address.
+    pub fn sighting_of(&self, id: NodeId) -> Option<&'a Sighting> {
+        let member = self.members.get(&id)?;
+        member.proved.first().or_else(|| member.presumed.first()).map(|n| self.sightings[*n])
+    }
+
+    /// The sighting in which an id proved to be itself: it is alive and answers clients.
+    pub fn proved(&self, id: NodeId) -> Option<&'a Sighting> {
+        self.members.get(&id)?.proved.first().map(|n| self.sightings[*n])
+    }
+
+    /// Where an id can be dialled: the address where it proved itself, else where most observers
+    /// believe it is.
+    pub fn endpoint(&self, id: NodeId) -> Option<Endpoint> {
+        self.proved(id)
+            .map(|sighting| sighting.from.clone())
+            .or_else(|| self.usual_row(id).and_then(|row| row.address.client()))
+    }
+
+    /// The ids that anybody records for this client address.
+    pub fn believed_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = NodeId> + '_ {
+        self.believed.get(endpoint).into_iter().flatten().copied()
+    }
+
+    /// What the bus port of an address said, if it was probed.
+    pub fn bus_at(&self, address: &Endpoint) -> Option<&'a Said<BusIdentity>> {
+        self.seen.bus.iter().find(|probe| probe.address == *address).map(|probe| &probe.said)
+    }
+
+    /// All bus probes that were answered, by address.
+    pub fn bus_answers(&self) -> Vec<(&'a Endpoint, &'a BusIdentity)> {
+        let mut answers: Vec<_> = self
+            .seen
+            .bus
+            .iter()
+            .filter_map(|probe| Some((&probe.address, probe.said.get()?)))
+            .collect();
+        answers.sort_by_key(|(address, _)| *address);
+        answers
+    }
+
+    /// Whether an id is alive somewhere: it answered a client or a bus probe.
+    pub fn is_alive(&self, id: NodeId) -> bool {
+        self.proved(id).is_some()
+            || self.seen.bus.iter().any(|probe| probe.said.get().is_some_and(|pong| pong.id == id))
+    }
+
+    /// What an id is: by its own words if it answered, else by what most observers say.
+    pub fn role(&self, id: NodeId) -> Option<Role> {
+        let row = self.own_row(id).or_else(|| self.usual_row(id))?;
+        if row.flags.has(Flag::Primary) {
+            Some(Role::Primary)
+        } else if row.flags.has(Flag::Replica) {
+            Some(Role::Replica)
+        } else {
+            None
+        }
+    }
+
+    /// The primary of a replica: by its own words, else by what most observers say.
+    pub fn primary_of(&self, id: NodeId) -> Option<NodeId> {
+        self.own_row(id).or_else(|| self.usual_row(id))?.primary
+    }
+
+    /// The replicas of a primary: by their own words, else by what most observers say.
+    pub fn replicas_of(&self, primary: NodeId) -> Vec<NodeId> {
+        self.members
+            .keys()
+            .copied()
+            .filter(|id| {
+                self.role(*id) == Some(Role::Replica) && self.primary_of(*id) == Some(primary)
+            })
+            .collect()
+    }
+
+    /// `INFO` of an id, if it proved itself and answered.
+    pub fn info_of(&self, id: NodeId) -> Option<&'a Fields> {
+        self.proved(id)?.info.get()
+    }
+
+    /// `CONFIG GET` of an id, if it proved itself and may be asked.
+    pub fn config_of(&self, id: NodeId) -> Option<&'a Fields> {
+        self.proved(id)?.config.get()
+    }
+
+    /// The server and version behind a sighting.
+    pub fn version(&self, sighting: &Sighting) -> Option<Version> {
+        let info = sighting.info.get()?;
+        info.get("valkey_version")
+            .and_then(|text| Version::parse(Product::Valkey, text))
+            .or_else(|| Version::parse(Product::Redis, info.get("redis_version")?))
+    }
+
+    /// The server and version of an id.
+    pub fn version_of(&self, id: NodeId) -> Option<Version> {
+        self.version(self.proved(id)?)
+    }
+
+    /// The greatest `cluster-node-timeout` anybody told, in milliseconds; the servers' default of
+    /// 15000 if nobody did.
+    pub fn node_timeout_ms(&self) -> u64 {
+        self.sightings
+            .iter()
+            .filter_map(|sighting| sighting.config.get()?.number("cluster-node-timeout"))
+            .max()
+            .unwrap_or(15_000)
+    }
+
+    /// A node for a sentence: where it is, and the head of its id.
+    pub fn name(&self, id: NodeId) -> String {
+        match self.endpoint(id) {
+            Some(endpoint) => format!("{endpoint} ({})", id.short()),
+            None => format!("node {}", id.short()),
+        }
+    }
+
+    /// The members that can be asked and did not show a table, by id: what is missing for a
+    /// complete view.
+    pub fn silent_members(&self) -> Vec<NodeId> {
+        self.members
+            .iter()
+            .filter(|(_, member)| {
+                !member.proved.iter().any(|n| self.sightings[*n].nodes.get().is_some())
+            })
+            .map(|(id, _)| *id)
+            .collect()
+    }
+}

@@ -1,0 +1,2 @@
+//! Bytes to facts, without IO. Parsing never fails: what cannot be read is an oddity, a fact about
+//! the node that said it.
