@@ -1,2 +1,5 @@
 //! Bytes to facts, without IO. Parsing never fails: what cannot be read is an oddity, a fact about
 //! the node that said it.
+
+pub mod cluster_nodes;
+pub mod info;
