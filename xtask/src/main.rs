@@ -1,8 +1,14 @@
-//! `cargo xtask`: demo, test, ci, codegen, tidy, new-finding, bench.
+//! `cargo xtask`: what one can do in this repository.
+//!
+//! `demo` and `test` are the two commands of the README; `ci` is what runs before anything lands.
 
+mod ci;
 mod codegen;
+mod new_finding;
+mod tidy;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -15,17 +21,40 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Installs what the tests need, then runs all of them.
+    Test,
+    /// What must pass before anything lands: test, fmt, clippy, tidy, codegen --check.
+    Ci,
     /// Writes findings/mod.rs, docs/findings and the other generated files.
     Codegen {
         /// Only say whether they are up to date.
         #[arg(long)]
         check: bool,
     },
+    /// Checks the house rules that no compiler checks.
+    Tidy,
+    /// Writes the file of a new finding.
+    NewFinding {
+        /// Its name in kebab case: half-moved-slot.
+        name: String,
+    },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Args::parse().task {
-        Task::Codegen { check } => codegen::run(&root(), check),
+fn main() -> ExitCode {
+    let root = root();
+    let done = match Args::parse().task {
+        Task::Test => ci::test(&root),
+        Task::Ci => ci::run(&root),
+        Task::Codegen { check } => codegen::run(&root, check),
+        Task::Tidy => tidy::run(&root),
+        Task::NewFinding { name } => new_finding::run(&root, &name),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The nouns of a Redis or Valkey Cluster as types: who a node is, what a slot is, where a node lives.
+//! The nouns of a Redis or Valkey Cluster as types: who a node is, what a slot is, where it lives.
 
 mod address;
 mod epoch;

@@ -345,7 +345,8 @@ mod tests {
         fn algebra_agrees_with_membership(a in sets(), b in sets(), probe in 0_u16..SLOT_COUNT) {
             let slot = Slot::new(probe).expect("in range");
             prop_assert_eq!(a.union(&b).contains(slot), a.contains(slot) || b.contains(slot));
-            prop_assert_eq!(a.intersection(&b).contains(slot), a.contains(slot) && b.contains(slot));
+            let both = a.contains(slot) && b.contains(slot);
+            prop_assert_eq!(a.intersection(&b).contains(slot), both);
             prop_assert_eq!(a.difference(&b).contains(slot), a.contains(slot) && !b.contains(slot));
             prop_assert_eq!(a.complement().len(), SLOT_COUNT - a.len());
             prop_assert_eq!(SlotSet::parse(&a.to_string()), Some(a.clone()));

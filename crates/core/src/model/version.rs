@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Product {
     /// Redis.
     Redis,
-    /// Valkey. It reports `redis_version:7.2.4` for compatibility; `valkey_version` is the true one.
+    /// Valkey. It reports `redis_version:7.2.4` for old clients; `valkey_version` is the true one.
     Valkey,
 }
 

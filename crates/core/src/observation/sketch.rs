@@ -216,8 +216,35 @@ fn healthy_sighting(n: usize, primaries: usize, total: usize, rows: &[NodeRow]) 
         ("cluster_current_epoch", &size),
         ("cluster_my_epoch", &epoch),
     ]);
+    sighting.info = Said::This(healthy_info(n, primaries, total, rows));
+    sighting.config = fields(&[
+        ("cluster-node-timeout", "15000"),
+        ("cluster-require-full-coverage", "yes"),
+        ("cluster-announce-ip", ""),
+        ("cluster-replica-no-failover", "no"),
+        ("cluster-replica-validity-factor", "10"),
+        ("cluster-preferred-endpoint-type", "ip"),
+    ]);
+    sighting.slots = Said::This(
+        rows.iter()
+            .filter(|row| !row.slots.is_empty())
+            .map(|row| SlotsRange {
+                slots: row.slots.clone(),
+                nodes: vec![SlotsNode {
+                    endpoint: Some(row.address.ip.clone()),
+                    port: row.address.port,
+                    id: Some(row.id),
+                    metadata: Fields::default(),
+                }],
+            })
+            .collect(),
+    );
+    sighting
+}
+
+fn healthy_info(n: usize, primaries: usize, total: usize, rows: &[NodeRow]) -> Fields {
     let run_id = format!("{:040x}", n + 1);
-    let replid = format!("{:040x}", shard + 77);
+    let replid = format!("{:040x}", rows[n].epoch.0 + 76);
     let mut info: Fields = [
         ("redis_version", "7.0.15"),
         ("redis_mode", "cluster"),
@@ -248,30 +275,7 @@ fn healthy_sighting(n: usize, primaries: usize, total: usize, rows: &[NodeRow]) 
         info.set("role", "master");
         info.set("connected_slaves", &((total - primaries) / primaries).to_string());
     }
-    sighting.info = Said::This(info);
-    sighting.config = fields(&[
-        ("cluster-node-timeout", "15000"),
-        ("cluster-require-full-coverage", "yes"),
-        ("cluster-announce-ip", ""),
-        ("cluster-replica-no-failover", "no"),
-        ("cluster-replica-validity-factor", "10"),
-        ("cluster-preferred-endpoint-type", "ip"),
-    ]);
-    sighting.slots = Said::This(
-        rows.iter()
-            .filter(|row| !row.slots.is_empty())
-            .map(|row| SlotsRange {
-                slots: row.slots.clone(),
-                nodes: vec![SlotsNode {
-                    endpoint: Some(row.address.ip.clone()),
-                    port: row.address.port,
-                    id: Some(row.id),
-                    metadata: Fields::default(),
-                }],
-            })
-            .collect(),
-    );
-    sighting
+    info
 }
 
 fn healthy_pong(row: &NodeRow) -> BusSighting {

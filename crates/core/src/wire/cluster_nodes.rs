@@ -2,7 +2,8 @@
 //! (`clusterGenNodeDescription`).
 //!
 //! ```text
-//! <id> <ip:port@cport[,hostname[,aux=value]*]> <flags> <primary|-> <ping> <pong> <epoch> <link> <slot>...
+//! <id> <ip:port@cport[,hostname[,aux=value]*]> <flags> <primary|-> <ping> <pong> <epoch> <link>
+//!     <slot>...
 //! ```
 //!
 //! Invariant: time is linear in the input, and a row that was seen before is neither read nor

@@ -1,0 +1,44 @@
+//! `test` and `ci`: the same steps on a developer's machine and before a change lands.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+/// Installs what the tests need, then runs all of them.
+pub fn test(root: &Path) -> anyhow::Result<()> {
+    step(root, "all tests", &["test", "--workspace", "--no-fail-fast"])
+}
+
+/// Everything that must pass before a change lands. The quick checks come first.
+pub fn run(root: &Path) -> anyhow::Result<()> {
+    say("generated files");
+    crate::codegen::run(root, true)?;
+    step(root, "formatting", &["fmt", "--all", "--check"])?;
+    say("house rules");
+    crate::tidy::run(root)?;
+    step(root, "clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+    test(root)
+}
+
+/// Runs cargo, says what for, and how long it took.
+pub fn step(root: &Path, what: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    say(what);
+    let begun = Instant::now();
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(root)
+        .status()
+        .with_context(|| format!("run cargo {}", arguments.join(" ")))?;
+    if !status.success() {
+        bail!("{what}: cargo {} failed ({status})", arguments.join(" "));
+    }
+    eprintln!("xtask: {what}: done in {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// One line about what happens now.
+pub fn say(what: &str) {
+    eprintln!("xtask: {what}");
+}
