@@ -1,0 +1,46 @@
+//! `cargo xtask bench`: figures as ratios against the peer in the same run, never a timed test.
+
+mod check;
+pub mod fake;
+mod measure;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Subcommand;
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub enum Bench {
+    /// `slotwright check` against `redis-cli --cluster check`: wall time, CPU, peak memory.
+    Check {
+        /// Runs of each command in each situation, after one that does not count.
+        #[arg(long, default_value_t = 15)]
+        runs: usize,
+    },
+    /// The stand-ins of a large cluster, until the process is ended.
+    #[command(hide = true)]
+    FakeCluster {
+        /// How many.
+        nodes: usize,
+        /// Milliseconds until they answer.
+        delay_ms: u64,
+    },
+    /// How long the diagnosis of a recorded observation takes.
+    #[command(hide = true)]
+    Diagnose {
+        /// The file.
+        file: std::path::PathBuf,
+    },
+}
+
+/// Runs a measurement.
+pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
+    match bench {
+        Bench::Check { runs } => check::run(root, *runs),
+        Bench::FakeCluster { nodes, delay_ms } => {
+            fake::serve(*nodes, Duration::from_millis(*delay_ms))
+        }
+        Bench::Diagnose { file } => check::diagnose(file),
+    }
+}
