@@ -140,10 +140,19 @@ impl Entry {
         code_of(self.name)
     }
 
-    /// The first line of the documentation of the module, without the heading.
-    pub fn summary(&self) -> &'static str {
-        let after = self.doc.iter().skip_while(|line| !line.contains("## What it means")).skip(1);
-        after.map(|line| line.trim()).find(|line| !line.is_empty()).unwrap_or_default()
+    /// The first sentence below *What it means*.
+    pub fn summary(&self) -> String {
+        let paragraph: Vec<&str> = self
+            .doc
+            .iter()
+            .map(|line| line.trim())
+            .skip_while(|line| !line.starts_with("## What it means"))
+            .skip(1)
+            .skip_while(|line| line.is_empty())
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let text = paragraph.join(" ");
+        text.split_once(". ").map_or(text.clone(), |(first, _)| format!("{first}."))
     }
 }
 
