@@ -3,3 +3,4 @@
 
 pub mod cluster_nodes;
 pub mod info;
+pub mod resp;
