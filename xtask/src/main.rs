@@ -4,6 +4,7 @@
 
 mod ci;
 mod codegen;
+mod fuzz;
 mod new_finding;
 mod tidy;
 
@@ -33,6 +34,31 @@ enum Task {
     },
     /// Checks the house rules that no compiler checks.
     Tidy,
+    /// Runs the parsers on millions of inputs.
+    Fuzz {
+        /// How many inputs, shared among the targets.
+        #[arg(long, default_value_t = 10_000_000)]
+        inputs: u64,
+        /// The seed that decides all of them.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// One target only.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// The same, in this very process.
+    #[command(hide = true)]
+    FuzzHere {
+        /// See `fuzz`.
+        #[arg(long)]
+        inputs: u64,
+        /// See `fuzz`.
+        #[arg(long)]
+        seed: u64,
+        /// See `fuzz`.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Writes the file of a new finding.
     NewFinding {
         /// Its name in kebab case: half-moved-slot.
@@ -47,6 +73,8 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&root),
         Task::Codegen { check } => codegen::run(&root, check),
         Task::Tidy => tidy::run(&root),
+        Task::Fuzz { inputs, seed, only } => fuzz::launch(&root, inputs, seed, only.as_deref()),
+        Task::FuzzHere { inputs, seed, only } => fuzz::run(inputs, seed, only.as_deref()),
         Task::NewFinding { name } => new_finding::run(&root, &name),
     };
     match done {
