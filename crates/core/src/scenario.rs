@@ -384,6 +384,12 @@ impl Scenario {
         self.act(Act::Kill(node))
     }
 
+    /// Then end a process as an orchestrator would.
+    #[must_use]
+    pub fn stop(self, node: Node) -> Self {
+        self.act(Act::Stop(node))
+    }
+
     /// Then start it again.
     #[must_use]
     pub fn start(self, node: Node, at: At) -> Self {

@@ -4,10 +4,13 @@
 
 use crate::diagnose::Entry;
 
+pub mod all_addresses_stale;
 pub mod slot_open;
+mod whereabouts;
 
 /// Every finding, by code.
 #[rustfmt::skip]
 pub static ALL: &[&Entry] = &[
+    &all_addresses_stale::ENTRY,
     &slot_open::ENTRY,
 ];

@@ -63,6 +63,9 @@ pub struct Picture<'a> {
     opinions: Vec<Opinion>,
     at: BTreeMap<&'a Endpoint, usize>,
     believed: BTreeMap<Endpoint, BTreeSet<NodeId>>,
+    bus: BTreeMap<&'a Endpoint, &'a Said<BusIdentity>>,
+    on_the_bus: BTreeSet<NodeId>,
+    names: BTreeMap<&'a str, &'a [String]>,
 }
 
 impl<'a> Picture<'a> {
@@ -110,6 +113,13 @@ impl<'a> Picture<'a> {
             places,
             opinions: Vec::new(),
             believed: BTreeMap::new(),
+            bus: seen.bus.iter().map(|probe| (&probe.address, &probe.said)).collect(),
+            on_the_bus: seen.bus.iter().filter_map(|probe| Some(probe.said.get()?.id)).collect(),
+            names: seen
+                .names
+                .iter()
+                .filter_map(|found| Some((found.name.as_str(), found.said.get()?.as_slice())))
+                .collect(),
         };
         picture.gather_members(rows, seen_by);
         picture.gather_opinions(rows);
@@ -318,25 +328,22 @@ impl<'a> Picture<'a> {
 
     /// What the bus port of an address said, if it was probed.
     pub fn bus_at(&self, address: &Endpoint) -> Option<&'a Said<BusIdentity>> {
-        self.seen.bus.iter().find(|probe| probe.address == *address).map(|probe| &probe.said)
+        self.bus.get(address).copied()
+    }
+
+    /// The addresses that the resolver gave for a name; empty when it was not asked or said no.
+    pub fn addresses_of(&self, name: &str) -> &'a [String] {
+        self.names.get(name).copied().unwrap_or_default()
     }
 
     /// All bus probes that were answered, by address.
     pub fn bus_answers(&self) -> Vec<(&'a Endpoint, &'a BusIdentity)> {
-        let mut answers: Vec<_> = self
-            .seen
-            .bus
-            .iter()
-            .filter_map(|probe| Some((&probe.address, probe.said.get()?)))
-            .collect();
-        answers.sort_by_key(|(address, _)| *address);
-        answers
+        self.bus.iter().filter_map(|(address, said)| Some((*address, said.get()?))).collect()
     }
 
     /// Whether an id is alive somewhere: it answered a client or a bus probe.
     pub fn is_alive(&self, id: NodeId) -> bool {
-        self.proved(id).is_some()
-            || self.seen.bus.iter().any(|probe| probe.said.get().is_some_and(|pong| pong.id == id))
+        self.proved(id).is_some() || self.on_the_bus.contains(&id)
     }
 
     /// What an id is: by its own words if it answered, else by what most observers say.

@@ -115,6 +115,50 @@ impl Sketch {
         self
     }
 
+    /// A node now lives at another host; the tables still say what they said, and its old address
+    /// refuses.
+    pub fn moves(&mut self, n: usize, host: &str) -> &mut Self {
+        let old = Self::at(n);
+        self.nodes[n].sighting.from = Endpoint::new(host, old.port);
+        let mut dead = Sighting::new(old.clone());
+        dead.ping = Said::Nothing(Silence::Refused);
+        self.nodes.push(Drawn { sighting: dead, table: None });
+        for probe in self.bus.iter_mut().filter(|probe| probe.address.host == old.host) {
+            probe.address.host = host.to_owned();
+        }
+        self.bus.push(BusSighting {
+            address: Endpoint::new(old.host, 16379),
+            said: Said::Nothing(Silence::Refused),
+        });
+        self
+    }
+
+    /// A node of no cluster: it has that id and shows only itself.
+    pub fn stranger(&mut self, id: NodeId, at: Endpoint, slots: SlotSet) -> &mut Self {
+        let mut sighting = Sighting::new(at.clone());
+        sighting.ping = Said::This(());
+        sighting.myid = Said::This(id);
+        let row = NodeRow {
+            id,
+            address: NodeAddress {
+                ip: String::new(),
+                port: at.port,
+                bus_port: Some(16379),
+                hostname: None,
+            },
+            flags: Flags::none().with(Flag::Primary).with(Flag::Myself),
+            primary: None,
+            epoch: ConfigEpoch(0),
+            link: LinkState::Connected,
+            slots,
+            open: Vec::new(),
+        };
+        set(&mut sighting.cluster_info, "cluster_known_nodes", "1");
+        self.nodes.retain(|node| node.sighting.from != at);
+        self.nodes.push(Drawn { sighting, table: Some(vec![row]) });
+        self
+    }
+
     /// All others flag a node: `Flag::Failed` with a broken link, for instance.
     pub fn flagged(&mut self, about: usize, flag: Flag, link: LinkState) -> &mut Self {
         self.rows_about(about, |row| {
