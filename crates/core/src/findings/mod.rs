@@ -5,6 +5,11 @@
 use crate::diagnose::Entry;
 
 pub mod all_addresses_stale;
+mod client_port;
+pub mod node_down;
+pub mod node_hung;
+pub mod node_loading;
+pub mod not_redis;
 pub mod slot_open;
 mod whereabouts;
 
@@ -12,5 +17,9 @@ mod whereabouts;
 #[rustfmt::skip]
 pub static ALL: &[&Entry] = &[
     &all_addresses_stale::ENTRY,
+    &node_down::ENTRY,
+    &node_hung::ENTRY,
+    &node_loading::ENTRY,
+    &not_redis::ENTRY,
     &slot_open::ENTRY,
 ];
