@@ -2,6 +2,7 @@
 //!
 //! `demo` and `test` are the two commands of the README; `ci` is what runs before anything lands.
 
+mod bench;
 mod ci;
 mod codegen;
 mod fuzz;
@@ -34,6 +35,12 @@ enum Task {
     },
     /// Checks the house rules that no compiler checks.
     Tidy,
+    /// Figures, as ratios against the peer in the same run.
+    Bench {
+        /// What is measured.
+        #[command(subcommand)]
+        what: bench::Bench,
+    },
     /// Runs the parsers on millions of inputs.
     Fuzz {
         /// How many inputs, shared among the targets.
@@ -75,6 +82,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(&root),
         Task::Fuzz { inputs, seed, only } => fuzz::launch(&root, inputs, seed, only.as_deref()),
         Task::FuzzHere { inputs, seed, only } => fuzz::run(inputs, seed, only.as_deref()),
+        Task::Bench { what } => bench::run(&root, &what),
         Task::NewFinding { name } => new_finding::run(&root, &name),
     };
     match done {

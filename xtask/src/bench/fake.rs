@@ -13,8 +13,8 @@ use anyhow::Context;
 use slotwright_core::model::{
     ConfigEpoch, Endpoint, Flag, Flags, NodeAddress, NodeId, SLOT_COUNT, SlotSet,
 };
-use slotwright_core::observation::{LinkState, NodeRow};
-use slotwright_core::wire::cluster_nodes;
+use slotwright_core::observation::{LinkState, NodeRow, Observation, Said, Sighting};
+use slotwright_core::wire::{cluster_nodes, info};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -48,6 +48,24 @@ pub fn serve(nodes: usize, delay: Duration) -> anyhow::Result<()> {
         println!("ready");
         std::future::pending::<anyhow::Result<()>>().await
     })
+}
+
+/// What a look at such a cluster shows, without any network.
+pub fn observation(nodes: usize) -> Observation {
+    let cluster = Cluster::healthy(nodes);
+    let mut seen = Observation::empty();
+    for number in 0..nodes {
+        let mut sighting = Sighting::new(endpoint(number));
+        sighting.ping = Said::This(());
+        sighting.myid = Said::This(cluster.rows[number].id);
+        let table = cluster.table(number);
+        sighting.nodes = Said::This(cluster_nodes::parse(table.as_bytes(), &mut seen.rows));
+        sighting.cluster_info = Said::This(info::parse(cluster.cluster_info(number).as_bytes()));
+        sighting.info = Said::This(info::parse(cluster.info(number).as_bytes()));
+        sighting.config = Said::This(SETTINGS.into_iter().collect());
+        seen.sightings.push(sighting);
+    }
+    seen
 }
 
 async fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
@@ -108,7 +126,7 @@ async fn answer_bus(
 /// The words of one request at the head of the bytes, and its length.
 fn request(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
     let mut at = 0;
-    let mut line = |at: &mut usize| {
+    let line = |at: &mut usize| {
         let rest = bytes.get(*at..)?;
         let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
         *at += end + 2;
@@ -142,9 +160,8 @@ impl Cluster {
         let primaries = nodes.div_ceil(2);
         let rows: Vec<NodeRow> = (0..nodes).map(|number| row(number, primaries)).collect();
         let line = |row: &NodeRow| cluster_nodes::render(row, 0, 1_700_000_000_000) + "\n";
-        let own = |row: &NodeRow| {
-            line(&NodeRow { flags: row.flags.with(Flag::Myself), ..row.clone() })
-        };
+        let own =
+            |row: &NodeRow| line(&NodeRow { flags: row.flags.with(Flag::Myself), ..row.clone() });
         Self {
             lines: rows.iter().map(line).collect(),
             own_lines: rows.iter().map(own).collect(),
@@ -162,10 +179,7 @@ impl Cluster {
             ("ping", _) => out.extend_from_slice(b"+PONG\r\n"),
             ("cluster", "myid") => bulk(out, &self.rows[number].id.to_string()),
             ("cluster", "nodes") => {
-                let mut table = self.lines[..number].concat();
-                table.push_str(&self.own_lines[number]);
-                table.push_str(&self.lines[number + 1..].concat());
-                bulk(out, &table);
+                bulk(out, &self.table(number));
             }
             ("cluster", "info") => bulk(out, &self.cluster_info(number)),
             ("cluster", "slots") => out.extend_from_slice(&self.slots),
@@ -174,20 +188,31 @@ impl Cluster {
             ("info", _) => bulk(out, &self.info(number)),
             ("config", "get") => out.extend_from_slice(&self.settings),
             ("acl", "whoami") => bulk(out, "default"),
-            ("acl", "list") => out.extend_from_slice(b"*1\r\n$26\r\nuser default on ~* &* +@all\r\n"),
+            ("acl", "list") => {
+                out.extend_from_slice(b"*1\r\n$26\r\nuser default on ~* &* +@all\r\n")
+            }
             ("function", "list") => out.extend_from_slice(b"*0\r\n"),
             ("dbsize", _) => out.extend_from_slice(b":1000\r\n"),
             ("time", _) => {
                 let now = std::time::SystemTime::now()
                     .duration_since(std::time::UNIX_EPOCH)
                     .unwrap_or_default();
-                let (seconds, micros) = (now.as_secs().to_string(), now.subsec_micros().to_string());
+                let (seconds, micros) =
+                    (now.as_secs().to_string(), now.subsec_micros().to_string());
                 out.extend_from_slice(b"*2\r\n");
                 bulk(out, &seconds);
                 bulk(out, &micros);
             }
             _ => out.extend_from_slice(b"-ERR unknown command\r\n"),
         }
+    }
+
+    /// `CLUSTER NODES` of a stand-in.
+    fn table(&self, number: usize) -> String {
+        let mut table = self.lines[..number].concat();
+        table.push_str(&self.own_lines[number]);
+        table.push_str(&self.lines[number + 1..].concat());
+        table
     }
 
     fn cluster_info(&self, number: usize) -> String {
@@ -229,7 +254,9 @@ impl Cluster {
             None => text.push_str("role:master\r\nconnected_slaves:1\r\n"),
         }
         let _ = write!(text, "master_replid:{:040x}\r\nmaster_repl_offset:1000\r\n", row.epoch.0);
-        text.push_str("# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\ndb0:keys=1000,expires=0\r\n");
+        text.push_str(
+            "# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\ndb0:keys=1000,expires=0\r\n",
+        );
         text.push_str("# Stats\r\n");
         for filler in 0..110 {
             let _ = write!(text, "some_statistic_number_{filler}:{}\r\n", filler * 1_234_567);
@@ -316,7 +343,8 @@ fn slots_reply(rows: &[NodeRow]) -> Vec<u8> {
     let mut out = Vec::new();
     array(&mut out, owners.len());
     for owner in owners {
-        let members: Vec<&NodeRow> = std::iter::once(owner).chain(replica_of(rows, owner)).collect();
+        let members: Vec<&NodeRow> =
+            std::iter::once(owner).chain(replica_of(rows, owner)).collect();
         let range = owner.slots.ranges()[0];
         array(&mut out, 2 + members.len());
         integer(&mut out, u64::from(range.first));
@@ -337,7 +365,8 @@ fn shards_reply(rows: &[NodeRow]) -> Vec<u8> {
     let mut out = Vec::new();
     array(&mut out, owners.len());
     for owner in owners {
-        let members: Vec<&NodeRow> = std::iter::once(owner).chain(replica_of(rows, owner)).collect();
+        let members: Vec<&NodeRow> =
+            std::iter::once(owner).chain(replica_of(rows, owner)).collect();
         let range = owner.slots.ranges()[0];
         array(&mut out, 4);
         bulk(&mut out, "slots");
@@ -392,25 +421,27 @@ fn links_reply(rows: &[NodeRow]) -> Vec<u8> {
     out
 }
 
+/// The settings of every stand-in.
+const SETTINGS: [(&str, &str); 13] = [
+    ("cluster-node-timeout", "15000"),
+    ("cluster-require-full-coverage", "yes"),
+    ("cluster-announce-ip", ""),
+    ("cluster-replica-validity-factor", "10"),
+    ("cluster-replica-no-failover", "no"),
+    ("cluster-allow-replica-migration", "yes"),
+    ("cluster-preferred-endpoint-type", "ip"),
+    ("maxmemory", "0"),
+    ("maxmemory-policy", "noeviction"),
+    ("appendonly", "no"),
+    ("save", "3600 1 300 100 60 10000"),
+    ("tcp-keepalive", "300"),
+    ("tls-cluster", "no"),
+];
+
 fn settings_reply() -> Vec<u8> {
-    let settings = [
-        ("cluster-node-timeout", "15000"),
-        ("cluster-require-full-coverage", "yes"),
-        ("cluster-announce-ip", ""),
-        ("cluster-replica-validity-factor", "10"),
-        ("cluster-replica-no-failover", "no"),
-        ("cluster-allow-replica-migration", "yes"),
-        ("cluster-preferred-endpoint-type", "ip"),
-        ("maxmemory", "0"),
-        ("maxmemory-policy", "noeviction"),
-        ("appendonly", "no"),
-        ("save", "3600 1 300 100 60 10000"),
-        ("tcp-keepalive", "300"),
-        ("tls-cluster", "no"),
-    ];
     let mut out = Vec::new();
-    array(&mut out, settings.len() * 2);
-    for (name, value) in settings {
+    array(&mut out, SETTINGS.len() * 2);
+    for (name, value) in SETTINGS {
         bulk(&mut out, name);
         bulk(&mut out, value);
     }

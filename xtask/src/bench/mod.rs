@@ -26,11 +26,11 @@ pub enum Bench {
         /// Milliseconds until they answer.
         delay_ms: u64,
     },
-    /// How long the diagnosis of a recorded observation takes.
+    /// How long the diagnosis alone takes, and which findings take most of it.
     #[command(hide = true)]
-    Diagnose {
-        /// The file.
-        file: std::path::PathBuf,
+    Judge {
+        /// How many nodes.
+        nodes: usize,
     },
 }
 
@@ -41,6 +41,9 @@ pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
         Bench::FakeCluster { nodes, delay_ms } => {
             fake::serve(*nodes, Duration::from_millis(*delay_ms))
         }
-        Bench::Diagnose { file } => check::diagnose(file),
+        Bench::Judge { nodes } => {
+            check::judge_each(*nodes);
+            check::judge(*nodes)
+        }
     }
 }

@@ -66,6 +66,7 @@ pub struct Picture<'a> {
     bus: BTreeMap<&'a Endpoint, &'a Said<BusIdentity>>,
     on_the_bus: BTreeSet<NodeId>,
     names: BTreeMap<&'a str, &'a [String]>,
+    replicas: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 impl<'a> Picture<'a> {
@@ -120,8 +121,10 @@ impl<'a> Picture<'a> {
                 .iter()
                 .filter_map(|found| Some((found.name.as_str(), found.said.get()?.as_slice())))
                 .collect(),
+            replicas: BTreeMap::new(),
         };
         picture.gather_members(rows, seen_by);
+        picture.gather_replicas();
         picture.gather_opinions(rows);
         picture
     }
@@ -167,6 +170,16 @@ impl<'a> Picture<'a> {
                 }
             }
         }
+    }
+
+    fn gather_replicas(&mut self) {
+        let mut replicas: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for id in self.members.keys() {
+            if let (Some(Role::Replica), Some(primary)) = (self.role(*id), self.primary_of(*id)) {
+                replicas.entry(primary).or_default().push(*id);
+            }
+        }
+        self.replicas = replicas;
     }
 
     fn gather_opinions(&mut self, rows: &'a [NodeRow]) {
@@ -365,13 +378,7 @@ impl<'a> Picture<'a> {
 
     /// The replicas of a primary: by their own words, else by what most observers say.
     pub fn replicas_of(&self, primary: NodeId) -> Vec<NodeId> {
-        self.members
-            .keys()
-            .copied()
-            .filter(|id| {
-                self.role(*id) == Some(Role::Replica) && self.primary_of(*id) == Some(primary)
-            })
-            .collect()
+        self.replicas.get(&primary).cloned().unwrap_or_default()
     }
 
     /// `INFO` of an id, if it proved itself and answered.
