@@ -261,6 +261,10 @@ pub struct BusSighting {
     pub address: Endpoint,
     /// The PONG, or why there is none.
     pub said: Said<BusIdentity>,
+    /// Whether the answer came over TLS; `None` when nothing answered. TLS is tried only when the
+    /// user asked for TLS, and first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_tls: Option<bool>,
 }
 
 /// The header of a PONG.

@@ -325,6 +325,7 @@ fn healthy_info(n: usize, primaries: usize, total: usize, rows: &[NodeRow]) -> F
 fn healthy_pong(row: &NodeRow) -> BusSighting {
     BusSighting {
         address: Endpoint::new(row.address.ip.clone(), 16379),
+        over_tls: Some(false),
         said: Said::This(BusIdentity {
             id: row.id,
             flags: row.flags.with(Flag::Myself),

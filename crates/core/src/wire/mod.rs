@@ -1,6 +1,7 @@
 //! Bytes to facts, without IO. Parsing never fails: what cannot be read is an oddity, a fact about
 //! the node that said it.
 
+pub mod bus;
 pub mod cluster_links;
 pub mod cluster_nodes;
 pub mod cluster_shards;

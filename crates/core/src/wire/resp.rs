@@ -126,10 +126,13 @@ struct Frame {
     map: bool,
 }
 
+/// What a whole bulk string becomes.
+type Wrap = fn(Vec<u8>) -> Value;
+
 /// What the header of a value asks for next.
 enum Head {
     Whole(Value),
-    Bulk { length: usize, wrap: fn(Vec<u8>) -> Value },
+    Bulk { length: usize, wrap: Wrap },
     Open { count: usize, map: bool },
 }
 
@@ -143,7 +146,7 @@ pub struct Decoder {
     searched: usize,
     open: Vec<Frame>,
     /// A bulk string whose length was read and whose bytes are awaited.
-    awaited: Option<(usize, fn(Vec<u8>) -> Value)>,
+    awaited: Option<(usize, Wrap)>,
     reply_bytes: usize,
     reply_elements: usize,
     broken: Option<RespError>,
@@ -333,7 +336,7 @@ fn head(line: &[u8]) -> Result<Head, RespError> {
     })
 }
 
-fn bulk(length: &[u8], wrap: fn(Vec<u8>) -> Value) -> Result<Head, RespError> {
+fn bulk(length: &[u8], wrap: Wrap) -> Result<Head, RespError> {
     let Some(length) = announced(length)? else { return Ok(Head::Whole(Value::Null)) };
     match usize::try_from(length) {
         Ok(length) if length <= BULK_BYTES_MAX => Ok(Head::Bulk { length, wrap }),
