@@ -129,6 +129,7 @@ impl Sketch {
         self.bus.push(BusSighting {
             address: Endpoint::new(old.host, 16379),
             said: Said::Nothing(Silence::Refused),
+            over_tls: None,
         });
         self
     }
