@@ -5,7 +5,12 @@
 use crate::diagnose::Entry;
 
 pub mod all_addresses_stale;
+pub mod aof_write_error;
+pub mod auth_mismatch;
 mod client_port;
+pub mod cluster_disabled_on_node;
+pub mod disk_error_misconf;
+pub mod maxmemory_reached;
 pub mod node_down;
 pub mod node_hung;
 pub mod node_loading;
@@ -17,6 +22,11 @@ mod whereabouts;
 #[rustfmt::skip]
 pub static ALL: &[&Entry] = &[
     &all_addresses_stale::ENTRY,
+    &aof_write_error::ENTRY,
+    &auth_mismatch::ENTRY,
+    &cluster_disabled_on_node::ENTRY,
+    &disk_error_misconf::ENTRY,
+    &maxmemory_reached::ENTRY,
     &node_down::ENTRY,
     &node_hung::ENTRY,
     &node_loading::ENTRY,
