@@ -3,7 +3,7 @@
 //! Everything here is derived from the [`Observation`] and nothing is decided. All iteration is in
 //! an order that depends only on the facts, never on the order in which answers arrived.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BusIdentity, Fields, NodeRow, Observation, Said, Sighting, ViewRow};
 use crate::model::{Endpoint, Flag, NodeId, Product, SlotSet, Version};
@@ -183,24 +183,25 @@ impl<'a> Picture<'a> {
     }
 
     fn gather_opinions(&mut self, rows: &'a [NodeRow]) {
-        let mut groups: HashMap<Vec<(NodeId, &SlotSet)>, Vec<usize>> = HashMap::new();
+        let (claims, claim_of) = number_claims(rows);
+        let mut groups: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
         for (observer, sighting) in self.sightings.iter().enumerate() {
             let Some(view) = sighting.nodes.get() else { continue };
-            let mut claims: Vec<(NodeId, &SlotSet)> = view
+            let mut shown: Vec<u32> = view
                 .rows
                 .iter()
-                .filter_map(|shown| rows.get(usize::try_from(shown.row).ok()?))
-                .filter(|row| !row.slots.is_empty())
-                .map(|row| (row.id, &row.slots))
+                .filter_map(|shown| *claim_of.get(usize::try_from(shown.row).ok()?)?)
                 .collect();
-            claims.sort_unstable();
-            groups.entry(claims).or_default().push(observer);
+            shown.sort_unstable();
+            groups.entry(shown).or_default().push(observer);
         }
         let mut opinions: Vec<Opinion> = Vec::with_capacity(groups.len());
-        #[expect(clippy::iter_over_hash_type, reason = "sorted right below")]
-        for (claims, by) in groups {
-            let owners: BTreeMap<NodeId, SlotSet> =
-                claims.into_iter().map(|(id, slots)| (id, slots.clone())).collect();
+        for (shown, by) in groups {
+            let owners: BTreeMap<NodeId, SlotSet> = shown
+                .into_iter()
+                .map(|number| claims[number as usize])
+                .map(|(id, slots)| (id, slots.clone()))
+                .collect();
             let assigned = owners.values().flat_map(SlotSet::iter).collect::<SlotSet>();
             opinions.push(Opinion { by, owners, assigned });
         }
@@ -433,4 +434,20 @@ impl<'a> Picture<'a> {
             .map(|(id, _)| *id)
             .collect()
     }
+}
+
+/// The distinct claims (an id and its slots, sorted), and for each row the number of its claim;
+/// `None` for a row without slots. Comparing numbers is what keeps a thousand views cheap.
+fn number_claims(rows: &[NodeRow]) -> (Vec<(NodeId, &SlotSet)>, Vec<Option<u32>>) {
+    let claim = |row: &NodeRow| (!row.slots.is_empty()).then_some(row.id);
+    let mut claims: Vec<(NodeId, &SlotSet)> =
+        rows.iter().filter_map(|row| Some((claim(row)?, &row.slots))).collect();
+    claims.sort_unstable();
+    claims.dedup();
+    let number = |row: &NodeRow| {
+        let at = claims.binary_search(&(claim(row)?, &row.slots)).ok()?;
+        u32::try_from(at).ok()
+    };
+    let numbers = rows.iter().map(number).collect();
+    (claims, numbers)
 }
