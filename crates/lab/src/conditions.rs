@@ -224,7 +224,10 @@ impl Row {
                 match bad {
                     Some(flag) => flag,
                     None if !self.connected && !has("myself") => "disconnected",
-                    None if !self.address.starts_with(address) => "at another address",
+                    // Its own address a node learns only from a MEET; a stale one harms nobody.
+                    None if !self.address.starts_with(address) && !has("myself") => {
+                        "at another address"
+                    }
                     None => return None,
                 }
             }

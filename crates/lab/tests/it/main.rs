@@ -1,0 +1,3 @@
+//! The lab against real servers, in one binary.
+
+mod acts;
