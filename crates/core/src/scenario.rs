@@ -6,13 +6,13 @@
 //! are numbered from 0: first the primaries, then the replicas, replica `p + k` of primary
 //! `k % p`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which node.
 pub type Node = usize;
 
 /// The three servers that tests run on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Server {
     /// Redis 7.0.15.
     #[serde(rename = "redis-7.0")]

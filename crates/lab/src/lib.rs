@@ -16,6 +16,7 @@ mod conditions;
 mod error;
 pub mod kept;
 mod layout;
+pub mod outcome;
 mod place;
 mod process;
 pub mod servers;
