@@ -10,11 +10,15 @@ pub mod auth_mismatch;
 mod client_port;
 pub mod cluster_disabled_on_node;
 pub mod disk_error_misconf;
+pub mod ghost_node_entries;
+mod islands;
 pub mod maxmemory_reached;
 pub mod node_down;
 pub mod node_hung;
+pub mod node_identity_lost;
 pub mod node_loading;
 pub mod not_redis;
+pub mod primary_noaddr_masked;
 pub mod slot_open;
 mod whereabouts;
 
@@ -26,10 +30,13 @@ pub static ALL: &[&Entry] = &[
     &auth_mismatch::ENTRY,
     &cluster_disabled_on_node::ENTRY,
     &disk_error_misconf::ENTRY,
+    &ghost_node_entries::ENTRY,
     &maxmemory_reached::ENTRY,
     &node_down::ENTRY,
     &node_hung::ENTRY,
+    &node_identity_lost::ENTRY,
     &node_loading::ENTRY,
     &not_redis::ENTRY,
+    &primary_noaddr_masked::ENTRY,
     &slot_open::ENTRY,
 ];
