@@ -5,9 +5,16 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use slotwright_core::scenario::Server;
+use slotwright_lab::servers;
 
 /// Installs what the tests need, then runs all of them.
 pub fn test(root: &Path) -> anyhow::Result<()> {
+    say("the servers that the tests run on");
+    for binary in servers::ensure(&Server::ALL, &say)? {
+        say(&format!("{}: {}", binary.server.name(), binary.version));
+    }
+    servers::ensure_network_tools(&say)?;
     step(root, "all tests", &["test", "--workspace", "--no-fail-fast"])
 }
 

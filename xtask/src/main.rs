@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod demo;
 mod fuzz;
 mod new_finding;
 mod tidy;
@@ -23,6 +24,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
+    /// The outage that slotwright exists for, on real servers, with all set-up.
+    Demo,
     /// Installs what the tests need, then runs all of them.
     Test,
     /// What must pass before anything lands: test, fmt, clippy, tidy, codegen --check.
@@ -76,6 +79,7 @@ enum Task {
 fn main() -> ExitCode {
     let root = root();
     let done = match Args::parse().task {
+        Task::Demo => demo::run(&root),
         Task::Test => ci::test(&root),
         Task::Ci => ci::run(&root),
         Task::Codegen { check } => codegen::run(&root, check),
