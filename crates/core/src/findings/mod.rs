@@ -7,12 +7,17 @@ use crate::diagnose::Entry;
 pub mod all_addresses_stale;
 pub mod aof_write_error;
 pub mod auth_mismatch;
+pub mod bus_one_way_partition;
+pub mod bus_port_blocked;
 mod client_port;
 pub mod cluster_disabled_on_node;
 pub mod disk_error_misconf;
 pub mod ghost_node_entries;
+mod hearing;
 mod islands;
 pub mod maxmemory_reached;
+pub mod minority_partition;
+pub mod mtu_blackhole;
 pub mod node_down;
 pub mod node_hung;
 pub mod node_identity_lost;
@@ -28,10 +33,14 @@ pub static ALL: &[&Entry] = &[
     &all_addresses_stale::ENTRY,
     &aof_write_error::ENTRY,
     &auth_mismatch::ENTRY,
+    &bus_one_way_partition::ENTRY,
+    &bus_port_blocked::ENTRY,
     &cluster_disabled_on_node::ENTRY,
     &disk_error_misconf::ENTRY,
     &ghost_node_entries::ENTRY,
     &maxmemory_reached::ENTRY,
+    &minority_partition::ENTRY,
+    &mtu_blackhole::ENTRY,
     &node_down::ENTRY,
     &node_hung::ENTRY,
     &node_identity_lost::ENTRY,
