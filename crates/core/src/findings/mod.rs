@@ -11,18 +11,27 @@ pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
 mod client_port;
 pub mod cluster_disabled_on_node;
+mod counted;
 pub mod disk_error_misconf;
+pub mod forgot_slot_owner;
+mod forgotten;
+pub mod forgotten_node_zombie;
+pub mod functions_missing;
 pub mod ghost_node_entries;
 mod hearing;
 mod islands;
+pub mod key_on_two_primaries;
+pub mod keys_in_foreign_slot;
 pub mod maxmemory_reached;
 pub mod minority_partition;
+pub mod mixed_versions;
 pub mod mtu_blackhole;
 pub mod node_down;
 pub mod node_hung;
 pub mod node_identity_lost;
 pub mod node_loading;
 pub mod not_redis;
+pub mod orphan_data_node;
 pub mod primary_noaddr_masked;
 pub mod slot_open;
 mod whereabouts;
@@ -37,15 +46,22 @@ pub static ALL: &[&Entry] = &[
     &bus_port_blocked::ENTRY,
     &cluster_disabled_on_node::ENTRY,
     &disk_error_misconf::ENTRY,
+    &forgot_slot_owner::ENTRY,
+    &forgotten_node_zombie::ENTRY,
+    &functions_missing::ENTRY,
     &ghost_node_entries::ENTRY,
+    &key_on_two_primaries::ENTRY,
+    &keys_in_foreign_slot::ENTRY,
     &maxmemory_reached::ENTRY,
     &minority_partition::ENTRY,
+    &mixed_versions::ENTRY,
     &mtu_blackhole::ENTRY,
     &node_down::ENTRY,
     &node_hung::ENTRY,
     &node_identity_lost::ENTRY,
     &node_loading::ENTRY,
     &not_redis::ENTRY,
+    &orphan_data_node::ENTRY,
     &primary_noaddr_masked::ENTRY,
     &slot_open::ENTRY,
 ];

@@ -1,0 +1,86 @@
+//! Primaries whose keys were counted per slot, and short words for long lists of slots.
+//!
+//! Shared by the findings on keys in the wrong place. Deliberately absent: nodes that know nobody
+//! (their keys are [`super::orphan_data_node`]) and nodes in the middle of an atomic slot
+//! migration, where keys stand on both sides by design.
+
+use crate::model::{NodeId, SlotSet};
+use crate::observation::{Census, Picture, Role, Sighting};
+
+/// A live primary with the keys it holds.
+pub(super) struct Counted<'a> {
+    /// Which.
+    pub id: NodeId,
+    /// What it said.
+    pub sighting: &'a Sighting,
+    /// Its keys.
+    pub census: &'a Census,
+    /// Slots with keys that it neither owns nor moves, by its own words.
+    pub foreign: SlotSet,
+}
+
+/// All live primaries whose keys were counted, by id.
+pub(super) fn primaries<'a>(seen: &Picture<'a>) -> Vec<Counted<'a>> {
+    let alone = seen.members().count() < 2;
+    seen.members()
+        .filter(|(id, _)| seen.role(*id) == Some(Role::Primary))
+        .filter_map(|(id, _)| {
+            let (sighting, row) = (seen.proved(id)?, seen.own_row(id)?);
+            let census = sighting.census.get()?;
+            let knows_nobody = sighting.nodes.get()?.rows.len() < 2;
+            if (knows_nobody && !alone) || is_migrating(sighting) {
+                return None;
+            }
+            let moving: SlotSet = row.open.iter().map(|mark| mark.slot()).collect();
+            let foreign = census.occupied().difference(&row.slots).difference(&moving);
+            Some(Counted { id, sighting, census, foreign })
+        })
+        .collect()
+}
+
+/// Whether an atomic slot migration has not come to its end at this node.
+pub(super) fn is_migrating(sighting: &Sighting) -> bool {
+    let jobs = sighting.migrations.get();
+    jobs.into_iter().flatten().any(|job| job.get("state").is_some_and(is_under_way))
+}
+
+/// Whether the `state` of a migration job is none of the last ones (`success`, `failed`,
+/// `cancelled` in Valkey; `completed`, `failed`, `canceled` in Redis).
+pub(super) fn is_under_way(state: &str) -> bool {
+    !matches!(state, "success" | "completed" | "failed" | "cancelled" | "canceled")
+}
+
+/// How many keys a census has in these slots.
+pub(super) fn keys_in(census: &Census, slots: &SlotSet) -> u64 {
+    slots.iter().filter_map(|slot| census.keys_in(slot)).sum()
+}
+
+/// Slots for a sentence: the first few ranges, and how many slots there are.
+pub(super) fn brief(slots: &SlotSet) -> String {
+    const SHOWN: usize = 4;
+    if slots.ranges().len() <= SHOWN {
+        return slots.to_string();
+    }
+    let first: Vec<String> = slots.ranges().iter().take(SHOWN).map(ToString::to_string).collect();
+    format!("{},... ({} slots)", first.join(","), slots.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut_and_a_short_one_is_not() {
+        assert_eq!(brief(&SlotSet::range(3, 9)), "3-9");
+        let scattered = SlotSet::parse("1,3,5,7,9-10").expect("slots");
+        assert_eq!(brief(&scattered), "1,3,5,7,... (6 slots)");
+    }
+
+    #[test]
+    fn last_states_of_both_products_are_known() {
+        assert!(is_under_way("snapshotting"));
+        for state in ["success", "failed", "cancelled", "completed", "canceled"] {
+            assert!(!is_under_way(state), "{state}");
+        }
+    }
+}
