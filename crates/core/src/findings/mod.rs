@@ -11,8 +11,10 @@ pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
 mod client_port;
 pub mod cluster_disabled_on_node;
+pub mod config_drift;
 mod counted;
 pub mod disk_error_misconf;
+pub mod endpoint_type_mixed;
 pub mod forgot_slot_owner;
 mod forgotten;
 pub mod forgotten_node_zombie;
@@ -22,6 +24,7 @@ mod hearing;
 mod islands;
 pub mod key_on_two_primaries;
 pub mod keys_in_foreign_slot;
+pub mod masterauth_missing;
 pub mod maxmemory_reached;
 pub mod minority_partition;
 pub mod mixed_versions;
@@ -30,9 +33,12 @@ pub mod node_down;
 pub mod node_hung;
 pub mod node_identity_lost;
 pub mod node_loading;
+pub mod node_timeout_too_small;
 pub mod not_redis;
 pub mod orphan_data_node;
+pub mod password_drift;
 pub mod primary_noaddr_masked;
+mod settings;
 pub mod slot_open;
 mod whereabouts;
 
@@ -45,13 +51,16 @@ pub static ALL: &[&Entry] = &[
     &bus_one_way_partition::ENTRY,
     &bus_port_blocked::ENTRY,
     &cluster_disabled_on_node::ENTRY,
+    &config_drift::ENTRY,
     &disk_error_misconf::ENTRY,
+    &endpoint_type_mixed::ENTRY,
     &forgot_slot_owner::ENTRY,
     &forgotten_node_zombie::ENTRY,
     &functions_missing::ENTRY,
     &ghost_node_entries::ENTRY,
     &key_on_two_primaries::ENTRY,
     &keys_in_foreign_slot::ENTRY,
+    &masterauth_missing::ENTRY,
     &maxmemory_reached::ENTRY,
     &minority_partition::ENTRY,
     &mixed_versions::ENTRY,
@@ -60,8 +69,10 @@ pub static ALL: &[&Entry] = &[
     &node_hung::ENTRY,
     &node_identity_lost::ENTRY,
     &node_loading::ENTRY,
+    &node_timeout_too_small::ENTRY,
     &not_redis::ENTRY,
     &orphan_data_node::ENTRY,
+    &password_drift::ENTRY,
     &primary_noaddr_masked::ENTRY,
     &slot_open::ENTRY,
 ];
