@@ -26,7 +26,7 @@ use crate::layout;
 use crate::place::{BUS_PORT, PORT, Place, make_folder};
 use crate::process::{Launch, Process};
 use crate::servers::{Binary, helper};
-use crate::watchdog::Watchdog;
+use crate::watchdog::{Debris, Watchdog};
 
 /// How long a server may take to answer a command of a scenario.
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);
@@ -107,6 +107,11 @@ impl Cluster {
         kept.register()?;
         self.nodes.iter_mut().for_each(|node| std::mem::forget(node.process.take()));
         Ok(kept)
+    }
+
+    /// What there is to clean up after it.
+    pub const fn debris(&self) -> &Debris {
+        self.watchdog.debris()
     }
 
     /// The addresses of these nodes, or of all that run.

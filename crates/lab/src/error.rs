@@ -49,6 +49,14 @@ pub enum Error {
         /// What was seen instead.
         seen: String,
     },
+    /// An act of a scenario failed.
+    #[error("{act}: {why}")]
+    Act {
+        /// The act.
+        act: String,
+        /// What went wrong.
+        why: String,
+    },
     /// The scenario asks for what cannot be: a bug in its data.
     #[error("the scenario cannot be carried out: {0}")]
     Scenario(String),

@@ -85,6 +85,14 @@ pub fn read(path: &Path) -> Result<Vec<Outcome>> {
     })
 }
 
+/// Writes [`track_record`] to a file.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_track_record(path: &Path, outcomes: &[Outcome]) -> Result<()> {
+    std::fs::write(path, track_record(outcomes)).doing(|| format!("writing {}", path.display()))
+}
+
 /// The table of `docs/track-record.md`: code by server.
 pub fn track_record(outcomes: &[Outcome]) -> String {
     let codes: BTreeSet<&str> = outcomes.iter().map(|outcome| outcome.code.as_str()).collect();

@@ -57,13 +57,15 @@ pub struct ProcessId {
 }
 
 impl ProcessId {
-    /// The running process of that number.
+    /// The running process of that number; one that has ended and waits to be buried is none.
     pub fn of(pid: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name of the program stands in brackets and may contain anything.
         let (_, rest) = stat.rsplit_once(')')?;
-        let started_ticks = rest.split_whitespace().nth(19)?.parse().ok()?;
-        Some(Self { pid, started_ticks })
+        let mut fields = rest.split_whitespace();
+        let state = fields.next()?;
+        let started_ticks = fields.nth(18)?.parse().ok()?;
+        (state != "Z").then_some(Self { pid, started_ticks })
     }
 
     /// Whether that very process still exists.
@@ -175,6 +177,11 @@ impl Watchdog {
     pub fn keep(&mut self) -> Result<Debris> {
         self.say("keep")?;
         Ok(self.debris.clone())
+    }
+
+    /// What it would clean up now.
+    pub const fn debris(&self) -> &Debris {
+        &self.debris
     }
 
     fn say(&mut self, line: &str) -> Result<()> {

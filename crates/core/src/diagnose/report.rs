@@ -93,6 +93,28 @@ impl Report {
         self.roots.iter().flat_map(|root| std::iter::once(&root.found).chain(&root.consequences))
     }
 
+    /// The report without findings that settle by themselves ([`Found::settles`]) and that the look
+    /// before did not have. What such a finding explained stands for itself again.
+    #[must_use]
+    pub fn confirmed_by(mut self, before: Option<&Self>) -> Self {
+        let seen_before = |found: &Found| {
+            before.is_some_and(|before| {
+                before.all().any(|f| f.code == found.code && f.subject.touches(&found.subject))
+            })
+        };
+        let stays = |found: &Found| !found.settles || seen_before(found);
+        let roots = std::mem::take(&mut self.roots).into_iter().flat_map(|mut root| {
+            root.consequences.retain(|found| stays(found));
+            if stays(&root.found) {
+                return vec![root];
+            }
+            let alone = |found| RootCause { found, consequences: Vec::new() };
+            root.consequences.into_iter().map(alone).collect()
+        });
+        self.roots = roots.collect();
+        self
+    }
+
     /// Whether every member showed its own table: only then is silence of the report good news.
     pub const fn is_complete(&self) -> bool {
         self.known > 0 && self.known == self.answered
@@ -176,4 +198,41 @@ fn ancestors(code: &str, entries: &BTreeMap<String, &Entry>) -> Vec<String> {
 /// The longest chain of causes above a code: causes are listed before what they explain.
 fn depth(code: &str, entries: &BTreeMap<String, &Entry>) -> usize {
     ancestors(code, entries).iter().map(|cause| 1 + depth(cause, entries)).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::Risk;
+
+    fn found(code: &str, settles: bool) -> Found {
+        Found {
+            code: code.to_owned(),
+            group: Group::Slots,
+            severity: Severity::Error,
+            certainty: Certainty::Certain,
+            settles,
+            message: String::new(),
+            subject: Subject::nodes([crate::model::NodeId::made_up(1)]),
+            evidence: Vec::new(),
+            by_hand: ByHand::of(Risk::ReadOnly),
+        }
+    }
+
+    fn report(roots: Vec<RootCause>) -> Report {
+        Report { at_ms: 0, roots, known: 1, answered: 1 }
+    }
+
+    #[test]
+    fn what_settles_counts_when_it_is_seen_twice() {
+        let passing = RootCause {
+            found: found("PASSING", true),
+            consequences: vec![found("LASTING", false), found("FLEETING", true)],
+        };
+        let look = report(vec![passing]);
+        let first = look.clone().confirmed_by(None);
+        let codes: Vec<&str> = first.all().map(|found| found.code.as_str()).collect();
+        assert_eq!(codes, ["LASTING"], "what it explained stands for itself");
+        assert_eq!(look.clone().confirmed_by(Some(&look)), look);
+    }
 }

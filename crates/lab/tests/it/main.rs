@@ -1,3 +1,4 @@
 //! The lab against real servers, in one binary.
 
 mod acts;
+mod clean_up;
