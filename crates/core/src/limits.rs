@@ -38,3 +38,11 @@ pub const PASTE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// with the cluster, so all of them together grow with its square; beyond this number a sample
 /// tells the same.
 pub const FULL_REPLY_NODES_MAX: usize = 100;
+
+/// Bytes of one `INFO` or `CLUSTER INFO`. A real `INFO` has 6 to 12 KiB; what is kept of a thousand
+/// nodes must stay small.
+pub const INFO_BYTES_MAX: usize = 64 * 1024;
+
+/// Nodes of a large cluster (see [`FULL_REPLY_NODES_MAX`]) that are asked for the replies that
+/// grow with it.
+pub const SAMPLE_NODES: usize = 10;

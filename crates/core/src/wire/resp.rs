@@ -155,9 +155,6 @@ pub struct Decoder {
 /// Memory that a finished element takes beside its bytes.
 const ELEMENT_BYTES: usize = std::mem::size_of::<Value>();
 
-/// Bytes that are done with are dropped from the front when there are this many.
-const COMPACT_BYTES: usize = 64 * 1024;
-
 impl Decoder {
     /// A decoder at the beginning of a stream.
     pub fn new() -> Self {
@@ -176,7 +173,8 @@ impl Decoder {
         if self.at == self.input.len() {
             self.input.clear();
             self.at = 0;
-        } else if self.at >= COMPACT_BYTES && self.at * 2 >= self.input.len() {
+        } else if self.at * 2 >= self.input.len() {
+            // Moves fewer bytes than were taken since the last time, so time stays linear.
             self.input.drain(..self.at);
             self.at = 0;
         }
@@ -186,6 +184,14 @@ impl Decoder {
     /// Bytes of memory that are held: input that waits, and elements of an unfinished reply.
     pub fn held_bytes(&self) -> usize {
         self.input.capacity() + self.reply_bytes + self.reply_elements * ELEMENT_BYTES
+    }
+
+    /// Gives back the memory of the input if nothing of it waits.
+    pub fn trim(&mut self) {
+        if self.at == self.input.len() {
+            self.input = Vec::new();
+            self.at = 0;
+        }
     }
 
     /// Whether nothing of a value was begun.

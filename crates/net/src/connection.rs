@@ -1,0 +1,286 @@
+//! One connection to one server: dial, handshake, one pipeline of questions at a time.
+//!
+//! Invariant: whatever the peer does, every question gets exactly one answer or [`Silence`], within
+//! the deadlines and the memory of its [`Share`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slotwright_core::observation::{Certificate, Silence};
+use slotwright_core::wire::resp::{self, Decoder, RespError, Value};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::command::Command;
+use crate::memory::{Memory, Share};
+use crate::target::Login;
+use crate::tls::Tls;
+
+/// How long each part of a conversation may take, and when all of it must be over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) connect: Duration,
+    pub(crate) handshake: Duration,
+    pub(crate) reply: Duration,
+    pub(crate) until: Instant,
+}
+
+impl Patience {
+    /// Each part may take all the time until then.
+    pub(crate) fn until(until: Instant) -> Self {
+        let all = Duration::from_secs(3600);
+        Self { connect: all, handshake: all, reply: all, until }
+    }
+
+    fn end_of(&self, part: Duration) -> Instant {
+        self.until.min(Instant::now() + part)
+    }
+}
+
+/// A stream of bytes that RESP can be spoken over: TCP, TLS, or a forwarded port.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// Spare room made before each read; doubles with the size of the answer.
+const READ_BYTES: usize = 4 * 1024;
+
+/// An open connection.
+pub(crate) struct Connection {
+    wire: Box<dyn Wire>,
+    decoder: Decoder,
+    share: Share,
+    patience: Patience,
+}
+
+/// What came of dialling: a stream, and the certificate if one was shown (also when refused).
+pub(crate) struct Dialled {
+    pub(crate) wire: Result<Box<dyn Wire>, Silence>,
+    pub(crate) certificate: Option<Certificate>,
+}
+
+/// Connects, and shakes hands when TLS is wanted.
+pub(crate) async fn dial(
+    address: SocketAddr,
+    host: &str,
+    tls: Option<&Tls>,
+    patience: &Patience,
+) -> Dialled {
+    let stream = match timeout_at(patience.end_of(patience.connect), connect(address)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Dialled { wire: Err(silence_of(&error)), certificate: None },
+        Err(_) => return Dialled { wire: Err(Silence::TimedOut), certificate: None },
+    };
+    let Some(tls) = tls else {
+        return Dialled { wire: Ok(Box::new(stream)), certificate: None };
+    };
+    let Some(name) = tls.name_for(host) else {
+        let why = Silence::Tls("the host is no name that TLS can ask for".to_owned());
+        return Dialled { wire: Err(why), certificate: None };
+    };
+    let (connector, eye) = tls.connector();
+    let shaken =
+        timeout_at(patience.end_of(patience.handshake), connector.connect(name, stream)).await;
+    let wire: Result<Box<dyn Wire>, Silence> = match shaken {
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(error)) => Err(handshake_silence(&error)),
+        Err(_) => Err(Silence::NoReply),
+    };
+    Dialled { wire, certificate: eye.certificate() }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Connection {
+    /// Speaks RESP over a stream.
+    pub(crate) fn over(wire: Box<dyn Wire>, memory: &Arc<Memory>, patience: Patience) -> Self {
+        Self { wire, decoder: Decoder::new(), share: Share::of(memory), patience }
+    }
+
+    /// Sends all questions at once, a login in front if there is one, and hands over each answer
+    /// as it comes. An error reply is a silence. Returns what was wrong with the login.
+    pub(crate) async fn ask(
+        &mut self,
+        login: Option<&Login>,
+        commands: &[Command],
+        mut answer: impl FnMut(usize, Result<Value, Silence>) + Send,
+    ) -> Option<Silence> {
+        let mut question = Vec::with_capacity(commands.len() * 40);
+        if let Some(login) = login {
+            encode_login(login, &mut question);
+        }
+        for command in commands {
+            command.encode(&mut question);
+        }
+        let total = commands.len() + usize::from(login.is_some());
+        let mut heard = Heard { done: 0, first_error: None, login_wrong: None };
+        let deadline = self.patience.end_of(self.patience.reply);
+        let Self { wire, decoder, share, .. } = self;
+        let (mut reader, mut writer) = tokio::io::split(wire);
+        // A failed write is not the end: the server may have said why before it closed.
+        let send = async {
+            let _ = writer.write_all(&question).await;
+            let _ = writer.flush().await;
+            std::future::pending::<()>().await;
+        };
+        let receive = async {
+            while heard.done < total {
+                let value = next_value(&mut reader, decoder, share).await?;
+                heard.take(value, login.is_some(), &mut answer);
+            }
+            Ok(())
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = receive => ended,
+            () = send => Ok(()),
+            () = tokio::time::sleep_until(deadline) => Err(Silence::NoReply),
+        };
+        decoder.trim();
+        if let Err(silence) = ended {
+            heard.give_up(&silence, total, login.is_some(), &mut answer);
+        }
+        heard.login_wrong
+    }
+}
+
+/// The progress of one pipeline.
+struct Heard {
+    done: usize,
+    first_error: Option<Silence>,
+    login_wrong: Option<Silence>,
+}
+
+impl Heard {
+    fn take(
+        &mut self,
+        value: Value,
+        login: bool,
+        answer: &mut impl FnMut(usize, Result<Value, Silence>),
+    ) {
+        let result = match value.error() {
+            Some(text) => Err(Silence::from_error(&cut(&text))),
+            None => Ok(value),
+        };
+        if self.done == 0 {
+            self.first_error = result.as_ref().err().cloned();
+        }
+        match (login, self.done) {
+            (true, 0) => self.login_wrong = result.err().filter(is_wrong_login),
+            (true, number) => answer(number - 1, result),
+            (false, number) => answer(number, result),
+        }
+        self.done += 1;
+    }
+
+    /// A server that refuses us says so once and closes: that error is the answer to the rest.
+    fn give_up(
+        &mut self,
+        silence: &Silence,
+        total: usize,
+        login: bool,
+        answer: &mut impl FnMut(usize, Result<Value, Silence>),
+    ) {
+        let why = match &self.first_error {
+            Some(error) if self.done == 1 && *silence == Silence::Closed => error,
+            _ => silence,
+        };
+        if login && self.done == 0 {
+            self.login_wrong = Some(why.clone());
+            self.done = 1;
+        }
+        for number in self.done..total {
+            answer(number - usize::from(login), Err(why.clone()));
+        }
+    }
+}
+
+/// A server without passwords refuses `AUTH` with this text, and answers everything else.
+fn is_wrong_login(silence: &Silence) -> bool {
+    !matches!(silence, Silence::Error(text) if text.contains("without any password configured"))
+}
+
+async fn next_value(
+    reader: &mut (impl AsyncRead + Unpin),
+    decoder: &mut Decoder,
+    share: &mut Share,
+) -> Result<Value, Silence> {
+    loop {
+        if let Some(value) = decoder.next_value().map_err(|error| garbage(&error))? {
+            return Ok(value);
+        }
+        if decoder.is_idle() && decoder.held_bytes() > READ_BYTES {
+            decoder.trim();
+        }
+        decoder.input().reserve(READ_BYTES);
+        share.fit(decoder.held_bytes()).await?;
+        let read = tokio::select! {
+            biased;
+            read = reader.read_buf(decoder.input()) => read,
+            () = share.turn_is_over() => return Err(Silence::NoReply),
+        };
+        match read {
+            Ok(0) => return Err(Silence::Closed),
+            Ok(_) => {}
+            Err(error) => return Err(silence_of(&error)),
+        }
+    }
+}
+
+fn garbage(error: &RespError) -> Silence {
+    Silence::Garbage(match error {
+        RespError::Type(0x15 | 0x16) => format!("{error}: it speaks TLS"),
+        RespError::Type(b'H') => format!("{error}: it may speak HTTP"),
+        other => other.to_string(),
+    })
+}
+
+fn encode_login(login: &Login, out: &mut Vec<u8>) {
+    let password = login.password.expose();
+    match &login.user {
+        Some(user) => resp::encode_command(&["AUTH", user, password], out),
+        None => resp::encode_command(&["AUTH", password], out),
+    }
+}
+
+/// Errors are kept for a person to read; a peer's may be as long as a line can be.
+fn cut(text: &str) -> String {
+    text.chars().take(slotwright_core::limits::QUOTE_BYTES_MAX).collect()
+}
+
+/// What an error of the operating system means.
+pub(crate) fn silence_of(error: &io::Error) -> Silence {
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Silence::Tls(inner.to_string());
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Silence::Refused,
+        io::ErrorKind::TimedOut => Silence::TimedOut,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::InvalidInput => Silence::NoRoute,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected
+        | io::ErrorKind::UnexpectedEof => Silence::Closed,
+        _ => Silence::Error(format!("our system says: {error}")),
+    }
+}
+
+/// Closing during the handshake is what a port without TLS does.
+fn handshake_silence(error: &io::Error) -> Silence {
+    match silence_of(error) {
+        Silence::Closed => Silence::Tls("the peer closed the connection".to_owned()),
+        other => other,
+    }
+}

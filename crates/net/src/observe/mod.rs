@@ -1,0 +1,68 @@
+//! One look at a cluster: every node at once, found transitively, each with its own view.
+//!
+//! Invariants: it never fails, holes are data; it is over at the deadline; an address costs only
+//! itself; credentials go only where [`place`] allows.
+//!
+//! Addresses are dialled as they turn up. Three moments keep slow peers from holding up the rest:
+//! buses that wait for their node's own view are probed, addresses that wait for a proof are
+//! dialled without credentials, and doubtful slots are counted with the views there are.
+
+mod context;
+mod conversation;
+mod doubtful;
+mod look;
+mod place;
+
+mod questions;
+
+use slotwright_core::model::Endpoint;
+use slotwright_core::observation::{Census, Observation, Said, Sighting, Silence};
+
+use crate::bus::Probe;
+use crate::target::{Limits, Target};
+
+/// What a task of a look reports.
+enum Event {
+    /// A node told its table: the numbers of its rows.
+    Table { from: Endpoint, rows: Vec<u32> },
+    /// A conversation is over.
+    Sighting(Box<Sighting>),
+    /// A bus was probed.
+    Bus { address: Endpoint, probe: Probe },
+    /// A name was looked up.
+    Name { name: String, found: Result<Vec<std::net::IpAddr>, Silence> },
+    /// Doubtful slots were counted.
+    Census { from: Endpoint, said: Said<Census> },
+}
+
+/// Looks at a cluster. Never fails: what did not answer is a [`Silence`] in the observation. Runs on
+/// the current tokio runtime, which needs time and IO enabled; see [`block_on`].
+pub async fn observe(target: &Target, limits: &Limits) -> Observation {
+    look::Look::new(target, limits).run().await
+}
+
+/// Files that a look at a large cluster wants to have open.
+const FILES: u64 = 16 * 1024;
+
+/// Runs a future on a runtime made for this: one thread, no pool. Raises the soft limit of open
+/// files as far as the hard one allows. Does not wait for a resolver that hangs.
+///
+/// # Errors
+/// When the system gives us no event queue.
+pub fn block_on<F: Future>(future: F) -> std::io::Result<F::Output> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let files = getrlimit(Resource::Nofile);
+    let wanted = files.maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if files.current.is_some_and(|current| current < wanted) {
+        // Without it the look is slower, not wrong.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..files });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(16)
+        .build()?;
+    let output = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(output)
+}

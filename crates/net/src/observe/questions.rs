@@ -1,0 +1,219 @@
+//! What every node is asked, and where each answer is kept.
+
+use slotwright_core::limits::INFO_BYTES_MAX;
+use slotwright_core::model::{NodeId, Product, Version};
+use slotwright_core::observation::{Fields, Said, Sighting, Silence};
+use slotwright_core::wire::resp::Value;
+use slotwright_core::wire::{cluster_links, cluster_nodes, cluster_shards, cluster_slots, info};
+
+use super::context::Context;
+use crate::command::{Command, is_wanted};
+
+type Answer = Result<Value, Silence>;
+
+/// A question and the field of the sighting that its answer goes to.
+pub(super) struct Question {
+    pub(super) command: Command,
+    keep: fn(&mut Sighting, Answer, &Context),
+    /// Whether the answer grows with the cluster, so that only a sample of a large one is asked.
+    sampled: bool,
+}
+
+/// In the order of asking: what finds more nodes comes first.
+static QUESTIONS: &[Question] = &[
+    each(Command::Ping, |sighting, answer, _| {
+        sighting.ping = read(answer, |value| value.bytes().map(|_| ()));
+    }),
+    each(Command::ClusterMyId, |sighting, answer, _| {
+        sighting.myid = read(answer, |value| NodeId::parse(value.bytes()?).ok());
+    }),
+    each(Command::ClusterNodes, |sighting, answer, context| {
+        sighting.nodes =
+            read(answer, |value| Some(cluster_nodes::parse(value.bytes()?, &mut context.rows())));
+    }),
+    each(Command::ClusterInfo, |sighting, answer, _| sighting.cluster_info = fields(answer)),
+    each(Command::Info, |sighting, answer, _| sighting.info = fields(answer)),
+    each(Command::ConfigGet, |sighting, answer, context| {
+        sighting.config = read(answer, |value| Some(settings(value, context)));
+    }),
+    each(Command::AclWhoami, |sighting, answer, _| {
+        sighting.whoami = read(answer, |value| value.text().map(|name| name.into_owned()));
+    }),
+    each(Command::AclList, |sighting, answer, context| {
+        sighting.acl = read(answer, |value| users(value, context));
+    }),
+    each(Command::FunctionList, |sighting, answer, _| {
+        sighting.functions = read(answer, libraries);
+    }),
+    each(Command::Time, |sighting, answer, _| sighting.clock_ms = read(answer, clock_ms)),
+    sampled(Command::ClusterSlots, |sighting, answer, _| {
+        sighting.slots = read(answer, cluster_slots::parse);
+    }),
+    sampled(Command::ClusterShards, |sighting, answer, _| {
+        sighting.shards = read(answer, cluster_shards::parse);
+    }),
+    sampled(Command::ClusterLinks, |sighting, answer, _| {
+        sighting.links = read(answer, cluster_links::parse);
+    }),
+];
+
+const fn each(command: Command, keep: fn(&mut Sighting, Answer, &Context)) -> Question {
+    Question { command, keep, sampled: false }
+}
+
+const fn sampled(command: Command, keep: fn(&mut Sighting, Answer, &Context)) -> Question {
+    Question { command, keep, sampled: true }
+}
+
+/// The questions to a node: all, or without those whose answers grow with the cluster.
+pub(super) fn questions(all: bool) -> Vec<&'static Question> {
+    QUESTIONS.iter().filter(|question| all || !question.sampled).collect()
+}
+
+impl Question {
+    pub(super) fn keep(&self, sighting: &mut Sighting, answer: Answer, context: &Context) {
+        (self.keep)(sighting, answer, context);
+    }
+}
+
+/// What to ask in a second round, once the first told what the server knows.
+pub(super) fn second_round(sighting: &Sighting) -> Vec<Question> {
+    let mut more = Vec::new();
+    // Before 7.0 the command takes one pattern only.
+    if matches!(&sighting.config, Said::Nothing(Silence::Error(_))) {
+        more.push(each(Command::ConfigGetAll, |sighting, answer, context| {
+            sighting.config = read(answer, |value| Some(settings(value, context)));
+        }));
+    }
+    let migrations = |sighting: &mut Sighting, answer: Answer, _: &Context| {
+        sighting.migrations = read(answer, migrations);
+    };
+    match version(sighting) {
+        Some(Version { product: Product::Valkey, release }) if release >= (9, 0, 0) => {
+            more.push(each(Command::SlotMigrations, migrations));
+        }
+        Some(Version { product: Product::Redis, release }) if release >= (8, 4, 0) => {
+            more.push(each(Command::MigrationStatus, migrations));
+        }
+        _ => {}
+    }
+    more
+}
+
+fn version(sighting: &Sighting) -> Option<Version> {
+    let info = sighting.info.get()?;
+    match info.get("valkey_version") {
+        Some(text) => Version::parse(Product::Valkey, text),
+        None => Version::parse(Product::Redis, info.get("redis_version")?),
+    }
+}
+
+fn read<T>(answer: Answer, parse: impl FnOnce(&Value) -> Option<T>) -> Said<T> {
+    let shapeless = || Silence::Garbage("an answer of another shape than the question has".into());
+    Said::from(answer.and_then(|value| parse(&value).ok_or_else(shapeless)))
+}
+
+fn fields(answer: Answer) -> Said<Fields> {
+    read(answer, |value| {
+        let text = value.bytes()?;
+        (text.len() <= INFO_BYTES_MAX).then(|| info::parse(text))
+    })
+}
+
+/// Settings kept of one reply, and bytes of one value: a hostile peer may make any up.
+const SETTINGS_MAX: usize = 500;
+const SETTING_BYTES_MAX: usize = 1_024;
+
+fn settings(reply: &Value, context: &Context) -> Fields {
+    let mut kept = Vec::new();
+    for (name, value) in reply.pairs() {
+        let (Some(name), Some(value)) = (name.text(), value.bytes()) else { continue };
+        if !is_wanted(&name) || value.len() > SETTING_BYTES_MAX || kept.len() >= SETTINGS_MAX {
+            continue;
+        }
+        let value = if is_secret(&name) {
+            context.tokens().secret(value)
+        } else {
+            String::from_utf8_lossy(value).into_owned()
+        };
+        kept.push((name.into_owned(), value));
+    }
+    kept.into_iter().collect()
+}
+
+/// Settings whose value must not be kept. `tls-key-file-pass` and the like are not asked for, but
+/// a name that says so is not trusted to be harmless.
+fn is_secret(setting: &str) -> bool {
+    ["pass", "auth", "user", "secret"].iter().any(|word| setting.contains(word))
+        && setting != "tls-auth-clients"
+}
+
+/// `user NAME RULES...`, a line each. The rules hold hashes of passwords.
+fn users(reply: &Value, context: &Context) -> Option<Fields> {
+    let lines = reply.array()?.iter().filter_map(Value::bytes).take(SETTINGS_MAX);
+    let named = lines.filter_map(|line| {
+        let mut words = line.splitn(3, |byte| *byte == b' ');
+        let (_, name) = (words.next()?, words.next()?);
+        let rules = context.tokens().rules(words.next().unwrap_or_default());
+        Some((String::from_utf8_lossy(name).into_owned(), rules))
+    });
+    Some(named.collect())
+}
+
+fn libraries(reply: &Value) -> Option<Vec<String>> {
+    let mut names: Vec<String> = reply
+        .array()?
+        .iter()
+        .filter_map(|library| {
+            let pairs = library.pairs();
+            let (_, name) = pairs.iter().find(|(key, _)| key.bytes() == Some(b"library_name"))?;
+            Some(name.text()?.into_owned())
+        })
+        .take(SETTINGS_MAX)
+        .collect();
+    names.sort_unstable();
+    Some(names)
+}
+
+fn clock_ms(reply: &Value) -> Option<u64> {
+    let [seconds, micros] = reply.array()? else { return None };
+    let (seconds, micros) =
+        (u64::try_from(seconds.integer()?).ok()?, u64::try_from(micros.integer()?).ok()?);
+    Some(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))
+}
+
+/// An array with the names and values of one migration each.
+fn migrations(reply: &Value) -> Option<Vec<Fields>> {
+    let all = reply.array()?.iter().take(SETTINGS_MAX);
+    Some(all.map(|one| one.pairs().into_iter().filter_map(named).collect()).collect())
+}
+
+fn named((name, value): (&Value, &Value)) -> Option<(String, String)> {
+    let value = match value {
+        Value::Integer(number) => number.to_string(),
+        other => other.text()?.into_owned(),
+    };
+    Some((name.text()?.into_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        for name in ["requirepass", "masterauth", "masteruser", "primaryauth", "tls-key-file-pass"]
+        {
+            assert!(is_secret(name), "{name}");
+        }
+        assert!(!is_secret("tls-auth-clients") && !is_secret("maxmemory"));
+    }
+
+    #[test]
+    fn the_clock_is_read_in_milliseconds() {
+        let text = |text: &str| Value::Bulk(text.as_bytes().to_vec());
+        let reply = Value::Array(vec![text("1700000000"), text("123456")]);
+        assert_eq!(clock_ms(&reply), Some(1_700_000_000_123));
+        assert_eq!(clock_ms(&Value::Array(vec![text("1")])), None);
+    }
+}
