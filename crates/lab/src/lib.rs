@@ -14,11 +14,14 @@ pub mod client;
 pub mod cluster;
 mod conditions;
 mod error;
+pub mod healthy;
 pub mod kept;
 mod layout;
+mod look;
 pub mod outcome;
 mod place;
 mod process;
+pub mod run;
 pub mod servers;
 pub mod watchdog;
 

@@ -1,0 +1,3 @@
+//! The only code that prints.
+
+pub mod lab;
