@@ -153,10 +153,10 @@ fn under_load(cluster: &mut Cluster, primaries: usize) -> Result<Vec<Found>> {
 }
 
 fn alarms(cluster: &mut Cluster) -> Result<Vec<Found>> {
-    let mut onlooker = Onlooker::new(cluster, &Look::default())?;
+    let mut onlooker = Onlooker::new(cluster, &Look::default());
     let mut alarms: Vec<Found> = Vec::new();
     for _ in 0..LOOKS {
-        for found in grave(&onlooker.look()) {
+        for found in grave(&onlooker.look()?) {
             if !alarms.iter().any(|known| known.code == found.code) {
                 alarms.push(found.clone());
             }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use slotwright_core::diagnose::{Report, diagnose};
 use slotwright_core::model::Endpoint;
 use slotwright_core::scenario::Look;
-use slotwright_net::{Limits, Login, Secret, Target, observe};
-use tokio::runtime::{Builder, Runtime};
+use slotwright_net::{Limits, Login, Secret, Target, block_on, observe};
 
 use crate::cluster::Cluster;
 use crate::error::{Doing, Result};
@@ -16,7 +15,6 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Somebody who looks at one cluster again and again.
 pub(crate) struct Onlooker {
-    runtime: Runtime,
     target: Target,
     /// The look before, for findings that settle by themselves.
     before: Option<Report>,
@@ -25,8 +23,7 @@ pub(crate) struct Onlooker {
 impl Onlooker {
     /// Begins to look at a cluster. On the thread of the cluster: what is started here runs in the
     /// namespace of the thread.
-    pub fn new(cluster: &mut Cluster, look: &Look) -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build();
+    pub fn new(cluster: &mut Cluster, look: &Look) -> Self {
         let seeds = cluster
             .addresses(&look.named)
             .into_iter()
@@ -38,15 +35,18 @@ impl Onlooker {
             .password
             .clone()
             .map(|password| Login { user: look.user.clone(), password: Secret::new(password) });
-        Ok(Self { runtime: runtime.doing(|| "starting to look".to_owned())?, target, before: None })
+        Self { target, before: None }
     }
 
     /// Looks once. A finding that settles by itself counts when the look before had it too.
-    pub fn look(&mut self) -> Report {
-        let seen = self.runtime.block_on(observe(&self.target, Limits::default()));
-        let report = diagnose(&seen);
+    ///
+    /// # Errors
+    /// When the machine gives us no event queue.
+    pub fn look(&mut self) -> Result<Report> {
+        let seen = block_on(observe(&self.target, &Limits::default()));
+        let report = diagnose(&seen.doing(|| "looking".to_owned())?);
         let confirmed = report.clone().confirmed_by(self.before.as_ref());
         self.before = Some(report);
-        confirmed
+        Ok(confirmed)
     }
 }
