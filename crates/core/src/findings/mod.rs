@@ -4,16 +4,20 @@
 
 use crate::diagnose::Entry;
 
+pub mod address_permuted_noaddr;
 pub mod all_addresses_stale;
 pub mod aof_write_error;
 pub mod auth_mismatch;
 pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
 mod client_port;
+pub mod cloned_cluster_hijack;
 pub mod cluster_disabled_on_node;
 pub mod config_drift;
 mod counted;
 pub mod disk_error_misconf;
+pub mod duplicate_node_id_live;
+mod duplicates;
 pub mod endpoint_type_mixed;
 pub mod forgot_slot_owner;
 mod forgotten;
@@ -37,7 +41,10 @@ pub mod node_timeout_too_small;
 pub mod not_redis;
 pub mod orphan_data_node;
 pub mod password_drift;
+pub mod peer_address_stale;
 pub mod primary_noaddr_masked;
+pub mod self_address_stale;
+pub mod self_address_unknown;
 mod settings;
 pub mod slot_open;
 mod whereabouts;
@@ -45,14 +52,17 @@ mod whereabouts;
 /// Every finding, by code.
 #[rustfmt::skip]
 pub static ALL: &[&Entry] = &[
+    &address_permuted_noaddr::ENTRY,
     &all_addresses_stale::ENTRY,
     &aof_write_error::ENTRY,
     &auth_mismatch::ENTRY,
     &bus_one_way_partition::ENTRY,
     &bus_port_blocked::ENTRY,
+    &cloned_cluster_hijack::ENTRY,
     &cluster_disabled_on_node::ENTRY,
     &config_drift::ENTRY,
     &disk_error_misconf::ENTRY,
+    &duplicate_node_id_live::ENTRY,
     &endpoint_type_mixed::ENTRY,
     &forgot_slot_owner::ENTRY,
     &forgotten_node_zombie::ENTRY,
@@ -73,6 +83,9 @@ pub static ALL: &[&Entry] = &[
     &not_redis::ENTRY,
     &orphan_data_node::ENTRY,
     &password_drift::ENTRY,
+    &peer_address_stale::ENTRY,
     &primary_noaddr_masked::ENTRY,
+    &self_address_stale::ENTRY,
+    &self_address_unknown::ENTRY,
     &slot_open::ENTRY,
 ];
