@@ -67,6 +67,8 @@ pub struct Scenario {
     pub node_timeout_ms: u32,
     /// Words for the server's command line, of all nodes or of one.
     pub options: Vec<(Option<Node>, Vec<String>)>,
+    /// Nodes whose clock is ahead of the machine's by so many seconds (behind, if negative).
+    pub clocks: Vec<(Node, i32)>,
     /// Keys written through the primaries before anything is broken: `key:0`, `key:1`, ...
     pub keys: usize,
     /// Size in KiB of a tmpfs for the directory of a node, where a full disk is wanted.
@@ -301,6 +303,7 @@ impl Scenario {
             world: World::Loopback,
             node_timeout_ms: 1_500,
             options: Vec::new(),
+            clocks: Vec::new(),
             keys: 0,
             small_disk: None,
             acts: Vec::new(),
@@ -343,6 +346,13 @@ impl Scenario {
     #[must_use]
     pub fn option_of(mut self, node: Node, words: &str) -> Self {
         self.options.push((Some(node), words.split_whitespace().map(str::to_owned).collect()));
+        self
+    }
+
+    /// With a clock that is ahead by so many seconds on one node.
+    #[must_use]
+    pub fn clock(mut self, node: Node, ahead_s: i32) -> Self {
+        self.clocks.push((node, ahead_s));
         self
     }
 

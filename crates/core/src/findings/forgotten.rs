@@ -51,6 +51,32 @@ fn one<'a>(seen: &Picture<'a>, id: NodeId, observers: &[usize]) -> Option<Forgot
     (!by.is_empty()).then(|| Forgotten { id, sighting: seen.sighting(me), by, listed_by })
 }
 
+/// Each id that did not answer, with the observers who no longer list it although they know
+/// somebody who does, and those who do.
+pub(super) fn dead(seen: &Picture<'_>) -> Vec<(NodeId, Vec<usize>, Vec<usize>)> {
+    let observers: Vec<usize> =
+        seen.observers().filter(|observer| seen.view(*observer).count() > 1).collect();
+    let silent = seen.members().filter(|(id, _)| seen.proved(*id).is_none());
+    silent
+        .filter_map(|(id, member)| {
+            let mut listed_by: Vec<usize> =
+                member.rows.iter().flat_map(|row| row.by.iter().copied()).collect();
+            listed_by.sort_unstable();
+            if listed_by.len() >= observers.len() {
+                return None;
+            }
+            let listers: Vec<NodeId> = listed_by.iter().filter_map(|n| seen.id_of(*n)).collect();
+            let by: Vec<usize> = observers
+                .iter()
+                .copied()
+                .filter(|n| listed_by.binary_search(n).is_err())
+                .filter(|n| listers.iter().any(|lister| seen.view_of(*n, *lister).is_some()))
+                .collect();
+            (!by.is_empty()).then_some((id, by, listed_by))
+        })
+        .collect()
+}
+
 fn is_known_to(seen: &Picture<'_>, observer: usize, other: usize) -> bool {
     seen.id_of(other)
         .and_then(|id| seen.view_of(observer, id))

@@ -11,6 +11,7 @@ pub mod auth_mismatch;
 pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
 mod client_port;
+pub mod clock_skew;
 pub mod cloned_cluster_hijack;
 pub mod cluster_disabled_on_node;
 pub mod config_drift;
@@ -19,6 +20,7 @@ pub mod disk_error_misconf;
 pub mod duplicate_node_id_live;
 mod duplicates;
 pub mod endpoint_type_mixed;
+pub mod forget_node_returns;
 pub mod forgot_slot_owner;
 mod forgotten;
 pub mod forgotten_node_zombie;
@@ -43,6 +45,8 @@ pub mod orphan_data_node;
 pub mod password_drift;
 pub mod peer_address_stale;
 pub mod primary_noaddr_masked;
+pub mod replica_ghost_keys;
+pub mod reset_mistake;
 pub mod self_address_stale;
 pub mod self_address_unknown;
 mod settings;
@@ -58,12 +62,14 @@ pub static ALL: &[&Entry] = &[
     &auth_mismatch::ENTRY,
     &bus_one_way_partition::ENTRY,
     &bus_port_blocked::ENTRY,
+    &clock_skew::ENTRY,
     &cloned_cluster_hijack::ENTRY,
     &cluster_disabled_on_node::ENTRY,
     &config_drift::ENTRY,
     &disk_error_misconf::ENTRY,
     &duplicate_node_id_live::ENTRY,
     &endpoint_type_mixed::ENTRY,
+    &forget_node_returns::ENTRY,
     &forgot_slot_owner::ENTRY,
     &forgotten_node_zombie::ENTRY,
     &functions_missing::ENTRY,
@@ -85,6 +91,8 @@ pub static ALL: &[&Entry] = &[
     &password_drift::ENTRY,
     &peer_address_stale::ENTRY,
     &primary_noaddr_masked::ENTRY,
+    &replica_ghost_keys::ENTRY,
+    &reset_mistake::ENTRY,
     &self_address_stale::ENTRY,
     &self_address_unknown::ENTRY,
     &slot_open::ENTRY,
