@@ -324,10 +324,9 @@ impl Look {
         place.stage = Stage::Done { login };
         place.sighting = Some(sighting);
         // A named node that tells nothing may still be known by its bus.
-        if place.is_named() && !has_table && place.bus.is_empty() {
-            if let Some(port) = guess_bus(from.port) {
-                self.go_together(&from, &Endpoint::new(from.host.clone(), port));
-            }
+        let only_the_bus_is_left = place.is_named() && !has_table && place.bus.is_empty();
+        if let Some(port) = guess_bus(from.port).filter(|_| only_the_bus_is_left) {
+            self.go_together(&from, &Endpoint::new(from.host.clone(), port));
         }
         self.start_buses_of(&from);
         self.start(&from);

@@ -1,0 +1,9 @@
+//! What `slotwright-net` does on the wire: with peers that are made up, with peers that are
+//! hostile, and with real servers. One binary, so that it links once.
+
+mod it {
+    pub mod fakes;
+    mod hostile;
+    mod trust;
+    mod wire;
+}
