@@ -93,26 +93,33 @@ impl Report {
         self.roots.iter().flat_map(|root| std::iter::once(&root.found).chain(&root.consequences))
     }
 
+    /// The same report with only some findings. A consequence whose root cause goes away becomes a
+    /// root cause: hiding the cause must not hide what follows from it.
+    #[must_use]
+    pub fn keeping(mut self, wanted: impl Fn(&Found) -> bool) -> Self {
+        let mut roots = Vec::new();
+        for root in self.roots {
+            let left: Vec<Found> = root.consequences.into_iter().filter(&wanted).collect();
+            if wanted(&root.found) {
+                roots.push(RootCause { found: root.found, consequences: left });
+            } else {
+                roots.extend(
+                    left.into_iter().map(|found| RootCause { found, consequences: Vec::new() }),
+                );
+            }
+        }
+        self.roots = roots;
+        self
+    }
+
     /// The report without findings that settle by themselves ([`Found::settles`]) and that the look
     /// before did not have. What such a finding explained stands for itself again.
     #[must_use]
-    pub fn confirmed_by(mut self, before: Option<&Self>) -> Self {
-        let seen_before = |found: &Found| {
-            before.is_some_and(|before| {
-                before.all().any(|f| f.code == found.code && f.subject.touches(&found.subject))
-            })
-        };
-        let stays = |found: &Found| !found.settles || seen_before(found);
-        let roots = std::mem::take(&mut self.roots).into_iter().flat_map(|mut root| {
-            root.consequences.retain(|found| stays(found));
-            if stays(&root.found) {
-                return vec![root];
-            }
-            let alone = |found| RootCause { found, consequences: Vec::new() };
-            root.consequences.into_iter().map(alone).collect()
-        });
-        self.roots = roots.collect();
-        self
+    pub fn confirmed_by(self, before: Option<&Self>) -> Self {
+        self.keeping(|found| {
+            let same = |f: &Found| f.code == found.code && f.subject.touches(&found.subject);
+            !found.settles || before.is_some_and(|before| before.all().any(same))
+        })
     }
 
     /// Whether every member showed its own table: only then is silence of the report good news.

@@ -1,3 +1,78 @@
-//! The only code that prints.
+//! The only code that prints: results to stdout, progress and errors to stderr.
+#![expect(clippy::print_stderr, reason = "the only code that prints")]
 
+pub mod doc;
+pub mod document;
 pub mod lab;
+mod matrix;
+pub mod page;
+pub mod report;
+mod slots;
+pub mod text;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use page::Look;
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How a page looks on our standard output.
+pub fn look(colour: Colour) -> Look {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let terminal = std::io::stdout().is_terminal();
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    let colour = match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => {
+            set("CLICOLOR_FORCE") || (terminal && !set("NO_COLOR") && !dumb)
+        }
+    };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    });
+    let unicode = locale.is_some_and(|name| name.to_lowercase().replace('-', "").contains("utf8"));
+    Look { width: width(terminal), colour, unicode }
+}
+
+/// Columns: `COLUMNS`, the terminal's own, or 80. A page for people never gets wider than 100.
+fn width(terminal: bool) -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let own = || terminal.then(terminal_size::terminal_size).flatten();
+    let columns = said.or_else(|| own().map(|(width, _)| usize::from(width.0))).unwrap_or(80);
+    columns.clamp(40, 100)
+}
+
+/// A result, to stdout. A reader that went away is no failure of ours.
+///
+/// # Errors
+/// When the output cannot be written for another reason.
+pub fn result(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// A line for the person who waits, to stderr.
+pub fn aside(line: &str) {
+    eprintln!("{}", text::plain(line));
+}
+
+/// An error with its hint, to stderr.
+pub fn failure(message: &str, hint: Option<&str>) {
+    eprintln!("slotwright: {}", text::plain(message));
+    if let Some(hint) = hint {
+        eprintln!("  hint: {}", text::plain(hint));
+    }
+}

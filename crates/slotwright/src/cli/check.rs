@@ -1,0 +1,312 @@
+//! `slotwright check`: observe, diagnose, report.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use slotwright_core::diagnose::{Report, Severity, diagnose};
+use slotwright_core::limits::PASTE_BYTES_MAX;
+use slotwright_core::observation::{FORMAT, Observation};
+use slotwright_net::{Limits, Target, block_on, observe};
+
+use super::codes;
+use super::failure::Failure;
+use super::target::{TargetArgs, duration};
+use crate::render::{self, Colour, report::Detail};
+
+/// Until the second look at what a healthy cluster may show for a moment.
+const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
+/// Between two looks of `--wait`.
+const WAIT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Flags of `check`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  slotwright check 10.0.0.1:6379
+  slotwright check redis-0:6379,redis-1:6379 --askpass
+  slotwright check 10.0.0.1:6379 -o json > observation.json
+  slotwright check --from observation.json --only SLOTS_UNASSIGNED
+  slotwright check 10.0.0.1:6379 --wait 5m && ./deploy
+
+Exit codes: 0 fine, 1 we failed, 2 usage, 3 findings at or above --fail-on,
+4 nothing found but not everything could be seen, 130 interrupted.")]
+pub struct CheckArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Judge a recorded observation instead of a cluster; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "watch", "wait"])]
+    from: Option<PathBuf>,
+    /// Only these findings
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not these findings
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// The least severity that makes the exit code 3
+    #[arg(long, value_enum, default_value = "error", env = "SLOTWRIGHT_FAIL_ON")]
+    fail_on: FailOn,
+    /// Look again and again, every so often
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5s",
+        value_parser = duration)]
+    watch: Option<Duration>,
+    /// Look until nothing at or above --fail-on is left, so long at most
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5m",
+        value_parser = duration, conflicts_with = "watch")]
+    wait: Option<Duration>,
+    /// Count at once what a healthy cluster may show for a moment, instead of looking twice
+    #[arg(long)]
+    no_confirm: bool,
+    /// How the result is written
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+    /// One line for each root cause, to be pasted
+    #[arg(long)]
+    short: bool,
+    /// All evidence, the slot map and who sees whom
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Only the exit code
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Colour
+    #[arg(long, value_enum, default_value = "auto")]
+    color: Colour,
+    /// Exit codes of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown
+    #[arg(long, value_enum)]
+    exit_style: Option<ExitStyle>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FailOn {
+    Info,
+    Warning,
+    Error,
+    Critical,
+}
+
+impl FailOn {
+    const fn severity(self) -> Severity {
+        match self {
+            Self::Info => Severity::Info,
+            Self::Warning => Severity::Warning,
+            Self::Error => Severity::Error,
+            Self::Critical => Severity::Critical,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A page for people.
+    Table,
+    /// The page with all evidence, the slot map and the matrix.
+    Wide,
+    /// One document with report and observation; --from reads it.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ExitStyle {
+    /// 0, 1, 2, 3.
+    Nagios,
+}
+
+/// What `-o json` writes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    report: &'a Report,
+    observation: &'a Observation,
+}
+
+/// What `--from` reads: such a document, or an observation alone.
+#[derive(Deserialize)]
+struct Recorded {
+    observation: Observation,
+}
+
+/// Looks, judges, reports. The number is the exit code.
+///
+/// # Errors
+/// When flags make no sense, or a file cannot be read.
+pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
+    let filter = Filter::new(args)?;
+    if let Some(file) = &args.from {
+        let seen = read(file)?;
+        let report = filter.apply(diagnose(&seen));
+        return finish(args, &seen, &report);
+    }
+    let target = args.target.resolve()?;
+    block_on(async {
+        match (args.watch, args.wait) {
+            (Some(pause), _) => watch(args, &target, &filter, pause).await,
+            (None, Some(limit)) => wait(args, &target, &filter, limit).await,
+            (None, None) => {
+                let (seen, report) = look(args, &target, &filter).await;
+                finish(args, &seen, &report)
+            }
+        }
+    })?
+}
+
+/// One look, or two when the first shows what may pass by itself.
+async fn look(args: &CheckArgs, target: &Target, filter: &Filter) -> (Observation, Report) {
+    let limits = Limits::default();
+    let seen = observe(target, &limits).await;
+    let report = filter.apply(diagnose(&seen));
+    if args.no_confirm || !report.all().any(|found| found.settles) {
+        return (seen, report);
+    }
+    tokio::time::sleep(SECOND_LOOK_AFTER).await;
+    let again = observe(target, &limits).await;
+    let second = filter.apply(diagnose(&again));
+    let confirmed = second.confirmed_by(Some(&report));
+    (again, confirmed)
+}
+
+async fn watch(
+    args: &CheckArgs,
+    target: &Target,
+    filter: &Filter,
+    pause: Duration,
+) -> Result<u8, Failure> {
+    loop {
+        let (seen, report) = look(args, target, filter).await;
+        finish(args, &seen, &report)?;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(130),
+        }
+    }
+}
+
+async fn wait(
+    args: &CheckArgs,
+    target: &Target,
+    filter: &Filter,
+    limit: Duration,
+) -> Result<u8, Failure> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let (seen, report) = look(args, target, filter).await;
+        let fine = exit_code(args, &report) == 0;
+        if fine || Instant::now() + WAIT_PAUSE > deadline {
+            return finish(args, &seen, &report);
+        }
+        if !args.quiet {
+            let roots = report.roots.len();
+            render::aside(&format!("waiting: {roots} root causes, {} s left", {
+                deadline.saturating_duration_since(Instant::now()).as_secs()
+            }));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WAIT_PAUSE) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(130),
+        }
+    }
+}
+
+fn finish(args: &CheckArgs, seen: &Observation, report: &Report) -> Result<u8, Failure> {
+    if !args.quiet {
+        render::result(&written(args, seen, report)?)?;
+    }
+    Ok(exit_code(args, report))
+}
+
+fn written(args: &CheckArgs, seen: &Observation, report: &Report) -> Result<String, Failure> {
+    let document = Document {
+        api_version: "slotwright/v1",
+        kind: "Check",
+        report,
+        observation: seen,
+    };
+    let detail = if args.short {
+        Detail::Short
+    } else if args.verbose > 0 || args.output == Output::Wide {
+        Detail::Full
+    } else {
+        Detail::Normal
+    };
+    match args.output {
+        Output::Json => render::document::json(&document),
+        Output::Yaml => render::document::yaml(&document),
+        Output::Table | Output::Wide => {
+            Ok(render::report::draw(render::look(args.color), seen, report, detail))
+        }
+    }
+}
+
+fn exit_code(args: &CheckArgs, report: &Report) -> u8 {
+    let worst = report.worst();
+    if args.exit_style.is_some() {
+        return match worst {
+            Some(Severity::Critical | Severity::Error) => 2,
+            Some(Severity::Warning) => 1,
+            _ if !report.is_complete() => 3,
+            _ => 0,
+        };
+    }
+    if worst >= Some(args.fail_on.severity()) {
+        3
+    } else if report.is_complete() {
+        0
+    } else {
+        4
+    }
+}
+
+/// Reads a recorded observation.
+fn read(file: &std::path::Path) -> Result<Observation, Failure> {
+    let name = file.display();
+    let text = super::input(file)?;
+    if text.len() > PASTE_BYTES_MAX {
+        return Err(Failure::user(format!("{name} is larger than {PASTE_BYTES_MAX} bytes")));
+    }
+    let seen = serde_json::from_str::<Recorded>(&text)
+        .map(|recorded| recorded.observation)
+        .or_else(|_| serde_json::from_str::<Observation>(&text))
+        .map_err(|error| {
+            Failure::with_hint(
+                format!("{name} holds no observation: {error}"),
+                "`slotwright check -o json` writes one; `slotwright explain` reads pasted text",
+            )
+        })?;
+    if seen.format > FORMAT {
+        return Err(Failure::with_hint(
+            format!("{name} has format {}, this slotwright reads up to {FORMAT}", seen.format),
+            "use the version of slotwright that wrote it, or a newer one",
+        ));
+    }
+    Ok(seen)
+}
+
+/// `--only` and `--skip`.
+#[derive(Debug)]
+struct Filter {
+    only: Vec<String>,
+    skip: Vec<String>,
+}
+
+impl Filter {
+    fn new(args: &CheckArgs) -> Result<Self, Failure> {
+        let codes = |given: &[String]| -> Result<Vec<String>, Failure> {
+            given.iter().map(|code| Ok(codes::find(code)?.code())).collect()
+        };
+        Ok(Self { only: codes(&args.only)?, skip: codes(&args.skip)? })
+    }
+
+    fn apply(&self, report: Report) -> Report {
+        if self.only.is_empty() && self.skip.is_empty() {
+            return report;
+        }
+        report.keeping(|found| {
+            (self.only.is_empty() || self.only.contains(&found.code))
+                && !self.skip.contains(&found.code)
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! Where to look and with which credentials: the flags that all commands towards servers share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use slotwright_core::model::Endpoint;
+use slotwright_net::{Login, Secret, Target, Tls, TlsOptions};
+
+use super::failure::Failure;
+use crate::render;
+
+/// The port of a server that does not say another.
+const PORT: u16 = 6379;
+
+/// Flags towards servers. Names are those of redis-cli where it has them.
+#[derive(Args, Debug)]
+pub struct TargetArgs {
+    /// Nodes to begin with: host:port[,host:port...], redis:// or rediss:// (also valkey://)
+    #[arg(value_name = "TARGET", env = "SLOTWRIGHT_TARGET", value_delimiter = ',')]
+    pub targets: Vec<String>,
+    /// The ACL user
+    #[arg(long, env = "SLOTWRIGHT_USER", help_heading = "Connection")]
+    pub user: Option<String>,
+    /// The password. Other users of this machine can see it; prefer --password-file
+    #[arg(short = 'a', long, alias = "password", value_name = "PASSWORD", hide_env_values = true,
+        help_heading = "Connection")]
+    pub pass: Option<String>,
+    /// Do not warn about -a
+    #[arg(long, help_heading = "Connection")]
+    pub no_auth_warning: bool,
+    /// A file that holds the password
+    #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_PASSWORD_FILE", help_heading = "Connection")]
+    pub password_file: Option<PathBuf>,
+    /// Ask for the password
+    #[arg(long, help_heading = "Connection")]
+    pub askpass: bool,
+    /// Speak TLS
+    #[arg(long, env = "SLOTWRIGHT_TLS", help_heading = "Connection")]
+    pub tls: bool,
+    /// Certificates to trust, instead of the system's
+    #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_CACERT", help_heading = "Connection")]
+    pub cacert: Option<PathBuf>,
+    /// Our certificate, for servers that want one
+    #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_CERT", requires = "key",
+        help_heading = "Connection")]
+    pub cert: Option<PathBuf>,
+    /// The key of our certificate
+    #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_KEY", requires = "cert",
+        help_heading = "Connection")]
+    pub key: Option<PathBuf>,
+    /// The name that the servers' certificates are for
+    #[arg(long, value_name = "NAME", env = "SLOTWRIGHT_SNI", help_heading = "Connection")]
+    pub sni: Option<String>,
+    /// Do not verify certificates
+    #[arg(long, help_heading = "Connection")]
+    pub insecure: bool,
+    /// How long a node is waited for: 5s, 500ms
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration,
+        env = "SLOTWRIGHT_TIMEOUT", help_heading = "Connection")]
+    pub timeout: Duration,
+    /// Count the keys of every slot on every node: finds keys in the wrong place
+    #[arg(long, env = "SLOTWRIGHT_CENSUS")]
+    pub census: bool,
+}
+
+impl TargetArgs {
+    /// What they say.
+    ///
+    /// # Errors
+    /// When an address cannot be read, or a secret cannot be had.
+    pub fn resolve(&self) -> Result<Target, Failure> {
+        let mut seeds = Vec::new();
+        let mut from_uri = Uri::default();
+        for text in self.targets.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+            let uri = parse(text)?;
+            seeds.push(uri.endpoint.clone());
+            from_uri = Uri {
+                tls: from_uri.tls || uri.tls,
+                user: uri.user.or(from_uri.user),
+                password: uri.password.or(from_uri.password),
+                ..from_uri
+            };
+        }
+        if seeds.is_empty() {
+            return Err(Failure::with_hint(
+                "no node to begin with",
+                "name one, such as 10.0.0.1:6379; several are separated by commas",
+            ));
+        }
+        let password = self.password()?.or(from_uri.password);
+        let mut target = Target::new(seeds);
+        target.login = password.map(|password| Login {
+            user: self.user.clone().or(from_uri.user),
+            password: Secret::new(password),
+        });
+        target.timeout = self.timeout;
+        target.census = self.census;
+        if self.tls || from_uri.tls || self.cacert.is_some() || self.cert.is_some() {
+            target.tls = Some(self.tls()?);
+        }
+        Ok(target)
+    }
+
+    fn tls(&self) -> Result<Tls, Failure> {
+        let options = TlsOptions {
+            cacert: self.cacert.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            sni: self.sni.clone(),
+            insecure: self.insecure,
+        };
+        Tls::new(&options).map_err(|error| Failure::Environment(error.to_string()))
+    }
+
+    /// File, flag, prompt, environment: the first that is given.
+    fn password(&self) -> Result<Option<String>, Failure> {
+        if let Some(file) = &self.password_file {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Failure::Environment(format!("cannot read {}: {error}", file.display()))
+            })?;
+            return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
+        }
+        if let Some(password) = &self.pass {
+            if !self.no_auth_warning {
+                render::aside(
+                    "Warning: Using a password with '-a' option on the command line interface \
+                     may not be safe.",
+                );
+            }
+            return Ok(Some(password.clone()));
+        }
+        if self.askpass {
+            return Ok(Some(rpassword::prompt_password("Please input password: ")?));
+        }
+        let names = ["SLOTWRIGHT_PASSWORD", "REDISCLI_AUTH", "VALKEYCLI_AUTH"];
+        Ok(names.into_iter().find_map(|name| std::env::var(name).ok()))
+    }
+}
+
+/// What a URI says.
+#[derive(Debug)]
+struct Uri {
+    endpoint: Endpoint,
+    tls: bool,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl Default for Uri {
+    fn default() -> Self {
+        Self { endpoint: Endpoint::new("", PORT), tls: false, user: None, password: None }
+    }
+}
+
+fn parse(text: &str) -> Result<Uri, Failure> {
+    let (tls, rest) = match text.split_once("://") {
+        None => (false, text),
+        Some(("redis" | "valkey", rest)) => (false, rest),
+        Some(("rediss" | "valkeys", rest)) => (true, rest),
+        Some((scheme, _)) => {
+            return Err(Failure::with_hint(
+                format!("no such scheme: {scheme}"),
+                "redis://, rediss://, valkey:// and valkeys:// are understood",
+            ));
+        }
+    };
+    let rest = rest.split(['/', '?']).next().unwrap_or_default();
+    let (login, place) = match rest.rsplit_once('@') {
+        Some((login, place)) => (Some(login), place),
+        None => (None, rest),
+    };
+    let (user, password) = match login.map(|login| login.split_once(':').unwrap_or(("", login))) {
+        Some((user, password)) => (Some(decoded(user)), Some(decoded(password))),
+        None => (None, None),
+    };
+    let endpoint = endpoint(place).ok_or_else(|| {
+        Failure::with_hint(
+            format!("no address: {place:?}"),
+            "an address is host:port, [IPv6]:port, or a host alone for port 6379",
+        )
+    })?;
+    Ok(Uri { endpoint, tls, user: user.filter(|user| !user.is_empty()), password })
+}
+
+fn endpoint(place: &str) -> Option<Endpoint> {
+    let bare = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
+    if let Some(inside) = place.strip_prefix('[') {
+        let (host, port) = inside.split_once(']')?;
+        let port = if port.is_empty() { PORT } else { port.strip_prefix(':')?.parse().ok()? };
+        return bare(host).then(|| Endpoint::new(host, port));
+    }
+    match place.split_once(':') {
+        Some((host, port)) if !port.contains(':') => {
+            let port = port.parse().ok().filter(|port| *port != 0)?;
+            bare(host).then(|| Endpoint::new(host, port))
+        }
+        // Two colons and no brackets: an IPv6 address alone.
+        _ => bare(place).then(|| Endpoint::new(place, PORT)),
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// `5s`, `500ms`, `2m`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("no time: {text:?}; write 5s, 500ms or 2m");
+    let seconds = text.parse::<f64>().ok().map(|seconds| (seconds * 1000.0).max(0.0));
+    let time = match seconds {
+        Some(ms) => Duration::try_from_secs_f64(ms / 1000.0).map_err(|_| wrong())?,
+        None => {
+            let time: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+            Duration::try_from(time).map_err(|_| wrong())?
+        }
+    };
+    if time.is_zero() || time > Duration::from_secs(86_400) { Err(wrong()) } else { Ok(time) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let at = |text: &str| parse(text).expect("an address").endpoint.to_string();
+        assert_eq!(at("10.0.0.1"), "10.0.0.1:6379");
+        assert_eq!(at("redis-0.redis:7000"), "redis-0.redis:7000");
+        assert_eq!(at("[2001:db8::1]:7000"), "[2001:db8::1]:7000");
+        assert_eq!(at("2001:db8::1"), "[2001:db8::1]:6379");
+        assert_eq!(at("redis://10.0.0.1:7000/0"), "10.0.0.1:7000");
+        for wrong in ["10.0.0.1:0", "10.0.0.1:port", "", "http://10.0.0.1", "a b:1"] {
+            assert!(parse(wrong).is_err(), "{wrong:?} was read");
+        }
+    }
+
+    #[test]
+    fn a_uri_may_hold_credentials() {
+        let uri = parse("rediss://app:p%40ss@10.0.0.1").expect("a URI");
+        assert!(uri.tls);
+        assert_eq!(uri.user.as_deref(), Some("app"));
+        assert_eq!(uri.password.as_deref(), Some("p@ss"));
+        assert_eq!(parse("redis://secret@h").expect("a URI").password.as_deref(), Some("secret"));
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("0").is_err() && duration("soon").is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! The report of `check` as a page: root causes first, each with its evidence, its consequences
+//! and the way out.
+
+use slotwright_core::diagnose::{ByHand, Certainty, Found, Group, Report, RootCause, Severity, Step};
+use slotwright_core::observation::{Observation, Picture, Silence};
+
+use super::page::{Ink, Look, Page};
+use super::text::shell_word;
+use super::{matrix, slots};
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// The lines that one pastes into a chat.
+    Short,
+    /// What one needs to act.
+    Normal,
+    /// All evidence, the slot map and the matrix always.
+    Full,
+}
+
+/// Witnesses of one finding that are shown unless everything is wanted.
+const EVIDENCE_SHOWN: usize = 4;
+/// Consequences of one root cause that are shown unless everything is wanted.
+const CONSEQUENCES_SHOWN: usize = 6;
+/// Nodes listed among those that did not answer.
+const SILENT_SHOWN: usize = 8;
+
+/// Draws the whole report.
+pub fn draw(look: Look, seen: &Observation, report: &Report, detail: Detail) -> String {
+    let picture = Picture::new(seen);
+    let mut page = Page::new(look);
+    header(&mut page, &picture, report);
+    for root in &report.roots {
+        if detail == Detail::Short {
+            headline(&mut page, &root.found);
+        } else {
+            page.gap();
+            draw_root(&mut page, root, detail);
+        }
+    }
+    if detail > Detail::Short {
+        pictures(&mut page, &picture, report, detail);
+        unasked(&mut page, &picture, report);
+    }
+    footer(&mut page, report);
+    page.finish()
+}
+
+fn header(page: &mut Page, seen: &Picture<'_>, report: &Report) {
+    let versions: std::collections::BTreeSet<String> = seen
+        .sightings()
+        .filter_map(|(_, sighting)| seen.version(sighting))
+        .map(|version| version.to_string())
+        .collect();
+    let versions = match versions.len() {
+        0 => "version unknown".to_owned(),
+        1..=3 => versions.into_iter().collect::<Vec<_>>().join(", "),
+        many => format!("{many} different versions"),
+    };
+    let took = seen.sightings().map(|(_, sighting)| sighting.took_ms).max().unwrap_or(0);
+    let text = format!(
+        "{} shards, {} nodes   {versions}   {} of {} nodes answered, in {took} ms",
+        seen.voters().len(),
+        report.known,
+        report.answered,
+        report.known
+    );
+    page.hang(&[(Ink::Strong, "cluster  ")], Ink::Plain, &text);
+}
+
+const fn word(severity: Severity) -> (Ink, &'static str) {
+    match severity {
+        Severity::Critical => (Ink::Bad, "CRITICAL"),
+        Severity::Error => (Ink::Bad, "ERROR"),
+        Severity::Warning => (Ink::Warn, "WARNING"),
+        Severity::Info => (Ink::Faint, "info"),
+    }
+}
+
+fn headline(page: &mut Page, found: &Found) {
+    let (ink, word) = word(found.severity);
+    page.hang(
+        &[(ink, word), (Ink::Plain, " "), (Ink::Strong, &found.code), (Ink::Plain, "  ")],
+        Ink::Plain,
+        &found.message,
+    );
+}
+
+fn draw_root(page: &mut Page, root: &RootCause, detail: Detail) {
+    let found = &root.found;
+    let (ink, word) = word(found.severity);
+    let doubt = match &found.certainty {
+        Certainty::Certain => String::new(),
+        Certainty::Suspected(why) => format!("  suspected: {why}"),
+    };
+    page.line(&[(ink, word), (Ink::Plain, " "), (Ink::Strong, &found.code), (Ink::Warn, &doubt)]);
+    page.hang(&[(Ink::Plain, "  ")], Ink::Strong, &found.message);
+    evidence(page, found, detail);
+    consequences(page, &root.consequences, detail);
+    by_hand(page, &found.by_hand);
+    page.line(&[(Ink::Faint, "  more   "), (Ink::Plain, &format!("slotwright explain {}", found.code))]);
+}
+
+fn evidence(page: &mut Page, found: &Found, detail: Detail) {
+    let room = if detail == Detail::Full { usize::MAX } else { EVIDENCE_SHOWN };
+    for (at, piece) in found.evidence.iter().take(room).enumerate() {
+        let head = if at == 0 { "  proof  " } else { "         " };
+        page.hang(
+            &[(Ink::Faint, head)],
+            Ink::Plain,
+            &format!("{}: {}", piece.witness, piece.says),
+        );
+    }
+    if found.evidence.len() > room {
+        let more = format!("         and {} more witnesses (-v)", found.evidence.len() - room);
+        page.line(&[(Ink::Faint, &more)]);
+    }
+}
+
+fn consequences(page: &mut Page, all: &[Found], detail: Detail) {
+    let room = if detail == Detail::Full { usize::MAX } else { CONSEQUENCES_SHOWN };
+    for (at, found) in all.iter().take(room).enumerate() {
+        let head = if at == 0 { "  so     " } else { "         " };
+        page.hang(&[(Ink::Faint, head)], Ink::Plain, &format!("{}: {}", found.code, found.message));
+    }
+    if all.len() > room {
+        let more = format!("         and {} more consequences (-v)", all.len() - room);
+        page.line(&[(Ink::Faint, &more)]);
+    }
+}
+
+fn by_hand(page: &mut Page, way: &ByHand) {
+    for (at, step) in way.steps.iter().enumerate() {
+        let head = if at == 0 { "  fix    " } else { "         " };
+        let number = format!("{}. ", at + 1);
+        let text = match step {
+            Step::Command { on, argv } => command(on, argv),
+            Step::Do(what) => what.clone(),
+            Step::Check(what) => format!("check: {what}"),
+        };
+        page.hang(&[(Ink::Good, head), (Ink::Faint, &number)], Ink::Plain, &text);
+    }
+    for (at, never) in way.never.iter().enumerate() {
+        let head = if at == 0 { "  never  " } else { "         " };
+        page.hang(&[(Ink::Bad, head)], Ink::Plain, never);
+    }
+}
+
+/// A line that can be copied into a shell.
+pub fn command(on: &slotwright_core::model::Endpoint, argv: &[String]) -> String {
+    let words: Vec<String> = argv.iter().map(|word| shell_word(word)).collect();
+    format!("redis-cli -h {} -p {} {}", shell_word(&on.host), on.port, words.join(" "))
+}
+
+/// The pictures help where views differ or slots are concerned; a healthy cluster needs none.
+fn pictures(page: &mut Page, seen: &Picture<'_>, report: &Report, detail: Detail) {
+    let full = detail == Detail::Full;
+    let about_slots = report.all().any(|found| {
+        found.group == Group::Slots && found.severity > Severity::Info
+    });
+    if full || about_slots || seen.opinions().len() > 1 {
+        page.gap();
+        slots::draw(page, seen);
+    }
+    let about_views = report.all().any(|found| {
+        matches!(found.group, Group::Addressing | Group::Bus | Group::Process | Group::Operations)
+            && found.severity > Severity::Warning
+    });
+    if full || about_views {
+        page.gap();
+        matrix::draw(page, seen);
+    }
+}
+
+/// What could not be asked, so that silence is not taken for health.
+fn unasked(page: &mut Page, seen: &Picture<'_>, report: &Report) {
+    if !report.is_complete() {
+        page.gap();
+        page.line(&[(Ink::Strong, "not seen"), (Ink::Faint, "  (what these nodes believe is missing above)")]);
+        let silent = seen.silent_members();
+        for id in silent.iter().take(SILENT_SHOWN) {
+            let why = seen.sighting_of(*id).map_or_else(
+                || "nobody answered at its address".to_owned(),
+                |sighting| sighting.nodes.silence().map_or_else(String::new, Silence::describe),
+            );
+            page.hang(&[(Ink::Plain, "  ")], Ink::Plain, &format!("{}: {why}", seen.name(*id)));
+        }
+        if silent.len() > SILENT_SHOWN {
+            let more = format!("  and {} more", silent.len() - SILENT_SHOWN);
+            page.line(&[(Ink::Faint, &more)]);
+        }
+    }
+    for note in &seen.observation().notes {
+        page.hang(&[(Ink::Faint, "note     ")], Ink::Faint, note);
+    }
+}
+
+fn footer(page: &mut Page, report: &Report) {
+    let count = |severity: Severity| {
+        report.roots.iter().filter(|root| root.found.severity == severity).count()
+    };
+    let trouble: Vec<String> = [
+        (count(Severity::Critical), "critical"),
+        (count(Severity::Error), "errors"),
+        (count(Severity::Warning), "warnings"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| format!("{number} {word}"))
+    .collect();
+    page.gap();
+    if !trouble.is_empty() {
+        page.line(&[(Ink::Bad, "root causes: "), (Ink::Plain, &trouble.join(", "))]);
+    } else if report.is_complete() {
+        page.line(&[(Ink::Good, "ok  "), (Ink::Plain, "every node answered, and nothing is wrong")]);
+    } else {
+        page.line(&[
+            (Ink::Warn, "unknown  "),
+            (Ink::Plain, "nothing is wrong in what was seen, but not everything was seen"),
+        ]);
+    }
+}
