@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use slotwright_core::diagnose::{Entry, code_of};
+use slotwright_core::diagnose::{Entry, Report, code_of};
 use slotwright_core::findings;
+use slotwright_core::observation::Observation;
 
 /// Runs all generators.
 pub fn run(root: &Path, check: bool) -> anyhow::Result<()> {
@@ -26,6 +27,7 @@ pub fn run(root: &Path, check: bool) -> anyhow::Result<()> {
         return if status.success() { Ok(()) } else { bail!("the rebuilt xtask failed: {status}") };
     }
     pages(&root.join("docs/findings"), &mut out)?;
+    schema(&root.join("docs/schema"), &mut out)?;
     if !out.stale.is_empty() {
         bail!("stale, run `cargo xtask codegen`: {}", out.stale.join(", "));
     }
@@ -81,6 +83,27 @@ fn findings_mod(folder: &Path) -> anyhow::Result<String> {
     }
     text.push_str("];\n");
     Ok(text)
+}
+
+/// What `slotwright check -o json` writes; `check --from` needs only the observation.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "camelCase", title = "slotwright check")]
+#[expect(dead_code, reason = "only its shape counts")]
+struct Check {
+    /// `slotwright/v1`.
+    api_version: String,
+    /// `Check`.
+    kind: String,
+    report: Report,
+    observation: Observation,
+}
+
+/// The JSON schema of the files.
+fn schema(folder: &Path, out: &mut Output) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let text = serde_json::to_string_pretty(&schemars::schema_for!(Check))?;
+    out.write(&folder.join("check.json"), &(text + "\n"))?;
+    Ok(())
 }
 
 /// One page for each finding, and their index.

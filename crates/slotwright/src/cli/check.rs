@@ -219,12 +219,8 @@ fn finish(args: &CheckArgs, seen: &Observation, report: &Report) -> Result<u8, F
 }
 
 fn written(args: &CheckArgs, seen: &Observation, report: &Report) -> Result<String, Failure> {
-    let document = Document {
-        api_version: "slotwright/v1",
-        kind: "Check",
-        report,
-        observation: seen,
-    };
+    let document =
+        Document { api_version: "slotwright/v1", kind: "Check", report, observation: seen };
     let detail = if args.short {
         Detail::Short
     } else if args.verbose > 0 || args.output == Output::Wide {

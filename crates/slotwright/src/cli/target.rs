@@ -23,14 +23,25 @@ pub struct TargetArgs {
     #[arg(long, env = "SLOTWRIGHT_USER", help_heading = "Connection")]
     pub user: Option<String>,
     /// The password. Other users of this machine can see it; prefer --password-file
-    #[arg(short = 'a', long, alias = "password", value_name = "PASSWORD", hide_env_values = true,
-        help_heading = "Connection")]
+    #[arg(
+        short = 'a',
+        long,
+        alias = "password",
+        value_name = "PASSWORD",
+        hide_env_values = true,
+        help_heading = "Connection"
+    )]
     pub pass: Option<String>,
     /// Do not warn about -a
     #[arg(long, help_heading = "Connection")]
     pub no_auth_warning: bool,
     /// A file that holds the password
-    #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_PASSWORD_FILE", help_heading = "Connection")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SLOTWRIGHT_PASSWORD_FILE",
+        help_heading = "Connection"
+    )]
     pub password_file: Option<PathBuf>,
     /// Ask for the password
     #[arg(long, help_heading = "Connection")]
@@ -42,12 +53,22 @@ pub struct TargetArgs {
     #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_CACERT", help_heading = "Connection")]
     pub cacert: Option<PathBuf>,
     /// Our certificate, for servers that want one
-    #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_CERT", requires = "key",
-        help_heading = "Connection")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SLOTWRIGHT_CERT",
+        requires = "key",
+        help_heading = "Connection"
+    )]
     pub cert: Option<PathBuf>,
     /// The key of our certificate
-    #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_KEY", requires = "cert",
-        help_heading = "Connection")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SLOTWRIGHT_KEY",
+        requires = "cert",
+        help_heading = "Connection"
+    )]
     pub key: Option<PathBuf>,
     /// The name that the servers' certificates are for
     #[arg(long, value_name = "NAME", env = "SLOTWRIGHT_SNI", help_heading = "Connection")]

@@ -51,7 +51,10 @@ pub fn draw(page: &mut Page, seen: &Picture<'_>) {
         .filter(|member| !large || !fine(&column(*member)))
         .take(SHOWN_MAX)
         .collect();
-    page.line(&[(Ink::Strong, "who sees whom"), (Ink::Faint, "  (a line is what one node believes)")]);
+    page.line(&[
+        (Ink::Strong, "who sees whom"),
+        (Ink::Faint, "  (a line is what one node believes)"),
+    ]);
     if shown.is_empty() {
         let text = format!("  every one of {} nodes sees every other", members.len());
         page.line(&[(Ink::Good, &text)]);

@@ -33,13 +33,11 @@ pub fn look(colour: Colour) -> Look {
     let colour = match colour {
         Colour::Always => true,
         Colour::Never => false,
-        Colour::Auto => {
-            set("CLICOLOR_FORCE") || (terminal && !set("NO_COLOR") && !dumb)
-        }
+        Colour::Auto => set("CLICOLOR_FORCE") || (terminal && !set("NO_COLOR") && !dumb),
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    });
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     let unicode = locale.is_some_and(|name| name.to_lowercase().replace('-', "").contains("utf8"));
     Look { width: width(terminal), colour, unicode }
 }

@@ -1,7 +1,9 @@
 //! The report of `check` as a page: root causes first, each with its evidence, its consequences
 //! and the way out.
 
-use slotwright_core::diagnose::{ByHand, Certainty, Found, Group, Report, RootCause, Severity, Step};
+use slotwright_core::diagnose::{
+    ByHand, Certainty, Found, Group, Report, RootCause, Severity, Step,
+};
 use slotwright_core::observation::{Observation, Picture, Silence};
 
 use super::page::{Ink, Look, Page};
@@ -99,18 +101,17 @@ fn draw_root(page: &mut Page, root: &RootCause, detail: Detail) {
     evidence(page, found, detail);
     consequences(page, &root.consequences, detail);
     by_hand(page, &found.by_hand);
-    page.line(&[(Ink::Faint, "  more   "), (Ink::Plain, &format!("slotwright explain {}", found.code))]);
+    page.line(&[
+        (Ink::Faint, "  more   "),
+        (Ink::Plain, &format!("slotwright explain {}", found.code)),
+    ]);
 }
 
 fn evidence(page: &mut Page, found: &Found, detail: Detail) {
     let room = if detail == Detail::Full { usize::MAX } else { EVIDENCE_SHOWN };
     for (at, piece) in found.evidence.iter().take(room).enumerate() {
         let head = if at == 0 { "  proof  " } else { "         " };
-        page.hang(
-            &[(Ink::Faint, head)],
-            Ink::Plain,
-            &format!("{}: {}", piece.witness, piece.says),
-        );
+        page.hang(&[(Ink::Faint, head)], Ink::Plain, &format!("{}: {}", piece.witness, piece.says));
     }
     if found.evidence.len() > room {
         let more = format!("         and {} more witnesses (-v)", found.evidence.len() - room);
@@ -156,9 +157,8 @@ pub fn command(on: &slotwright_core::model::Endpoint, argv: &[String]) -> String
 /// The pictures help where views differ or slots are concerned; a healthy cluster needs none.
 fn pictures(page: &mut Page, seen: &Picture<'_>, report: &Report, detail: Detail) {
     let full = detail == Detail::Full;
-    let about_slots = report.all().any(|found| {
-        found.group == Group::Slots && found.severity > Severity::Info
-    });
+    let about_slots =
+        report.all().any(|found| found.group == Group::Slots && found.severity > Severity::Info);
     if full || about_slots || seen.opinions().len() > 1 {
         page.gap();
         slots::draw(page, seen);
@@ -177,7 +177,10 @@ fn pictures(page: &mut Page, seen: &Picture<'_>, report: &Report, detail: Detail
 fn unasked(page: &mut Page, seen: &Picture<'_>, report: &Report) {
     if !report.is_complete() {
         page.gap();
-        page.line(&[(Ink::Strong, "not seen"), (Ink::Faint, "  (what these nodes believe is missing above)")]);
+        page.line(&[
+            (Ink::Strong, "not seen"),
+            (Ink::Faint, "  (what these nodes believe is missing above)"),
+        ]);
         let silent = seen.silent_members();
         for id in silent.iter().take(SILENT_SHOWN) {
             let why = seen.sighting_of(*id).map_or_else(
@@ -213,7 +216,10 @@ fn footer(page: &mut Page, report: &Report) {
     if !trouble.is_empty() {
         page.line(&[(Ink::Bad, "root causes: "), (Ink::Plain, &trouble.join(", "))]);
     } else if report.is_complete() {
-        page.line(&[(Ink::Good, "ok  "), (Ink::Plain, "every node answered, and nothing is wrong")]);
+        page.line(&[
+            (Ink::Good, "ok  "),
+            (Ink::Plain, "every node answered, and nothing is wrong"),
+        ]);
     } else {
         page.line(&[
             (Ink::Warn, "unknown  "),

@@ -94,7 +94,8 @@ fn legend(
         let ranges = slots.to_string();
         let ranges = if ranges.len() > 40 { format!("{}...", &ranges[..36]) } else { ranges };
         let replicas = seen.replicas_of(*id).len();
-        let text = format!("{}  {} slots {ranges}, {replicas} replicas", seen.name(*id), slots.len());
+        let text =
+            format!("{}  {} slots {ranges}, {replicas} replicas", seen.name(*id), slots.len());
         page.hang(&[(Ink::Strong, &head)], Ink::Plain, &text);
     }
     if owners.len() > LEGEND_MAX {
