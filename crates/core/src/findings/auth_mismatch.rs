@@ -43,10 +43,10 @@ impl Finding for AuthMismatch {
         let mut subject = Subject::default();
         let (mut refused, mut evidence, mut accepted) = (Vec::new(), Vec::new(), 0);
         for door in doors(seen) {
-            if door.sighting.nodes.get().is_some() {
-                accepted += 1;
-            }
-            let Some(text) = refusal(&door) else { continue };
+            let Some(text) = refusal(&door) else {
+                accepted += usize::from(door.sighting.nodes.get().is_some());
+                continue;
+            };
             if door.ids.is_empty() && !door.is_named(seen) {
                 continue;
             }

@@ -4,16 +4,20 @@
 
 use crate::diagnose::Entry;
 
+pub mod acl_denies_cluster_commands;
+pub mod acl_diverged;
 pub mod address_permuted_noaddr;
 pub mod all_addresses_stale;
 pub mod aof_write_error;
 pub mod auth_mismatch;
 pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
+pub mod busy_script;
 mod client_port;
 pub mod clock_skew;
 pub mod cloned_cluster_hijack;
 pub mod cluster_disabled_on_node;
+pub mod command_renamed;
 pub mod config_drift;
 mod counted;
 pub mod disk_error_misconf;
@@ -31,6 +35,7 @@ mod islands;
 pub mod key_on_two_primaries;
 pub mod keys_in_foreign_slot;
 pub mod masterauth_missing;
+pub mod maxclients_exhausted;
 pub mod maxmemory_reached;
 pub mod minority_partition;
 pub mod mixed_versions;
@@ -45,6 +50,7 @@ pub mod orphan_data_node;
 pub mod password_drift;
 pub mod peer_address_stale;
 pub mod primary_noaddr_masked;
+pub mod protected_mode;
 pub mod replica_ghost_keys;
 pub mod reset_mistake;
 pub mod self_address_stale;
@@ -56,15 +62,19 @@ mod whereabouts;
 /// Every finding, by code.
 #[rustfmt::skip]
 pub static ALL: &[&Entry] = &[
+    &acl_denies_cluster_commands::ENTRY,
+    &acl_diverged::ENTRY,
     &address_permuted_noaddr::ENTRY,
     &all_addresses_stale::ENTRY,
     &aof_write_error::ENTRY,
     &auth_mismatch::ENTRY,
     &bus_one_way_partition::ENTRY,
     &bus_port_blocked::ENTRY,
+    &busy_script::ENTRY,
     &clock_skew::ENTRY,
     &cloned_cluster_hijack::ENTRY,
     &cluster_disabled_on_node::ENTRY,
+    &command_renamed::ENTRY,
     &config_drift::ENTRY,
     &disk_error_misconf::ENTRY,
     &duplicate_node_id_live::ENTRY,
@@ -77,6 +87,7 @@ pub static ALL: &[&Entry] = &[
     &key_on_two_primaries::ENTRY,
     &keys_in_foreign_slot::ENTRY,
     &masterauth_missing::ENTRY,
+    &maxclients_exhausted::ENTRY,
     &maxmemory_reached::ENTRY,
     &minority_partition::ENTRY,
     &mixed_versions::ENTRY,
@@ -91,6 +102,7 @@ pub static ALL: &[&Entry] = &[
     &password_drift::ENTRY,
     &peer_address_stale::ENTRY,
     &primary_noaddr_masked::ENTRY,
+    &protected_mode::ENTRY,
     &replica_ghost_keys::ENTRY,
     &reset_mistake::ENTRY,
     &self_address_stale::ENTRY,
