@@ -2,9 +2,9 @@
 //!
 //! The same value is carried out by the lab on real servers, and read by a person through
 //! `slotwright lab list`. Commands are templates: `{id2}`, `{ip2}`, `{port2}`, `{cport2}` stand
-//! for the id, the present IP, client port and bus port of node 2; `{id2!}` is not allowed. Nodes
-//! are numbered from 0: first the primaries, then the replicas, replica `p + k` of primary
-//! `k % p`.
+//! for the id, the present IP, client port and bus port of node 2; `{was2}` is the id that it was
+//! built with, where that may be another by now. Nodes are numbered from 0: first the primaries,
+//! then the replicas, replica `p + k` of primary `k % p`.
 
 use serde::{Deserialize, Serialize};
 

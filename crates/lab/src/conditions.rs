@@ -130,24 +130,27 @@ impl Cluster {
         Ok((false, silence))
     }
 
+    /// Whether a row about a node has a flag, and the flags it has. A node that came back with
+    /// another id may have two rows; one in handshake has an id that its peer has made up, and is
+    /// known by its address.
     fn flag(&mut self, on: usize, about: usize, flag: &str) -> Result<(bool, String)> {
-        let id = self.expand(&format!("{{id{about}}}"))?;
         let rows = match self.table(on) {
             Ok(rows) => rows,
             Err(silence) => return Ok((false, silence)),
         };
-        Ok(match rows.iter().find(|row| row.id == id) {
-            Some(row) => (row.flags.iter().any(|f| f == flag), row.flags.join(",")),
-            // A node in handshake has an id that it has made up: look at the address instead.
-            None => {
-                let address = format!("{}:", self.node(about)?.launch.ip);
-                let row = rows.iter().find(|row| row.address.starts_with(&address));
-                match row {
-                    Some(row) => (row.flags.iter().any(|f| f == flag), row.flags.join(",")),
-                    None => (false, "no row".to_owned()),
-                }
-            }
-        })
+        let node = self.node(about)?;
+        let ids = [node.id.as_deref(), node.first_id.as_deref()];
+        let address = format!("{}:", node.launch.ip);
+        let named: Vec<&Row> =
+            rows.iter().filter(|row| ids.contains(&Some(row.id.as_str()))).collect();
+        let about: Vec<&Row> = if named.is_empty() {
+            rows.iter().filter(|row| row.address.starts_with(&address)).collect()
+        } else {
+            named
+        };
+        let seen: Vec<String> = about.iter().map(|row| row.flags.join(",")).collect();
+        let holds = about.iter().any(|row| row.flags.iter().any(|f| f == flag));
+        Ok((holds, if seen.is_empty() { "no row".to_owned() } else { seen.join("; ") }))
     }
 
     /// `CLUSTER NODES` of a node, or in brackets why there is none.

@@ -199,10 +199,23 @@ fn fault_of(report: &Report, code: &str, also: &[&str]) -> Option<String> {
     let is_info = |found: &Found| found.severity == Severity::Info;
     let found = report.roots.iter().any(|root| root.found.code == code && is_info(&root.found));
     if top.found.code != code && !(found && is_info(&top.found)) {
-        return Some(format!("{} came first", top.found.code));
+        return Some(format!("{} came first; {}", top.found.code, whereabouts(report, code)));
     }
     let other = grave(report).find(|f| f.code != code && !also.contains(&f.code.as_str()));
     other.map(|found| format!("{} stood beside it", found.code))
+}
+
+/// Where the code is that should be on top.
+fn whereabouts(report: &Report, code: &str) -> String {
+    if report.roots.iter().any(|root| root.found.code == code) {
+        return format!("{code} is a lower root cause");
+    }
+    let folded =
+        report.roots.iter().find(|root| root.consequences.iter().any(|found| found.code == code));
+    match folded {
+        Some(root) => format!("{code} is folded beneath {}", root.found.code),
+        None => format!("{code} was not found"),
+    }
 }
 
 fn millis(since: Instant) -> u64 {

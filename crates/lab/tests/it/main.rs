@@ -2,3 +2,5 @@
 
 mod acts;
 mod clean_up;
+mod healthy;
+mod scenarios;

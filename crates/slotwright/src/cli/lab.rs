@@ -6,8 +6,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use slotwright_core::findings;
 use slotwright_core::scenario::{Scenario, Server};
 use slotwright_lab::cluster::Cluster;
+use slotwright_lab::healthy::Health;
 use slotwright_lab::outcome::{self, Outcome, Verdict};
-use slotwright_lab::{Error, kept, run, servers};
+use slotwright_lab::{Error, healthy, kept, run, servers};
 
 use crate::render::lab as render;
 
@@ -28,6 +29,8 @@ enum LabCommand {
     },
     /// Breaks a cluster as a finding describes, and checks that it is found.
     Run(RunArgs),
+    /// Looks at healthy clusters of several shapes, at rest, under load and after failovers.
+    Healthy(HealthyArgs),
     /// Starts a healthy cluster and lets it stand.
     Up(UpArgs),
     /// Ends the clusters that stand.
@@ -66,6 +69,16 @@ struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+struct HealthyArgs {
+    /// On these servers; on all three if none is named.
+    #[arg(long = "server", value_parser = server)]
+    servers: Vec<Server>,
+    /// Clusters at the same time.
+    #[arg(long, default_value_t = 3)]
+    jobs: usize,
+}
+
+#[derive(Debug, Args)]
 struct UpArgs {
     /// Primaries.
     #[arg(long, default_value_t = 3)]
@@ -96,13 +109,14 @@ pub fn lab(args: &LabArgs) -> Result<u8, Error> {
             Ok(0)
         }
         LabCommand::Run(args) => run_codes(args),
+        LabCommand::Healthy(args) => look_at_healthy(args),
         LabCommand::Up(args) => up(args),
         LabCommand::Down => down(),
     }
 }
 
 fn run_codes(args: &RunArgs) -> Result<u8, Error> {
-    let chosen = if args.servers.is_empty() { Server::ALL.to_vec() } else { args.servers.clone() };
+    let chosen = chosen(&args.servers);
     let codes: Vec<String> = args.codes.iter().map(|code| code.to_uppercase()).collect();
     let trials = run::trials(&codes, &chosen)?;
     let binaries = servers::ensure(&Server::ALL, &render::progress)?;
@@ -129,6 +143,20 @@ fn run_codes(args: &RunArgs) -> Result<u8, Error> {
         outcome::write_track_record(path, &outcomes)?;
     }
     Ok(exit_code(&outcomes))
+}
+
+fn chosen(servers: &[Server]) -> Vec<Server> {
+    if servers.is_empty() { Server::ALL.to_vec() } else { servers.to_vec() }
+}
+
+fn look_at_healthy(args: &HealthyArgs) -> Result<u8, Error> {
+    let binaries = servers::ensure(&chosen(&args.servers), &render::progress)?;
+    let all = healthy::look_at_all(&binaries, args.jobs, &render::health);
+    render::alarms(&all);
+    if all.iter().any(|health| health.broken.is_some()) {
+        return Ok(1);
+    }
+    Ok(if all.iter().all(Health::is_fine) { 0 } else { 3 })
 }
 
 fn exit_code(outcomes: &[Outcome]) -> u8 {

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the only code that prints")]
 
 use slotwright_core::diagnose::{Certainty, Entry, Found};
+use slotwright_lab::healthy::Health;
 use slotwright_lab::kept::Kept;
 use slotwright_lab::outcome::{Outcome, Verdict};
 
@@ -70,6 +71,22 @@ fn root(found: &Found) {
     for evidence in found.evidence.iter().take(6) {
         println!("            {}: {}", evidence.witness, plain(&evidence.says));
     }
+}
+
+/// What was found on a healthy cluster.
+pub fn health(health: &Health) {
+    let word = if health.is_fine() { "quiet" } else { "ALARM" };
+    println!("{word}  {} {}  {}", health.shape, health.server.name(), health.situation);
+    if let Some(why) = &health.broken {
+        println!("        it did not come about: {}", plain(why));
+    }
+    health.alarms.iter().for_each(root);
+}
+
+/// The last line about healthy clusters.
+pub fn alarms(all: &[Health]) {
+    let alarms: usize = all.iter().map(|health| health.alarms.len()).sum();
+    println!("{} situations, {alarms} false alarms", all.len());
 }
 
 /// A cluster that stands, and how to look at it.
