@@ -7,7 +7,9 @@ use crate::diagnose::Entry;
 pub mod acl_denies_cluster_commands;
 pub mod acl_diverged;
 pub mod address_permuted_noaddr;
+pub mod address_reused_by_foreign_node;
 pub mod all_addresses_stale;
+pub mod announce_address_wrong;
 pub mod aof_write_error;
 pub mod auth_mismatch;
 pub mod bus_one_way_partition;
@@ -17,10 +19,12 @@ mod client_port;
 pub mod clock_skew;
 pub mod cloned_cluster_hijack;
 pub mod cluster_disabled_on_node;
+pub mod cluster_split_islands;
 pub mod command_renamed;
 pub mod config_drift;
 mod counted;
 pub mod disk_error_misconf;
+pub mod dual_stack_mismatch;
 pub mod duplicate_node_id_live;
 mod duplicates;
 pub mod endpoint_type_mixed;
@@ -31,9 +35,12 @@ pub mod forgotten_node_zombie;
 pub mod functions_missing;
 pub mod ghost_node_entries;
 mod hearing;
+pub mod hostname_as_announce_ip;
+pub mod illegal_address;
 mod islands;
 pub mod key_on_two_primaries;
 pub mod keys_in_foreign_slot;
+pub mod loopback_address;
 pub mod masterauth_missing;
 pub mod maxclients_exhausted;
 pub mod maxmemory_reached;
@@ -46,6 +53,7 @@ pub mod node_identity_lost;
 pub mod node_loading;
 pub mod node_timeout_too_small;
 pub mod not_redis;
+mod odd_addresses;
 pub mod orphan_data_node;
 pub mod password_drift;
 pub mod peer_address_stale;
@@ -65,7 +73,9 @@ pub static ALL: &[&Entry] = &[
     &acl_denies_cluster_commands::ENTRY,
     &acl_diverged::ENTRY,
     &address_permuted_noaddr::ENTRY,
+    &address_reused_by_foreign_node::ENTRY,
     &all_addresses_stale::ENTRY,
+    &announce_address_wrong::ENTRY,
     &aof_write_error::ENTRY,
     &auth_mismatch::ENTRY,
     &bus_one_way_partition::ENTRY,
@@ -74,9 +84,11 @@ pub static ALL: &[&Entry] = &[
     &clock_skew::ENTRY,
     &cloned_cluster_hijack::ENTRY,
     &cluster_disabled_on_node::ENTRY,
+    &cluster_split_islands::ENTRY,
     &command_renamed::ENTRY,
     &config_drift::ENTRY,
     &disk_error_misconf::ENTRY,
+    &dual_stack_mismatch::ENTRY,
     &duplicate_node_id_live::ENTRY,
     &endpoint_type_mixed::ENTRY,
     &forget_node_returns::ENTRY,
@@ -84,8 +96,11 @@ pub static ALL: &[&Entry] = &[
     &forgotten_node_zombie::ENTRY,
     &functions_missing::ENTRY,
     &ghost_node_entries::ENTRY,
+    &hostname_as_announce_ip::ENTRY,
+    &illegal_address::ENTRY,
     &key_on_two_primaries::ENTRY,
     &keys_in_foreign_slot::ENTRY,
+    &loopback_address::ENTRY,
     &masterauth_missing::ENTRY,
     &maxclients_exhausted::ENTRY,
     &maxmemory_reached::ENTRY,

@@ -1,0 +1,164 @@
+//! A node announces, by its settings, an address at which it cannot be reached.
+
+use super::whereabouts::{Place, place};
+use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
+use crate::model::{Endpoint, NodeId};
+use crate::observation::Picture;
+use crate::scenario::{Scenario, Until};
+
+finding! {
+    /// ## What it means
+    /// `cluster-announce-ip` (or `-port`, `-bus-port`) of a node is set, the others dial what it
+    /// says, and nobody of that id answers there. To its peers the node is dead; clients are sent to
+    /// the wrong place as well.
+    ///
+    /// ## How it comes about
+    /// The value was written for an earlier pod and kept in a config file; a Service or load balancer
+    /// is announced that does not forward the bus, or forwards it to another pod; a host port changed;
+    /// `cluster-announce-bus-port` is missing where the bus port is mapped (its default is the real
+    /// bus port and never follows from `cluster-announce-port`).
+    ///
+    /// The state flips from `ok` to `fail` about one node timeout after each restart.
+    ///
+    /// ## What we look at
+    /// The settings of each node that answers, the address that the others record for it, and that
+    /// they get no answer there.
+    ///
+    /// ## The repair
+    /// `CONFIG SET` the right value: it counts at once and spreads with the next pings. Then mend the
+    /// template that wrote it, and try a restart.
+    ///
+    /// ## Repair safety
+    /// Nothing but the address changes.
+    ///
+    /// ## By hand
+    /// The commands are printed. Never announce one address for several nodes.
+    pub struct AnnounceAddressWrong { id: NodeId, announced: Endpoint, names: Vec<&'static str> }
+    group: Addressing, severity: Error,
+    after: [
+        LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
+        DuplicateNodeIdLive, ClonedClusterHijack,
+    ],
+    settles: true, since: "0.1",
+}
+
+const SETTINGS: [&str; 4] = [
+    "cluster-announce-ip",
+    "cluster-announce-port",
+    "cluster-announce-tls-port",
+    "cluster-announce-bus-port",
+];
+
+impl Finding for AnnounceAddressWrong {
+    fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
+        for (id, member) in seen.members() {
+            let (Some(sighting), Some(config)) = (seen.proved(id), seen.config_of(id)) else {
+                continue;
+            };
+            let set: Vec<(&'static str, &str)> = SETTINGS
+                .iter()
+                .filter_map(|name| Some((*name, config.get(name)?)))
+                .filter(|(_, value)| !value.is_empty() && *value != "0")
+                .collect();
+            let Some((first, by)) = (if set.is_empty() { None } else { wrong(seen, member) })
+            else {
+                continue;
+            };
+            let mut evidence: Vec<Evidence> = set
+                .iter()
+                .map(|(name, value)| Evidence::first_hand(sighting, format!("{name} is {value}")))
+                .collect();
+            evidence.extend(by.iter().take(3).map(|observer| {
+                let says = format!("does not reach {} at {first}", id.short());
+                Evidence::first_hand(seen.sighting(*observer), says)
+            }));
+            let names = set.iter().map(|(name, _)| *name).collect();
+            let subject = Subject::node(id).with_slots(seen.slots_of(id));
+            out.push(Self { id, announced: first, names }, subject, evidence);
+        }
+    }
+
+    fn message(&self, seen: &Picture<'_>) -> String {
+        format!(
+            "{} announces {} by {}, where it does not answer the others",
+            seen.name(self.id),
+            self.announced,
+            self.names.join(", ")
+        )
+    }
+
+    fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
+        let mut steps = ByHand::of(Risk::Reversible);
+        let at = seen.endpoint(self.id);
+        for name in &self.names {
+            let value = match (*name, &at) {
+                ("cluster-announce-ip", Some(at)) => at.host.clone(),
+                _ => "0".to_owned(),
+            };
+            steps = steps.command(at.clone(), format!("CONFIG SET {name} {value}"));
+        }
+        steps
+            .check("CLUSTER NODES at the others shows the present address, connected")
+            .then("mend the template or start script that wrote the old value, and try a restart")
+            .never("announce one address (a Service, a load balancer) for several nodes")
+            .never("CLUSTER MEET while the setting is wrong: the next ping brings the wrong address back")
+    }
+
+    fn scenario() -> Scenario {
+        Scenario::of(3, 0)
+            .send(2, "CONFIG SET cluster-announce-ip 127.0.255.77")
+            .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), "127.0.255.77".to_owned()))
+            .wait(Until::Flag { on: 0, about: 2, flag: "fail" })
+            .wait(Until::Flag { on: 1, about: 2, flag: "fail" })
+    }
+}
+
+/// The address that the member's settings make others record, and those who get no answer there.
+fn wrong(
+    seen: &Picture<'_>,
+    member: &crate::observation::Member,
+) -> Option<(Endpoint, Vec<usize>)> {
+    let announced =
+        member.rows.iter().filter(|record| place(seen, seen.row(record.row)) == Place::Announced);
+    let mut by = Vec::new();
+    let mut first = None;
+    for record in announced {
+        by.extend(&record.by);
+        first = first.or_else(|| seen.row(record.row).address.client());
+    }
+    Some((first?, by))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Flag;
+    use crate::observation::LinkState;
+    use crate::observation::sketch::Sketch;
+
+    fn announcing(link: LinkState) -> Sketch {
+        let mut sketch = Sketch::healthy(3, 0);
+        sketch.config(2, "cluster-announce-ip", "10.0.7.7");
+        sketch.rows_about(2, |row| {
+            row.address.ip = "10.0.7.7".to_owned();
+            row.link = link;
+            if link == LinkState::Disconnected {
+                row.flags = row.flags.with(Flag::Failed);
+            }
+        });
+        sketch
+    }
+
+    #[test]
+    fn the_announced_address_does_not_answer() {
+        let found = announcing(LinkState::Disconnected).detect::<AnnounceAddressWrong>(&ENTRY);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let steps = format!("{:?}", found[0].by_hand.steps);
+        assert!(steps.contains(r#""cluster-announce-ip", "10.0.0.3""#), "{steps}");
+    }
+
+    #[test]
+    fn an_announced_address_that_works_for_the_peers_is_right() {
+        assert_eq!(announcing(LinkState::Connected).detect::<AnnounceAddressWrong>(&ENTRY), []);
+    }
+}
