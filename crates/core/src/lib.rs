@@ -11,6 +11,7 @@
 #[macro_use]
 mod macros;
 
+pub mod client_eye;
 pub mod diagnose;
 pub mod findings;
 pub mod limits;

@@ -8,12 +8,14 @@ pub mod target;
 pub mod tls;
 
 mod bus;
+mod client_eye;
 mod connection;
 mod memory;
 mod names;
 mod observe;
 mod secret;
 
+pub use client_eye::client_eye;
 pub use observe::{block_on, observe};
 pub use secret::Secret;
 pub use target::{Limits, Login, Target};

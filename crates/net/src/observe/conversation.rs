@@ -22,7 +22,8 @@ pub(super) struct Plan {
     pub(super) all_questions: bool,
 }
 
-pub(super) const WITHHELD: &str = "credentials withheld: only one peer says that this address \
+/// What is said of an address that asks for credentials it may not see.
+pub(crate) const WITHHELD: &str = "credentials withheld: only one peer says that this address \
                                    belongs to the cluster, and its bus does not prove it";
 
 /// Talks to a node and reports what it said.

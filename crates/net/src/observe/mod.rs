@@ -18,6 +18,8 @@ mod questions;
 use slotwright_core::model::Endpoint;
 use slotwright_core::observation::{Census, Observation, Said, Sighting, Silence};
 
+pub(crate) use conversation::WITHHELD;
+
 use crate::bus::Probe;
 use crate::target::{Limits, Target};
 
