@@ -254,6 +254,9 @@ pub enum Act {
     Remove(Node, String),
     /// Put a file into the directory of a node.
     File(Node, String, Vec<u8>),
+    /// Put a TLS certificate of its own into the directory of a node: `server.crt`, `server.key`,
+    /// and `ca.crt`, which trusts it.
+    Certificate(Node),
     /// Fill the small disk of a node.
     FillDisk(Node),
     /// Start another server with a directory of its own. It becomes the next node number. Its

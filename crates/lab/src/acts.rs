@@ -46,6 +46,7 @@ impl Cluster {
                 let path = self.node(*node)?.launch.folder.join(file);
                 std::fs::write(&path, bytes).doing(|| format!("writing {}", path.display()))
             }
+            Act::Certificate(node) => crate::certificates::write(&self.node(*node)?.launch.folder),
             Act::FillDisk(node) => self.fill_disk(*node),
             Act::Stranger { at, options, server } => self.stranger(*at, options, *server),
             Act::Twin(node) => self.twin(*node),

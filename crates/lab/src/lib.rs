@@ -10,6 +10,7 @@
 
 mod acts;
 mod background;
+mod certificates;
 pub mod client;
 pub mod cluster;
 mod conditions;

@@ -3,7 +3,7 @@
 use super::settings::{Split, by_setting, split};
 use crate::diagnose::{ByHand, Finding, Risk, Sink, Subject};
 use crate::observation::Picture;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
@@ -61,21 +61,16 @@ impl Finding for EndpointTypeMixed {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 0)
-            .send(0, "CONFIG SET cluster-announce-hostname node-0.test")
-            .send(1, "CONFIG SET cluster-announce-hostname node-1.test")
-            .send(2, "CONFIG SET cluster-announce-hostname node-2.test")
-            .wait(crate::scenario::Until::Answers(
-                2,
-                "CLUSTER NODES".to_owned(),
-                "node-0.test".to_owned(),
-            ))
-            .wait(crate::scenario::Until::Answers(
-                2,
-                "CLUSTER NODES".to_owned(),
-                "node-1.test".to_owned(),
-            ))
-            .send(2, "CONFIG SET cluster-preferred-endpoint-type hostname")
+        // The nodes' IPs serve as their names: those resolve everywhere.
+        let named = |scenario: Scenario, n: usize| {
+            scenario.send(n, &format!("CONFIG SET cluster-announce-hostname {{ip{n}}}"))
+        };
+        let shown = |scenario: Scenario, n: usize| {
+            let name = format!(",{{ip{n}}}");
+            scenario.wait(Until::Answers(2, "CLUSTER NODES".to_owned(), name))
+        };
+        let scenario = (0..3).fold(Scenario::of(3, 0), named);
+        (0..3).fold(scenario, shown).send(2, "CONFIG SET cluster-preferred-endpoint-type hostname")
     }
 }
 

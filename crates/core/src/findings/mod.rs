@@ -15,6 +15,8 @@ pub mod auth_mismatch;
 pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
 pub mod busy_script;
+pub mod client_endpoint_unreachable;
+pub mod client_null_or_unknown_endpoint;
 mod client_port;
 pub mod clock_skew;
 pub mod cloned_cluster_hijack;
@@ -43,6 +45,7 @@ pub mod keys_in_foreign_slot;
 pub mod loopback_address;
 pub mod masterauth_missing;
 pub mod maxclients_exhausted;
+pub mod maxmemory_above_host;
 pub mod maxmemory_reached;
 pub mod minority_partition;
 pub mod mixed_versions;
@@ -57,6 +60,7 @@ mod odd_addresses;
 pub mod orphan_data_node;
 pub mod password_drift;
 pub mod peer_address_stale;
+pub mod persistence_off;
 pub mod primary_noaddr_masked;
 pub mod protected_mode;
 pub mod replica_ghost_keys;
@@ -65,6 +69,7 @@ pub mod self_address_stale;
 pub mod self_address_unknown;
 mod settings;
 pub mod slot_open;
+pub mod tls_bus_mismatch;
 mod whereabouts;
 
 /// Every finding, by code.
@@ -81,6 +86,8 @@ pub static ALL: &[&Entry] = &[
     &bus_one_way_partition::ENTRY,
     &bus_port_blocked::ENTRY,
     &busy_script::ENTRY,
+    &client_endpoint_unreachable::ENTRY,
+    &client_null_or_unknown_endpoint::ENTRY,
     &clock_skew::ENTRY,
     &cloned_cluster_hijack::ENTRY,
     &cluster_disabled_on_node::ENTRY,
@@ -103,6 +110,7 @@ pub static ALL: &[&Entry] = &[
     &loopback_address::ENTRY,
     &masterauth_missing::ENTRY,
     &maxclients_exhausted::ENTRY,
+    &maxmemory_above_host::ENTRY,
     &maxmemory_reached::ENTRY,
     &minority_partition::ENTRY,
     &mixed_versions::ENTRY,
@@ -116,6 +124,7 @@ pub static ALL: &[&Entry] = &[
     &orphan_data_node::ENTRY,
     &password_drift::ENTRY,
     &peer_address_stale::ENTRY,
+    &persistence_off::ENTRY,
     &primary_noaddr_masked::ENTRY,
     &protected_mode::ENTRY,
     &replica_ghost_keys::ENTRY,
@@ -123,4 +132,5 @@ pub static ALL: &[&Entry] = &[
     &self_address_stale::ENTRY,
     &self_address_unknown::ENTRY,
     &slot_open::ENTRY,
+    &tls_bus_mismatch::ENTRY,
 ];
