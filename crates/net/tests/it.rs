@@ -2,8 +2,12 @@
 //! hostile, and with real servers. One binary, so that it links once.
 
 mod it {
+    mod client;
     pub mod fakes;
     mod hostile;
+    pub mod real;
+    mod servers;
+    mod tls;
     mod trust;
     mod wire;
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use slotwright_core::limits::{FULL_REPLY_NODES_MAX, SAMPLE_NODES};
 use slotwright_core::model::{Endpoint, Flag, NodeAddress, NodeId};
-use slotwright_core::observation::{BusSighting, NameLookup, Observation, Said, Sighting, Silence};
+use slotwright_core::observation::{
+    BusSighting, NameLookup, NodesView, Observation, Said, Sighting, Silence,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -428,22 +430,22 @@ impl Look {
         if std::mem::replace(&mut self.census_begun, true) {
             return;
         }
-        let told = |place: &Place| Some(place.sighting.as_ref()?.nodes.get()?.clone());
-        let views: Vec<_> = self.places.values().filter_map(told).collect();
-        let slots = Arc::new(doubtful::slots(&self.context.rows(), views.iter()));
+        let told = || self.places.values().filter_map(view_of);
+        let views = told().count();
+        let slots = Arc::new(doubtful::slots(&self.context.rows(), told()));
         if slots.is_empty() {
             return;
         }
-        if usize::from(slots.len()).saturating_mul(views.len()) > self.limits.census_questions_max {
+        if usize::from(slots.len()).saturating_mul(views) > self.limits.census_questions_max {
             self.observation.notes.push(format!(
                 "The keys of {} doubtful slots were not counted: too many for {} nodes.",
                 slots.len(),
-                views.len()
+                views
             ));
             return;
         }
         for (endpoint, place) in &self.places {
-            let (Stage::Done { login }, Some(_)) = (place.stage, told(place)) else { continue };
+            let (Stage::Done { login }, Some(_)) = (place.stage, view_of(place)) else { continue };
             let ip = match (names::literal(&endpoint.host), self.names.get(&endpoint.host)) {
                 (Some(ip), _) => Some(ip),
                 (None, Some(Some(Ok(found)))) => found.first().copied(),
@@ -512,6 +514,10 @@ async fn probe(
         return nothing(Silence::NotAsked);
     };
     bus::probe(address, &endpoint.host, context.tls.as_ref(), &context.patience()).await
+}
+
+fn view_of(place: &Place) -> Option<&NodesView> {
+    place.sighting.as_ref()?.nodes.get()
 }
 
 fn guess_bus(port: u16) -> Option<u16> {
