@@ -20,6 +20,7 @@ use slotwright_core::scenario::{Act, At, Scenario, Server, Until, World};
 
 use crate::background::Background;
 use crate::client::{Client, Value, words};
+use crate::clock::Clock;
 use crate::error::{Doing, Error, Result};
 use crate::kept::Kept;
 use crate::layout;
@@ -226,6 +227,10 @@ impl Cluster {
             let text = layout::file(&rows, number, self.server);
             std::fs::write(&path, text).doing(|| format!("writing {}", path.display()))?;
         }
+        for (number, ahead_s) in &scenario.clocks {
+            let clock = Clock::new(self.place.folder(), *ahead_s)?;
+            self.nodes[*number].launch.clock = Some(clock);
+        }
         for (of, options) in &scenario.options {
             for number in (0..total).filter(|number| of.is_none_or(|of| of == *number)) {
                 let options: Vec<String> =
@@ -267,7 +272,7 @@ impl Cluster {
         make_folder(&folder)?;
         let log = self.place.folder().join(format!("{number}.log"));
         self.nodes.push(LabNode {
-            launch: Launch { program, folder, log, ip, words },
+            launch: Launch { program, folder, log, ip, words, clock: None },
             id: None,
             first_id: None,
             first_ip: ip,

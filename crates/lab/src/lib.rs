@@ -12,6 +12,7 @@ mod acts;
 mod background;
 mod certificates;
 pub mod client;
+mod clock;
 pub mod cluster;
 mod conditions;
 mod error;

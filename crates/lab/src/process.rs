@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::clock::Clock;
 use crate::error::{Doing, Error, Result};
 use crate::place::{BUS_PORT, PORT};
 use crate::watchdog::ProcessId;
@@ -25,6 +26,8 @@ pub struct Launch {
     pub ip: Ipv4Addr,
     /// Further words for its command line. Later words win over earlier ones.
     pub words: Vec<String>,
+    /// A clock of its own, if it is to have one.
+    pub clock: Option<Clock>,
 }
 
 /// A server that was started.
@@ -43,7 +46,11 @@ impl Launch {
     pub fn start(&self) -> Result<Process> {
         let output = self.log_file()?;
         let errors = output.try_clone().doing(|| "sharing the log".to_owned())?;
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if let Some(clock) = &self.clock {
+            clock.give_to(&mut command);
+        }
+        let mut child = command
             .args(self.arguments())
             .current_dir(&self.folder)
             .stdin(Stdio::null())

@@ -5,7 +5,7 @@
 //! migration, where keys stand on both sides by design.
 
 use crate::model::{NodeId, SlotSet};
-use crate::observation::{Census, Picture, Role, Sighting};
+use crate::observation::{Census, Fields, Picture, Role, Sighting};
 
 /// A live primary with the keys it holds.
 pub(super) struct Counted<'a> {
@@ -65,9 +65,32 @@ pub(super) fn brief(slots: &SlotSet) -> String {
     format!("{},... ({} slots)", first.join(","), slots.len())
 }
 
+/// Each database with its keys, as `INFO keyspace` counts them: `db0:keys=5,expires=0,avg_ttl=0`.
+pub(super) fn databases(info: &Fields) -> impl Iterator<Item = (u32, u64)> {
+    info.starting_with("db").filter_map(|(name, value)| {
+        let number = name.strip_prefix("db")?.parse().ok()?;
+        let keys = value.split(',').find_map(|part| part.strip_prefix("keys="))?;
+        Some((number, keys.parse().ok()?))
+    })
+}
+
+/// The keys of all databases.
+pub(super) fn all_keys(info: &Fields) -> u64 {
+    databases(info).fold(0, |sum, (_, keys)| sum.saturating_add(keys))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_databases_are_counted() {
+        let info: Fields = [("db0", "keys=5,expires=1"), ("db12", "keys=2"), ("dbx", "keys=9")]
+            .into_iter()
+            .collect();
+        assert_eq!(databases(&info).collect::<Vec<_>>(), [(0, 5), (12, 2)]);
+        assert_eq!(all_keys(&info), 7);
+    }
 
     #[test]
     fn a_long_list_is_cut_and_a_short_one_is_not() {

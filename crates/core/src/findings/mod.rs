@@ -11,6 +11,7 @@ pub mod address_reused_by_foreign_node;
 pub mod all_addresses_stale;
 pub mod announce_address_wrong;
 pub mod aof_write_error;
+pub mod asm_stuck_or_failed;
 pub mod auth_mismatch;
 pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
@@ -40,13 +41,17 @@ mod hearing;
 pub mod hostname_as_announce_ip;
 pub mod illegal_address;
 mod islands;
+mod jobs;
 pub mod key_on_two_primaries;
+pub mod keys_in_db_nonzero;
 pub mod keys_in_foreign_slot;
+pub mod leftover_state;
 pub mod loopback_address;
 pub mod masterauth_missing;
 pub mod maxclients_exhausted;
 pub mod maxmemory_above_host;
 pub mod maxmemory_reached;
+pub mod migration_running;
 pub mod minority_partition;
 pub mod mixed_versions;
 pub mod mtu_blackhole;
@@ -57,6 +62,7 @@ pub mod node_loading;
 pub mod node_timeout_too_small;
 pub mod not_redis;
 mod odd_addresses;
+pub mod old_server_version;
 pub mod orphan_data_node;
 pub mod password_drift;
 pub mod peer_address_stale;
@@ -68,6 +74,8 @@ pub mod reset_mistake;
 pub mod self_address_stale;
 pub mod self_address_unknown;
 mod settings;
+pub mod single_primary_owns_all;
+pub mod slot_imbalance;
 pub mod slot_open;
 pub mod tls_bus_mismatch;
 mod whereabouts;
@@ -82,6 +90,7 @@ pub static ALL: &[&Entry] = &[
     &all_addresses_stale::ENTRY,
     &announce_address_wrong::ENTRY,
     &aof_write_error::ENTRY,
+    &asm_stuck_or_failed::ENTRY,
     &auth_mismatch::ENTRY,
     &bus_one_way_partition::ENTRY,
     &bus_port_blocked::ENTRY,
@@ -106,12 +115,15 @@ pub static ALL: &[&Entry] = &[
     &hostname_as_announce_ip::ENTRY,
     &illegal_address::ENTRY,
     &key_on_two_primaries::ENTRY,
+    &keys_in_db_nonzero::ENTRY,
     &keys_in_foreign_slot::ENTRY,
+    &leftover_state::ENTRY,
     &loopback_address::ENTRY,
     &masterauth_missing::ENTRY,
     &maxclients_exhausted::ENTRY,
     &maxmemory_above_host::ENTRY,
     &maxmemory_reached::ENTRY,
+    &migration_running::ENTRY,
     &minority_partition::ENTRY,
     &mixed_versions::ENTRY,
     &mtu_blackhole::ENTRY,
@@ -121,6 +133,7 @@ pub static ALL: &[&Entry] = &[
     &node_loading::ENTRY,
     &node_timeout_too_small::ENTRY,
     &not_redis::ENTRY,
+    &old_server_version::ENTRY,
     &orphan_data_node::ENTRY,
     &password_drift::ENTRY,
     &peer_address_stale::ENTRY,
@@ -131,6 +144,8 @@ pub static ALL: &[&Entry] = &[
     &reset_mistake::ENTRY,
     &self_address_stale::ENTRY,
     &self_address_unknown::ENTRY,
+    &single_primary_owns_all::ENTRY,
+    &slot_imbalance::ENTRY,
     &slot_open::ENTRY,
     &tls_bus_mismatch::ENTRY,
 ];

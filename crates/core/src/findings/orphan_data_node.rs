@@ -1,8 +1,9 @@
 //! A node that belongs to no cluster and holds keys.
 
+use super::counted::all_keys;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Endpoint, NodeId, SlotSet};
-use crate::observation::{Picture, Sighting};
+use crate::observation::Picture;
 use crate::scenario::{Act, At, Scenario};
 
 finding! {
@@ -49,7 +50,7 @@ impl Finding for OrphanDataNode {
             let Some(id) = seen.id_of(observer) else { continue };
             let alone = seen.view(observer).count() == 1;
             let listed = seen.member(id).is_some_and(|member| !member.rows.is_empty());
-            let keys = keys_of(sighting);
+            let keys = sighting.info.get().map_or(0, all_keys);
             if !alone || listed || keys == 0 {
                 continue;
             }
@@ -89,16 +90,6 @@ impl Finding for OrphanDataNode {
             })
             .send(3, "DEBUG POPULATE 50 orphan")
     }
-}
-
-/// All keys of all databases, by `INFO`.
-fn keys_of(sighting: &Sighting) -> u64 {
-    let Some(info) = sighting.info.get() else { return 0 };
-    info.starting_with("db")
-        .filter(|(name, _)| name[2..].bytes().all(|digit| digit.is_ascii_digit()))
-        .filter_map(|(_, value)| value.split(',').find_map(|part| part.strip_prefix("keys=")))
-        .filter_map(|count| count.parse::<u64>().ok())
-        .sum()
 }
 
 #[cfg(test)]

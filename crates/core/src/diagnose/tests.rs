@@ -1,0 +1,178 @@
+//! Tests of the engine and of the table of findings as a whole.
+
+use super::{Found, Step, diagnose};
+use crate::findings;
+use crate::model::{Flag, NodeId, SlotSet};
+use crate::observation::sketch::Sketch;
+use crate::observation::{Census, LinkState, Observation, OpenSlot, RowTable, Said, Silence};
+
+/// What no step may contain, whatever was found. Called for all that any test detects.
+///
+/// # Panics
+/// When a step would destroy data or an identity.
+pub(super) fn assert_harmless(found: &Found) {
+    const HARM: [&str; 5] = ["FLUSHALL", "FLUSHDB", "RESET HARD", "--cluster fix", "--cluster-fix"];
+    for step in &found.by_hand.steps {
+        let text = match step {
+            Step::Command { argv, .. } => argv.join(" "),
+            Step::Do(text) => text.clone(),
+            Step::Check(_) => continue,
+        };
+        for harm in HARM {
+            assert!(!text.contains(harm), "{} advises: {text}", found.code);
+        }
+    }
+}
+
+/// Six nodes in which as much as possible is wrong at once.
+fn rich() -> Observation {
+    let mut sketch = Sketch::healthy(3, 1);
+    let slot = crate::model::Slot::new(7).expect("a slot");
+    sketch
+        .moves(1, "10.0.9.2")
+        .row(0, 0, |row| row.open = vec![OpenSlot::Migrating { slot, to: Sketch::id(2) }])
+        .row(2, 2, |row| row.open = vec![OpenSlot::Importing { slot, from: Sketch::id(0) }])
+        .row(2, 0, |row| row.slots = SlotSet::range(0, 4_000))
+        .rows_about(1, |row| {
+            row.flags = row.flags.with(Flag::Suspected);
+            row.link = LinkState::Disconnected;
+        })
+        .rows_about(5, |row| row.flags = row.flags.with(Flag::Failed))
+        .silence(5, Silence::Refused, Some(Silence::TimedOut))
+        .info(3, "master_link_status", "down")
+        .info(4, "redis_version", "6.2.1")
+        .config(2, "cluster-node-timeout", "5000")
+        .cluster_info(0, "cluster_state", "fail")
+        .stranger(
+            NodeId::made_up(99),
+            crate::model::Endpoint::new("10.0.8.8", 6379),
+            SlotSet::range(0, 100),
+        );
+    let table = sketch.nodes[2].table.as_mut().expect("a table");
+    table.retain(|row| row.id != Sketch::id(4));
+    for node in [0, 2, 3, 4] {
+        let keys = vec![(1, 3), (9_000 + node as u16, 2), (16_000, 1)];
+        sketch.nodes[node].sighting.census = Said::This(Census { counted: SlotSet::all(), keys });
+        let libraries = (0..node).map(|n| format!("library{n}")).collect();
+        sketch.nodes[node].sighting.functions = Said::This(libraries);
+        let late = 1_700_000_000_000 + node as u64 * 5_000;
+        sketch.nodes[node].sighting.clock_ms = Said::This(late);
+    }
+    sketch.build()
+}
+
+/// A number generator that gives the same sequence in each run (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).expect("below a usize")
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+/// The same facts in another order, with the rows numbered anew.
+fn shuffled(seen: &Observation, dice: &mut Dice) -> Observation {
+    let mut other = seen.clone();
+    let mut order: Vec<usize> = (0..seen.rows.as_slice().len()).collect();
+    dice.shuffle(&mut order);
+    let mut rows = RowTable::default();
+    let mut number_of = vec![0; order.len()];
+    for old in order {
+        number_of[old] = rows.add(seen.rows.as_slice()[old].clone());
+    }
+    other.rows = rows;
+    for sighting in &mut other.sightings {
+        if let Said::This(view) = &mut sighting.nodes {
+            for shown in &mut view.rows {
+                shown.row = number_of[shown.row as usize];
+            }
+            dice.shuffle(&mut view.rows);
+        }
+    }
+    dice.shuffle(&mut other.sightings);
+    dice.shuffle(&mut other.bus);
+    dice.shuffle(&mut other.names);
+    dice.shuffle(&mut other.named);
+    other
+}
+
+#[test]
+fn ten_thousand_orders_of_the_same_facts_give_one_report() {
+    let seen = rich();
+    let report = diagnose(&seen);
+    assert!(report.all().count() >= 5, "the observation is rich: {:#?}", report.roots.len());
+    let wanted = serde_json::to_string(&report).expect("a report is a value");
+    let mut dice = Dice(48);
+    for round in 0..10_000 {
+        let other = shuffled(&seen, &mut dice);
+        let text = serde_json::to_string(&diagnose(&other)).expect("a report is a value");
+        assert!(text == wanted, "order {round} gives another report:\n{text}\n{wanted}");
+    }
+}
+
+#[test]
+fn a_report_survives_its_file() {
+    let report = diagnose(&rich());
+    let text = serde_json::to_string(&report).expect("a report is a value");
+    let again: super::Report = serde_json::from_str(&text).expect("and can be read");
+    assert_eq!(again, report);
+}
+
+#[test]
+fn every_page_has_its_headings_in_order_and_something_below_each() {
+    const HEADINGS: [&str; 6] = [
+        "## What it means",
+        "## How it comes about",
+        "## What we look at",
+        "## The repair",
+        "## Repair safety",
+        "## By hand",
+    ];
+    for entry in findings::ALL {
+        let lines: Vec<&str> = entry.doc.iter().map(|line| line.trim()).collect();
+        let places: Vec<usize> = HEADINGS
+            .iter()
+            .map(|heading| {
+                let found = lines.iter().position(|line| line == heading);
+                found.unwrap_or_else(|| panic!("{} has no {heading:?}", entry.name))
+            })
+            .collect();
+        assert!(places.is_sorted(), "{}: the headings stand in another order", entry.name);
+        for (at, place) in places.iter().enumerate() {
+            let end = places.get(at + 1).copied().unwrap_or(lines.len());
+            let words: usize =
+                lines[place + 1..end].iter().map(|line| line.split_whitespace().count()).sum();
+            assert!(words >= 3, "{}: nothing below {:?}", entry.name, HEADINGS[at]);
+        }
+    }
+}
+
+#[test]
+fn every_scenario_can_be_played_on_some_server_or_says_why_not() {
+    for entry in findings::ALL {
+        let scenario = (entry.scenario)();
+        for (server, why) in &scenario.not_on {
+            assert!(why.len() > 10, "{} is not on {}: {why:?}", entry.name, server.name());
+        }
+        assert!(scenario.primaries > 0, "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_code_is_the_name_in_capitals() {
+    let mut codes: Vec<String> = findings::ALL.iter().map(|entry| entry.code()).collect();
+    let count = codes.len();
+    codes.sort();
+    codes.dedup();
+    assert_eq!(codes.len(), count, "two findings have one code");
+}
