@@ -403,6 +403,15 @@ impl Scenario {
         self.act(Act::Stop(node))
     }
 
+    /// Then start another server in cluster mode, with the node timeout of the others.
+    #[must_use]
+    pub fn stranger(self, at: At) -> Self {
+        let timeout = self.node_timeout_ms.to_string();
+        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", &timeout];
+        let options = options.iter().map(|word| (*word).to_owned()).collect();
+        self.act(Act::Stranger { at, options, server: None })
+    }
+
     /// Then start it again.
     #[must_use]
     pub fn start(self, node: Node, at: At) -> Self {

@@ -4,7 +4,7 @@ use super::islands::{Island, islands, missing};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
 use crate::model::{Endpoint, Flag, NodeId, SlotSet};
 use crate::observation::Picture;
-use crate::scenario::{Act, At, Scenario, Until};
+use crate::scenario::{At, Scenario, Until};
 
 finding! {
     /// ## What it means
@@ -109,11 +109,7 @@ impl Finding for AddressReusedByForeignNode {
         Scenario::of(3, 0)
             .keys(1_000)
             .kill(2)
-            .act(Act::Stranger {
-                at: At::Fresh,
-                options: vec!["--cluster-enabled".to_owned(), "yes".to_owned()],
-                server: None,
-            })
+            .stranger(At::Fresh)
             .send(3, "CLUSTER ADDSLOTSRANGE 0 16383")
             .stop(3)
             .start(3, At::Of(2))

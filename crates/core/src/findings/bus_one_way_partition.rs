@@ -114,7 +114,7 @@ impl Finding for BusOneWayPartition {
         Scenario::of(5, 0)
             .in_namespace()
             .act(Act::Sever { from: vec![0], to: vec![1], port: Port::Bus, cut: Fault::Reject })
-            .wait(Until::Flag { on: 0, about: 1, flag: "fail?" })
+            .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), " disconnected".to_owned()))
     }
 }
 

@@ -103,11 +103,7 @@ impl Finding for BusPortWrong {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 0)
-            .act(Act::Stranger {
-                at: At::Fresh,
-                options: vec!["--cluster-enabled".to_owned(), "yes".to_owned()],
-                server: None,
-            })
+            .stranger(At::Fresh)
             .act(Act::Repeat(0, "CLUSTER MEET {ip3} {port3} 9".to_owned(), 300))
             .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), "@9".to_owned()))
     }

@@ -4,7 +4,7 @@ use super::islands::{Island, islands, missing};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
 use crate::model::{NodeId, SlotSet};
 use crate::observation::Picture;
-use crate::scenario::{Act, At, Scenario, Until};
+use crate::scenario::{At, Scenario, Until};
 
 finding! {
     /// ## What it means
@@ -90,14 +90,9 @@ impl Finding for ClusterSplitIslands {
     }
 
     fn scenario() -> Scenario {
-        let stranger = || Act::Stranger {
-            at: At::Fresh,
-            options: vec!["--cluster-enabled".to_owned(), "yes".to_owned()],
-            server: None,
-        };
         Scenario::of(3, 0)
-            .act(stranger())
-            .act(stranger())
+            .stranger(At::Fresh)
+            .stranger(At::Fresh)
             .send(3, "CLUSTER MEET {ip4} {port4} {cport4}")
             .wait(Until::Knows { on: 3, about: 4, known: true })
             .wait(Until::Knows { on: 4, about: 3, known: true })

@@ -91,8 +91,8 @@ impl Finding for DualStackMismatch {
         Scenario::of(3, 0)
             .send(2, "CONFIG SET cluster-announce-ip ::1")
             .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), " ::1:".to_owned()))
-            .wait(Until::Flag { on: 0, about: 2, flag: "fail" })
-            .wait(Until::Flag { on: 1, about: 2, flag: "fail" })
+            .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), " disconnected".to_owned()))
+            .wait(Until::Answers(1, "CLUSTER NODES".to_owned(), " disconnected".to_owned()))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{ConfigEpoch, NodeId};
 use crate::observation::{Picture, Role};
-use crate::scenario::{Act, At, Scenario, Until};
+use crate::scenario::{At, Scenario, Until};
 
 finding! {
     /// ## What it means
@@ -85,11 +85,7 @@ impl Finding for EpochContaminatedByForeignNode {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 0)
-            .act(Act::Stranger {
-                at: At::Fresh,
-                options: vec!["--cluster-enabled".to_owned(), "yes".to_owned()],
-                server: None,
-            })
+            .stranger(At::Fresh)
             .send(3, "CLUSTER SET-CONFIG-EPOCH 99")
             .send(3, "CLUSTER ADDSLOTSRANGE 0 16383")
             .stop(3)

@@ -7,7 +7,7 @@ use super::whereabouts::meet;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::Picture;
-use crate::scenario::{Act, At, Scenario, Until};
+use crate::scenario::{At, Scenario, Until};
 
 finding! {
     /// ## What it means
@@ -98,13 +98,8 @@ impl Finding for MembershipAsymmetric {
     }
 
     fn scenario() -> Scenario {
-        let debug = ["--cluster-enabled", "yes", "--enable-debug-command", "yes"];
         Scenario::of(3, 0)
-            .act(Act::Stranger {
-                at: At::Fresh,
-                options: debug.iter().map(|word| (*word).to_owned()).collect(),
-                server: None,
-            })
+            .stranger(At::Fresh)
             .send(3, "DEBUG DROP-CLUSTER-PACKET-FILTER 2")
             .send(0, "CLUSTER MEET {ip3} {port3} {cport3}")
             .wait(Until::Knows { on: 0, about: 3, known: true })

@@ -3,7 +3,6 @@
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Flag, NodeId, SlotSet};
 use crate::observation::Picture;
-use crate::scenario::Act;
 use crate::scenario::{At, Scenario, Server, Until};
 
 finding! {
@@ -125,11 +124,7 @@ impl Finding for PrimaryNoaddrMasked {
         Scenario::of(3, 0)
             .keys(1_000)
             .kill(2)
-            .act(Act::Stranger {
-                at: At::Of(2),
-                options: vec!["--cluster-enabled".to_owned(), "yes".to_owned()],
-                server: None,
-            })
+            .stranger(At::Of(2))
             .wait(Until::Flag { on: 0, about: 2, flag: "noaddr" })
             .wait(Until::Flag { on: 1, about: 2, flag: "noaddr" })
             .kill(3)

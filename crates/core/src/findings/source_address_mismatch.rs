@@ -104,7 +104,7 @@ impl Finding for SourceAddressMismatch {
             .option_of(2, "--bind-source-addr 127.0.0.1")
             .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), " 127.0.0.1:".to_owned()))
             .wait(Until::Answers(1, "CLUSTER NODES".to_owned(), " 127.0.0.1:".to_owned()))
-            .wait(Until::Flag { on: 0, about: 2, flag: "fail" })
+            .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), " disconnected".to_owned()))
     }
 }
 
