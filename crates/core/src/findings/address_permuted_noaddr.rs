@@ -110,9 +110,10 @@ impl Finding for AddressPermutedNoaddr {
             .start(0, At::Of(1))
             .start(1, At::Of(2))
             .start(2, At::Of(0))
-            .wait(Until::Flag { on: 0, about: 1, flag: "noaddr" })
-            .wait(Until::Flag { on: 1, about: 0, flag: "noaddr" })
             .wait(Until::State(0, "ok"))
+            .wait(Until::State(1, "ok"))
+            .wait(Until::State(2, "ok"))
+            .wait(Until::Answers(1, "CLUSTER NODES".to_owned(), "noaddr".to_owned()))
             .not_on(Server::Valkey91, "marks the node as failed and heals by itself since 8.1")
     }
 }

@@ -33,7 +33,9 @@ finding! {
     /// The command is printed.
     pub struct EpochContaminatedByForeignNode { id: NodeId, own: ConfigEpoch, recorded: ConfigEpoch }
     group: Addressing, severity: Warning,
-    after: [DuplicateNodeIdLive, ClonedClusterHijack, AddressReusedByForeignNode],
+    after: [
+        DuplicateNodeIdLive, ClonedClusterHijack, AddressReusedByForeignNode, AddressPermutedNoaddr,
+    ],
     settles: true, since: "0.1",
 }
 

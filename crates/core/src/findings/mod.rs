@@ -13,8 +13,10 @@ pub mod announce_address_wrong;
 pub mod aof_write_error;
 pub mod asm_stuck_or_failed;
 pub mod auth_mismatch;
+pub mod bus_buffer_growth;
 pub mod bus_one_way_partition;
 pub mod bus_port_blocked;
+pub mod bus_port_wrong;
 pub mod busy_script;
 pub mod client_endpoint_unreachable;
 pub mod client_null_or_unknown_endpoint;
@@ -31,12 +33,14 @@ pub mod dual_stack_mismatch;
 pub mod duplicate_node_id_live;
 mod duplicates;
 pub mod endpoint_type_mixed;
+pub mod epoch_contaminated_by_foreign_node;
 pub mod forget_node_returns;
 pub mod forgot_slot_owner;
 mod forgotten;
 pub mod forgotten_node_zombie;
 pub mod functions_missing;
 pub mod ghost_node_entries;
+pub mod handshake_never_completes;
 mod hearing;
 pub mod hostname_as_announce_ip;
 pub mod illegal_address;
@@ -46,11 +50,13 @@ pub mod key_on_two_primaries;
 pub mod keys_in_db_nonzero;
 pub mod keys_in_foreign_slot;
 pub mod leftover_state;
+pub mod link_buffer_limit_exceeded;
 pub mod loopback_address;
 pub mod masterauth_missing;
 pub mod maxclients_exhausted;
 pub mod maxmemory_above_host;
 pub mod maxmemory_reached;
+pub mod membership_asymmetric;
 pub mod migration_running;
 pub mod minority_partition;
 pub mod mixed_versions;
@@ -77,6 +83,8 @@ mod settings;
 pub mod single_primary_owns_all;
 pub mod slot_imbalance;
 pub mod slot_open;
+pub mod source_address_mismatch;
+pub mod timeout_flapping;
 pub mod tls_bus_mismatch;
 mod whereabouts;
 
@@ -92,8 +100,10 @@ pub static ALL: &[&Entry] = &[
     &aof_write_error::ENTRY,
     &asm_stuck_or_failed::ENTRY,
     &auth_mismatch::ENTRY,
+    &bus_buffer_growth::ENTRY,
     &bus_one_way_partition::ENTRY,
     &bus_port_blocked::ENTRY,
+    &bus_port_wrong::ENTRY,
     &busy_script::ENTRY,
     &client_endpoint_unreachable::ENTRY,
     &client_null_or_unknown_endpoint::ENTRY,
@@ -107,22 +117,26 @@ pub static ALL: &[&Entry] = &[
     &dual_stack_mismatch::ENTRY,
     &duplicate_node_id_live::ENTRY,
     &endpoint_type_mixed::ENTRY,
+    &epoch_contaminated_by_foreign_node::ENTRY,
     &forget_node_returns::ENTRY,
     &forgot_slot_owner::ENTRY,
     &forgotten_node_zombie::ENTRY,
     &functions_missing::ENTRY,
     &ghost_node_entries::ENTRY,
+    &handshake_never_completes::ENTRY,
     &hostname_as_announce_ip::ENTRY,
     &illegal_address::ENTRY,
     &key_on_two_primaries::ENTRY,
     &keys_in_db_nonzero::ENTRY,
     &keys_in_foreign_slot::ENTRY,
     &leftover_state::ENTRY,
+    &link_buffer_limit_exceeded::ENTRY,
     &loopback_address::ENTRY,
     &masterauth_missing::ENTRY,
     &maxclients_exhausted::ENTRY,
     &maxmemory_above_host::ENTRY,
     &maxmemory_reached::ENTRY,
+    &membership_asymmetric::ENTRY,
     &migration_running::ENTRY,
     &minority_partition::ENTRY,
     &mixed_versions::ENTRY,
@@ -147,5 +161,7 @@ pub static ALL: &[&Entry] = &[
     &single_primary_owns_all::ENTRY,
     &slot_imbalance::ENTRY,
     &slot_open::ENTRY,
+    &source_address_mismatch::ENTRY,
+    &timeout_flapping::ENTRY,
     &tls_bus_mismatch::ENTRY,
 ];
