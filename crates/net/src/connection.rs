@@ -29,9 +29,16 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    /// For a node of a look that may take so long in all. A node that takes most of it to connect
+    /// is as good as down, and one that takes most of the rest to shake hands is no better: that
+    /// leaves time to hear the others out.
+    pub(crate) fn of_look(timeout: Duration, until: Instant) -> Self {
+        Self { connect: timeout * 3 / 5, handshake: timeout * 3 / 5, reply: timeout, until }
+    }
+
     /// Each part may take all the time until then.
     pub(crate) fn until(until: Instant) -> Self {
-        let all = Duration::from_secs(3600);
+        let all = until.saturating_duration_since(Instant::now());
         Self { connect: all, handshake: all, reply: all, until }
     }
 

@@ -5,7 +5,9 @@ mod it {
     mod client;
     pub mod fakes;
     mod hostile;
+    mod named;
     pub mod real;
+    mod resp;
     mod servers;
     mod tls;
     mod trust;

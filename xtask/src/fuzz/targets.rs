@@ -2,7 +2,7 @@
 
 use slotwright_core::observation::RowTable;
 use slotwright_core::wire::{
-    cluster_links, cluster_nodes, cluster_shards, cluster_slots, info, resp,
+    bus, cluster_links, cluster_nodes, cluster_shards, cluster_slots, info, resp,
 };
 
 /// One parser with texts to begin from.
@@ -21,6 +21,7 @@ pub static ALL: &[Target] = &[
     Target { name: "cluster_nodes", seeds: NODES, run: read_nodes },
     Target { name: "cluster_replies", seeds: RESP, run: read_replies },
     Target { name: "info", seeds: INFO, run: read_info },
+    Target { name: "bus", seeds: BUS, run: read_bus },
 ];
 
 const RESP: &[&[u8]] = &[
@@ -51,6 +52,21 @@ const INFO: &[&[u8]] = &[
     b"cluster_state:ok\r\ncluster_slots_assigned:16384\r\n",
     b"db0:keys=5,expires=0,avg_ttl=0\r\nslave0:ip=10.0.0.1,port=6379,state=online\r\n",
 ];
+
+/// Changes of a header, see [`read_bus`]: the type of a PONG, then some fields.
+const BUS: &[&[u8]] = &[
+    b"",
+    b"\0\0\0\0\0\0\0\0\0\0\0\0\0\x01",
+    b"\0\0\0\0\0\0\0\0\x1b\x58\0\0\0\x01\0\0\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x03",
+];
+
+/// Any bytes, and a whole header that differs from ours by them.
+fn read_bus(bytes: &[u8]) {
+    let _ = bus::decode_pong(bytes);
+    let mut message = bus::encode_ping(slotwright_core::model::NodeId::made_up(1));
+    message.iter_mut().zip(bytes).for_each(|(byte, change)| *byte ^= change);
+    let _ = bus::decode_pong(&message);
+}
 
 fn read_resp(bytes: &[u8]) {
     let mut decoder = resp::Decoder::new();

@@ -1,13 +1,13 @@
 //! What all conversations of one look share.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use slotwright_core::observation::RowTable;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::tokens::Tokens;
 use crate::connection::Patience;
 use crate::memory::Memory;
 use crate::target::{Limits, Login, Target};
@@ -20,6 +20,7 @@ pub(super) struct Context {
     pub(super) tls: Option<Tls>,
     pub(super) login: Option<Login>,
     pub(super) census: bool,
+    timeout: Duration,
     pub(super) until: Instant,
     pub(super) memory: Arc<Memory>,
     pub(super) sockets: Arc<Semaphore>,
@@ -37,6 +38,7 @@ impl Context {
             tls: target.tls.clone(),
             login: target.login.clone(),
             census: target.census,
+            timeout: target.timeout,
             until,
             memory: Memory::new(),
             sockets: Arc::new(Semaphore::new(limits.sockets_max.min(room).max(1))),
@@ -46,7 +48,7 @@ impl Context {
     }
 
     pub(super) fn patience(&self) -> Patience {
-        Patience::until(self.until)
+        Patience::of_look(self.timeout, self.until)
     }
 
     pub(super) fn rows(&self) -> MutexGuard<'_, RowTable> {
@@ -62,32 +64,4 @@ impl Context {
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Numbers in the place of texts that must not be kept: equal texts, equal numbers. Lives as long
-/// as the look; only the numbers leave it.
-#[derive(Default)]
-pub(super) struct Tokens {
-    secrets: HashMap<Vec<u8>, usize>,
-    rules: HashMap<Vec<u8>, usize>,
-}
-
-impl Tokens {
-    /// `""` for no secret, `secret-N` for any other.
-    pub(super) fn secret(&mut self, text: &[u8]) -> String {
-        if text.is_empty() {
-            return String::new();
-        }
-        format!("secret-{}", number(&mut self.secrets, text))
-    }
-
-    /// `rules-N`.
-    pub(super) fn rules(&mut self, text: &[u8]) -> String {
-        format!("rules-{}", number(&mut self.rules, text))
-    }
-}
-
-fn number(known: &mut HashMap<Vec<u8>, usize>, text: &[u8]) -> usize {
-    let next = known.len() + 1;
-    *known.entry(text.to_vec()).or_insert(next)
 }

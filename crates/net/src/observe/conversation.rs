@@ -102,7 +102,8 @@ async fn speak(
     if let Some(wrong) = login_wrong {
         blame_login(sighting, &wrong);
     }
-    if sighting.ping.get().is_none() {
+    // A PING may be refused where questions are answered: NOPERM, MISCONF.
+    if sighting.ping.get().is_none() && sighting.nodes.get().is_none() {
         return;
     }
     let more = second_round(sighting);

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use super::context::{Context, now_ms};
 use super::conversation::{Plan, WITHHELD, census, converse};
 use super::place::{Place, Stage};
-use super::{Event, doubtful};
+use super::{Event, doubtful, tokens};
 use crate::bus::{self, Probe};
 use crate::names;
 use crate::target::{Limits, Target};
@@ -178,6 +178,10 @@ impl Look {
                     fresh.push((index, row.id, row.address.clone()));
                 }
             }
+        }
+        // All first, so that the size of the cluster is known before anybody is asked.
+        for client in fresh.iter().filter_map(|(_, _, address)| address.client()) {
+            self.add_place(&client);
         }
         for (index, id, address) in fresh {
             let done = self.learn(id, &address, witness);
@@ -478,6 +482,7 @@ impl Look {
             };
             self.observation.sightings.push(sighting);
         }
+        tokens::renumber(&mut self.observation.sightings);
         for (address, probe) in self.bus {
             let (said, over_tls) = match probe {
                 Some(probe) => (probe.said, probe.over_tls),

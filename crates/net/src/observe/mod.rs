@@ -12,8 +12,8 @@ mod conversation;
 mod doubtful;
 mod look;
 mod place;
-
 mod questions;
+mod tokens;
 
 use slotwright_core::model::Endpoint;
 use slotwright_core::observation::{Census, Observation, Said, Sighting, Silence};

@@ -141,11 +141,11 @@ fn settings(reply: &Value, context: &Context) -> Fields {
     kept.into_iter().collect()
 }
 
-/// Settings whose value must not be kept. `tls-key-file-pass` and the like are not asked for, but
-/// a name that says so is not trusted to be harmless.
+/// Settings whose value must not be kept, by the ends of their names: `requirepass`, `masterauth`,
+/// `masteruser`, `tls-key-file-pass`, and what later servers may add. `lazyfree-lazy-user-del` is
+/// none.
 fn is_secret(setting: &str) -> bool {
-    ["pass", "auth", "user", "secret"].iter().any(|word| setting.contains(word))
-        && setting != "tls-auth-clients"
+    ["pass", "auth", "user", "password", "secret"].iter().any(|end| setting.ends_with(end))
 }
 
 /// `user NAME RULES...`, a line each. The rules hold hashes of passwords.
@@ -206,7 +206,9 @@ mod tests {
         {
             assert!(is_secret(name), "{name}");
         }
-        assert!(!is_secret("tls-auth-clients") && !is_secret("maxmemory"));
+        for name in ["tls-auth-clients", "maxmemory", "lazyfree-lazy-user-del"] {
+            assert!(!is_secret(name), "{name}");
+        }
     }
 
     #[test]
