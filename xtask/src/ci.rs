@@ -14,8 +14,12 @@ pub fn test(root: &Path) -> anyhow::Result<()> {
     for binary in servers::ensure(&Server::ALL, &say)? {
         say(&format!("{}: {}", binary.server.name(), binary.version));
     }
-    servers::ensure_network_tools(&say)?;
-    step(root, "all tests", &["test", "--workspace", "--no-fail-fast"])
+    servers::ensure_tools(&say)?;
+    step(root, "all tests", &["test", "--workspace", "--no-fail-fast"])?;
+    let lab = ["run", "--quiet", "--package", "slotwright", "--", "lab"];
+    step(root, "healthy clusters", &[&lab[..], &["healthy"]].concat())?;
+    let record = ["run", "--all", "--table", "docs/track-record.md"];
+    step(root, "every finding's scenario on every server", &[&lab[..], &record].concat())
 }
 
 /// Everything that must pass before a change lands. The quick checks come first.

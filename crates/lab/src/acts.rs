@@ -159,7 +159,8 @@ impl Cluster {
         let program = self.program(server.unwrap_or_else(|| self.server()))?;
         let options: Vec<String> =
             options.iter().map(|word| self.expand(word)).collect::<Result<_>>()?;
-        let number = self.add_node(program, ip, options)?;
+        let words = self.timeout_words().into_iter().chain(options).collect();
+        let number = self.add_node(program, ip, words)?;
         self.launch(number)?;
         self.await_first_word(number)
     }

@@ -210,12 +210,8 @@ impl Cluster {
             (0..total).map(|n| self.place.address(n)).collect::<Result<_>>()?;
         let rows = layout::healthy(scenario.primaries, scenario.replicas_each, &addresses);
         for (number, row) in rows.iter().enumerate() {
-            let words = vec![
-                "--cluster-enabled".to_owned(),
-                "yes".to_owned(),
-                "--cluster-node-timeout".to_owned(),
-                self.node_timeout_ms.to_string(),
-            ];
+            let mut words = self.timeout_words().to_vec();
+            words.extend(["--cluster-enabled".to_owned(), "yes".to_owned()]);
             let program = self.program(self.server)?;
             self.add_node(program, row.ip, words)?;
             self.nodes[number].id = Some(row.id.clone());
@@ -239,6 +235,11 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// What all servers have in common, strangers too: no drift that nobody staged.
+    pub(crate) fn timeout_words(&self) -> [String; 2] {
+        ["--cluster-node-timeout".to_owned(), self.node_timeout_ms.to_string()]
     }
 
     /// The program of a server.

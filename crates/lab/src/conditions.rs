@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use slotwright_core::scenario::Until;
 
-use crate::client::Value;
+use crate::client::{Client, Value};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::process::{Process, is_logged};
@@ -89,7 +89,7 @@ impl Cluster {
                 Some(why) => (false, why),
             },
             Until::Ping(node, start) => {
-                let said = self.said(*node, "PING");
+                let said = self.said_to_a_newcomer(*node)?;
                 (said.starts_with(start), said)
             }
             Until::Answers(node, command, text) => {
@@ -107,6 +107,13 @@ impl Cluster {
             Ok(answer) => answer.text(),
             Err(error) => format!("({})", error.chain()),
         }
+    }
+
+    /// What somebody is told who connects now and has no password.
+    fn said_to_a_newcomer(&mut self, node: usize) -> Result<String> {
+        let address = self.node(node)?.address();
+        let said = Client::connect(address, QUESTION).and_then(|mut new| new.ask(&["PING"]));
+        Ok(said.map_or_else(|error| format!("({error})"), |answer| answer.text()))
     }
 
     /// Whether a field has this value, and the value it has.

@@ -43,11 +43,12 @@ pub fn ensure(servers: &[Server], say: Say<'_>) -> Result<Vec<Binary>> {
     servers.iter().map(|server| ensure_one(*server, &folder, say)).collect()
 }
 
-/// Makes sure that `nft`, `ip` and `mount` are here, for namespaces and small disks.
+/// Makes sure that what scenarios need besides servers is here: `ip` and `nft` for namespaces,
+/// `mount` for small disks.
 ///
 /// # Errors
 /// When they are missing and cannot be installed.
-pub fn ensure_network_tools(say: Say<'_>) -> Result<()> {
+pub fn ensure_tools(say: Say<'_>) -> Result<()> {
     for (program, package) in [("ip", "iproute2"), ("nft", "nftables"), ("mount", "mount")] {
         if !on_path(program) {
             say(&format!("installing {package} for `{program}`"));

@@ -2,5 +2,3 @@
 
 mod acts;
 mod clean_up;
-mod healthy;
-mod scenarios;

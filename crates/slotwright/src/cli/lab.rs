@@ -120,7 +120,7 @@ fn run_codes(args: &RunArgs) -> Result<u8, Error> {
     let codes: Vec<String> = args.codes.iter().map(|code| code.to_uppercase()).collect();
     let trials = run::trials(&codes, &chosen)?;
     let binaries = servers::ensure(&Server::ALL, &render::progress)?;
-    servers::ensure_network_tools(&render::progress)?;
+    servers::ensure_tools(&render::progress)?;
     let outcomes = if args.keep {
         let mut outcomes = Vec::new();
         for trial in &trials {
