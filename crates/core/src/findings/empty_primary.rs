@@ -73,7 +73,9 @@ impl Finding for EmptyPrimary {
                     "copy its dump and find out whose keys they are: compare with the owners of \
                      their slots (slotwright check --census), bring over what is missing there",
                 )
-                .never("CLUSTER REPLICATE on it before its keys are known elsewhere: it empties it");
+                .never(
+                    "CLUSTER REPLICATE on it before its keys are known elsewhere: it empties it",
+                );
         }
         let primary = seen.voters().into_iter().min_by_key(|id| seen.replicas_of(*id).len());
         let replicate = primary.map_or_else(String::new, |id| format!("CLUSTER REPLICATE {id}"));

@@ -87,12 +87,19 @@ impl Finding for FullCoverageMasked {
         let owners: Vec<String> = self.owners.iter().map(|id| seen.name(*id)).collect();
         let way = ByHand::of(Risk::MayLoseData);
         let way = if owners.is_empty() {
-            way.then("find who holds keys of these slots (slotwright check --census) and give them back")
+            way.then(
+                "find who holds keys of these slots (slotwright check --census) and give them back",
+            )
         } else {
-            way.then(format!("bring {} back on its own data, or promote its replica", owners.join(", ")))
+            way.then(format!(
+                "bring {} back on its own data, or promote its replica",
+                owners.join(", ")
+            ))
         };
-        way.then("alarm on cluster_slots_fail > 0 and cluster_slots_assigned < 16384, not on the state")
-            .never("CLUSTER FORGET the dead primary while its data may come back")
+        way.then(
+            "alarm on cluster_slots_fail > 0 and cluster_slots_assigned < 16384, not on the state",
+        )
+        .never("CLUSTER FORGET the dead primary while its data may come back")
     }
 
     fn scenario() -> Scenario {

@@ -28,16 +28,22 @@ pub mod cluster_split_islands;
 pub mod command_renamed;
 pub mod config_drift;
 mod counted;
+mod coverage;
 pub mod disk_error_misconf;
 pub mod dual_stack_mismatch;
 pub mod duplicate_node_id_live;
 mod duplicates;
+pub mod empty_primary;
+pub mod empty_primary_restart_wiped_shard;
 pub mod endpoint_type_mixed;
 pub mod epoch_contaminated_by_foreign_node;
+pub mod failover_blocked_by_epoch;
+pub mod failover_disabled;
 pub mod forget_node_returns;
 pub mod forgot_slot_owner;
 mod forgotten;
 pub mod forgotten_node_zombie;
+pub mod full_coverage_masked;
 pub mod functions_missing;
 pub mod ghost_node_entries;
 pub mod handshake_never_completes;
@@ -70,23 +76,36 @@ pub mod not_redis;
 mod odd_addresses;
 pub mod old_server_version;
 pub mod orphan_data_node;
+pub mod orphaned_primary;
 pub mod password_drift;
 pub mod peer_address_stale;
 pub mod persistence_off;
 pub mod primary_noaddr_masked;
 pub mod protected_mode;
+pub mod quorum_lost;
+pub mod rdb_version_incompatible;
+pub mod replica_auth_failed;
 pub mod replica_ghost_keys;
+pub mod replica_link_down;
+pub mod replica_too_stale;
 pub mod reset_mistake;
 pub mod self_address_stale;
 pub mod self_address_unknown;
 mod settings;
+pub mod shard_down;
 pub mod single_primary_owns_all;
+pub mod slot_claimed_twice;
 pub mod slot_imbalance;
 pub mod slot_open;
+pub mod slot_owner_disagreement;
+pub mod slot_ownerless_after_source_first;
+pub mod slots_unassigned;
 pub mod source_address_mismatch;
 pub mod timeout_flapping;
 pub mod tls_bus_mismatch;
+pub mod too_few_voters;
 mod whereabouts;
+pub mod writes_refused_min_replicas;
 
 /// Every finding, by code.
 #[rustfmt::skip]
@@ -116,11 +135,16 @@ pub static ALL: &[&Entry] = &[
     &disk_error_misconf::ENTRY,
     &dual_stack_mismatch::ENTRY,
     &duplicate_node_id_live::ENTRY,
+    &empty_primary::ENTRY,
+    &empty_primary_restart_wiped_shard::ENTRY,
     &endpoint_type_mixed::ENTRY,
     &epoch_contaminated_by_foreign_node::ENTRY,
+    &failover_blocked_by_epoch::ENTRY,
+    &failover_disabled::ENTRY,
     &forget_node_returns::ENTRY,
     &forgot_slot_owner::ENTRY,
     &forgotten_node_zombie::ENTRY,
+    &full_coverage_masked::ENTRY,
     &functions_missing::ENTRY,
     &ghost_node_entries::ENTRY,
     &handshake_never_completes::ENTRY,
@@ -149,19 +173,32 @@ pub static ALL: &[&Entry] = &[
     &not_redis::ENTRY,
     &old_server_version::ENTRY,
     &orphan_data_node::ENTRY,
+    &orphaned_primary::ENTRY,
     &password_drift::ENTRY,
     &peer_address_stale::ENTRY,
     &persistence_off::ENTRY,
     &primary_noaddr_masked::ENTRY,
     &protected_mode::ENTRY,
+    &quorum_lost::ENTRY,
+    &rdb_version_incompatible::ENTRY,
+    &replica_auth_failed::ENTRY,
     &replica_ghost_keys::ENTRY,
+    &replica_link_down::ENTRY,
+    &replica_too_stale::ENTRY,
     &reset_mistake::ENTRY,
     &self_address_stale::ENTRY,
     &self_address_unknown::ENTRY,
+    &shard_down::ENTRY,
     &single_primary_owns_all::ENTRY,
+    &slot_claimed_twice::ENTRY,
     &slot_imbalance::ENTRY,
     &slot_open::ENTRY,
+    &slot_owner_disagreement::ENTRY,
+    &slot_ownerless_after_source_first::ENTRY,
+    &slots_unassigned::ENTRY,
     &source_address_mismatch::ENTRY,
     &timeout_flapping::ENTRY,
     &tls_bus_mismatch::ENTRY,
+    &too_few_voters::ENTRY,
+    &writes_refused_min_replicas::ENTRY,
 ];

@@ -122,8 +122,10 @@ impl Finding for QuorumLost {
 }
 
 fn never(way: ByHand) -> ByHand {
-    way.never("TAKEOVER while the old primaries may live behind a partition: two owners, lost writes")
-        .never("redis-cli --cluster fix or create: the slots of the dead primaries would be given away")
+    way.never(
+        "TAKEOVER while the old primaries may live behind a partition: two owners, lost writes",
+    )
+    .never("redis-cli --cluster fix or create: the slots of the dead primaries would be given away")
 }
 
 #[cfg(test)]

@@ -83,10 +83,11 @@ impl Finding for ReplicaAuthFailed {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 1)
-            .option("--requirepass s3cret")
-            .password("s3cret")
-            .wait(Until::Field(3, "master_link_status", "down"))
+        Scenario::of(3, 1).option("--requirepass s3cret").password("s3cret").wait(Until::Field(
+            3,
+            "master_link_status",
+            "down",
+        ))
     }
 }
 

@@ -88,7 +88,9 @@ impl Finding for SlotClaimedTwice {
                  DUMP there, RESTORE at the owner)",
             )
             .then("on the owner, and only after the copy: CLUSTER BUMPEPOCH")
-            .never("CLUSTER BUMPEPOCH before the copy: the other one deletes its keys of these slots")
+            .never(
+                "CLUSTER BUMPEPOCH before the copy: the other one deletes its keys of these slots",
+            )
     }
 
     fn scenario() -> Scenario {

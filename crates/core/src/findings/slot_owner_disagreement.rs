@@ -109,8 +109,7 @@ impl Finding for SlotOwnerDisagreement {
 
     fn scenario() -> Scenario {
         // One command heals by itself; a tool that repeats it is what keeps views apart.
-        Scenario::of(3, 0)
-            .act(Act::Repeat(2, "CLUSTER SETSLOT 7 NODE {id1}".to_owned(), 5))
+        Scenario::of(3, 0).act(Act::Repeat(2, "CLUSTER SETSLOT 7 NODE {id1}".to_owned(), 5))
     }
 }
 

@@ -42,7 +42,9 @@ impl Finding for SlotOwnerlessAfterSourceFirst {
         for (source, slots) in &agreed.owners {
             let Some(own) = seen.own_row(*source) else { continue };
             let given = slots.difference(&own.slots);
-            let Some(sighting) = seen.proved(*source).filter(|_| !given.is_empty()) else { continue };
+            let Some(sighting) = seen.proved(*source).filter(|_| !given.is_empty()) else {
+                continue;
+            };
             let Some(observer) = seen.sighting_at(&sighting.from) else { continue };
             for (row, _) in seen.view(observer).filter(|(row, _)| row.id != *source) {
                 let slots = row.slots.intersection(&given);

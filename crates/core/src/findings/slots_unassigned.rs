@@ -78,7 +78,9 @@ impl Finding for SlotsUnassigned {
         });
         match slots.len() {
             1 => format!("slot {slots} has no owner{keys}"),
-            16_384 => format!("no slot has an owner: the cluster was never created, or reset{keys}"),
+            16_384 => {
+                format!("no slot has an owner: the cluster was never created, or reset{keys}")
+            }
             count => format!("{count} slots have no owner: {slots}{keys}"),
         }
     }
