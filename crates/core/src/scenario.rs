@@ -90,6 +90,8 @@ pub struct Scenario {
 pub struct Look {
     /// The nodes that are named; all that run if empty.
     pub named: Vec<Node>,
+    /// Further addresses that are named, `host:port`.
+    pub also_named: Vec<String>,
     /// Count keys per slot everywhere.
     pub census: bool,
     /// User and password, where the servers want one.

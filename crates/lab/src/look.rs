@@ -28,7 +28,8 @@ impl Onlooker {
             .addresses(&look.named)
             .into_iter()
             .map(|address| Endpoint { host: address.ip().to_string(), port: address.port() });
-        let mut target = Target::new(seeds.collect());
+        let further = look.also_named.iter().filter_map(|name| name.parse().ok());
+        let mut target = Target::new(seeds.chain(further).collect());
         target.timeout = DEADLINE;
         target.census = look.census;
         target.login = look

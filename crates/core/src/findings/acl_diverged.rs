@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::client_port::quote;
-use super::settings::names;
+use super::settings::{insiders, names};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::{Fields, Picture};
@@ -41,8 +41,10 @@ finding! {
 
 impl Finding for AclDiverged {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
-        let lists: Vec<(NodeId, &Fields)> =
-            seen.members().filter_map(|(id, _)| Some((id, seen.proved(id)?.acl.get()?))).collect();
+        let lists: Vec<(NodeId, &Fields)> = insiders(seen)
+            .into_iter()
+            .filter_map(|id| Some((id, seen.proved(id)?.acl.get()?)))
+            .collect();
         let every_user: BTreeSet<&str> =
             lists.iter().flat_map(|(_, acl)| acl.iter().map(|(user, _)| user)).collect();
         let mut apart: BTreeMap<NodeId, Vec<&str>> = BTreeMap::new();

@@ -36,7 +36,7 @@ finding! {
         AllAddressesStale, AnnounceAddressWrong, PeerAddressStale, SourceAddressMismatch,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
         DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, TlsCertInvalid,
-        MinorityPartition, BusPortBlocked, MtuBlackhole,
+        MinorityPartition, BusPortBlocked, MtuBlackhole, NodeLoading,
     ],
     settles: true, since: "0.1",
 }

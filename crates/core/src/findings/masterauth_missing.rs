@@ -1,6 +1,6 @@
 //! Nodes want a password from clients, and would not know it themselves as replicas.
 
-use super::settings::names;
+use super::settings::{insiders, names};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::{Fields, Picture, Role};
@@ -44,7 +44,7 @@ impl Finding for MasterauthMissing {
             return;
         }
         let settings: Vec<(NodeId, &Fields)> =
-            seen.members().filter_map(|(id, _)| Some((id, seen.config_of(id)?))).collect();
+            insiders(seen).into_iter().filter_map(|id| Some((id, seen.config_of(id)?))).collect();
         let mut wanted: Vec<&str> = settings
             .iter()
             .filter_map(|(_, config)| config.get("requirepass"))

@@ -4,7 +4,7 @@ use super::client_port::{Door, doors, place};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink};
 use crate::model::{Endpoint, NodeId};
 use crate::observation::{Picture, Silence};
-use crate::scenario::{Act, Scenario, Until};
+use crate::scenario::{Act, Scenario};
 
 finding! {
     /// ## What it means
@@ -79,10 +79,7 @@ impl Finding for MaxclientsExhausted {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 0)
-            .act(Act::Occupy(2, 60))
-            .send(2, "CONFIG SET maxclients 40")
-            .wait(Until::Ping(2, "-ERR max number of clients"))
+        Scenario::of(3, 0).act(Act::Occupy(2, 60)).send(2, "CONFIG SET maxclients 40")
     }
 }
 

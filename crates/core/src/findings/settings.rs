@@ -28,10 +28,25 @@ pub struct Split {
 /// The values of something that each node has once, by value.
 pub(super) type Values<'a> = BTreeMap<&'a str, Vec<NodeId>>;
 
-/// The nodes that proved themselves, by the value of a setting.
+/// The nodes of the cluster that most observers see: a node outside has settings of its own.
+pub(super) fn insiders(seen: &Picture<'_>) -> Vec<NodeId> {
+    let mut counts = vec![false; seen.sightings().count()];
+    for observer in seen.agreed().into_iter().flat_map(|opinion| &opinion.by) {
+        counts[*observer] = true;
+    }
+    let is_inside = |observers: &[usize]| observers.iter().any(|observer| counts[*observer]);
+    seen.members()
+        .filter(|(_, member)| {
+            is_inside(&member.proved) || member.rows.iter().any(|shown| is_inside(&shown.by))
+        })
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// The nodes of the cluster that proved themselves, by the value of a setting.
 pub(super) fn by_setting<'a>(seen: &'a Picture<'_>, setting: &str) -> Values<'a> {
     let mut values = Values::new();
-    for (id, _) in seen.members() {
+    for id in insiders(seen) {
         if let Some(value) = seen.config_of(id).and_then(|config| config.get(setting)) {
             values.entry(value).or_default().push(id);
         }
@@ -118,6 +133,22 @@ mod tests {
         assert_eq!(split.usual, "15000");
         assert_eq!(split.nodes().collect::<Vec<_>>(), [Sketch::id(1)]);
         assert!(split.describe(&picture).contains("is 15000 on 2 nodes, 5000 on 10.0.0.2:6379"));
+    }
+
+    #[test]
+    fn a_node_outside_the_cluster_takes_no_part() {
+        let mut sketch = Sketch::healthy(4, 0);
+        let spare = Sketch::id(3);
+        for (n, node) in sketch.nodes.iter_mut().enumerate() {
+            let table = node.table.as_mut().expect("drawn");
+            table.retain(|row| (row.id == spare) == (n == 3));
+        }
+        sketch.config(3, "cluster-node-timeout", "5000");
+        let seen = sketch.build();
+        let picture = Picture::new(&seen);
+        assert_eq!(insiders(&picture).len(), 3);
+        let values = by_setting(&picture, "cluster-node-timeout");
+        assert_eq!(split("cluster-node-timeout", &values), None);
     }
 
     #[test]
