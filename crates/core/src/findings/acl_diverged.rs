@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::client_port::quote;
 use super::settings::{insiders, names};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
-use crate::model::NodeId;
+use crate::model::{NodeId, Version};
 use crate::observation::{Fields, Picture};
 use crate::scenario::Scenario;
 
@@ -41,12 +41,15 @@ finding! {
 
 impl Finding for AclDiverged {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
-        let lists: Vec<(NodeId, &Fields)> = insiders(seen)
+        let lists: Vec<List<'_>> = insiders(seen)
             .into_iter()
-            .filter_map(|id| Some((id, seen.proved(id)?.acl.get()?)))
+            .filter_map(|id| {
+                let acl = seen.proved(id)?.acl.get()?;
+                Some(List { id, version: seen.version_of(id), acl })
+            })
             .collect();
         let every_user: BTreeSet<&str> =
-            lists.iter().flat_map(|(_, acl)| acl.iter().map(|(user, _)| user)).collect();
+            lists.iter().flat_map(|list| list.acl.iter().map(|(user, _)| user)).collect();
         let mut apart: BTreeMap<NodeId, Vec<&str>> = BTreeMap::new();
         let mut users = Vec::new();
         for user in every_user {
@@ -67,7 +70,7 @@ impl Finding for AclDiverged {
                 Some(Evidence::first_hand(seen.proved(*id)?, says))
             })
             .collect();
-        let model = lists.iter().map(|(id, _)| *id).find(|id| !apart.contains_key(id));
+        let model = lists.iter().map(|list| list.id).find(|id| !apart.contains_key(id));
         let subject = Subject::nodes(apart.keys().copied());
         let apart = apart.into_keys().collect();
         out.push(Self { users, apart, model }, subject, evidence);
@@ -105,16 +108,35 @@ impl Finding for AclDiverged {
     }
 }
 
-/// The nodes whose rules for a user are not those that most nodes have; having none counts as a
-/// rule.
-fn odd_ones(lists: &[(NodeId, &Fields)], user: &str) -> Vec<NodeId> {
-    let mut groups: BTreeMap<Option<&str>, Vec<NodeId>> = BTreeMap::new();
-    for (id, acl) in lists {
-        groups.entry(acl.get(user)).or_default().push(*id);
+/// The users of one node.
+struct List<'a> {
+    id: NodeId,
+    version: Option<Version>,
+    acl: &'a Fields,
+}
+
+/// The nodes that have a user where most have not, or the other way round; else those whose rules
+/// are not what most nodes of the same version have. Versions print the same rules differently, so
+/// their texts are not compared across versions.
+fn odd_ones(lists: &[List<'_>], user: &str) -> Vec<NodeId> {
+    let (with, without): (Vec<&List<'_>>, Vec<&List<'_>>) =
+        lists.iter().partition(|list| list.acl.get(user).is_some());
+    if !without.is_empty() {
+        let odd = if with.len() > without.len() { without } else { with };
+        return odd.into_iter().map(|list| list.id).collect();
     }
-    let Some(most) = groups.values().map(Vec::len).max() else { return Vec::new() };
-    let usual = groups.iter().find(|(_, ids)| ids.len() == most).map(|(rules, _)| *rules);
-    groups.into_iter().filter(|(rules, _)| Some(*rules) != usual).flat_map(|(_, ids)| ids).collect()
+    let mut by_version: BTreeMap<Option<Version>, BTreeMap<&str, Vec<NodeId>>> = BTreeMap::new();
+    for list in with {
+        let rules = list.acl.get(user).unwrap_or_default();
+        by_version.entry(list.version).or_default().entry(rules).or_default().push(list.id);
+    }
+    let mut odd = Vec::new();
+    for groups in by_version.into_values() {
+        let most = groups.values().map(Vec::len).max();
+        let usual = groups.iter().find(|(_, ids)| Some(ids.len()) == most).map(|(rules, _)| *rules);
+        odd.extend(groups.into_iter().filter(|(r, _)| Some(*r) != usual).flat_map(|(_, ids)| ids));
+    }
+    odd
 }
 
 #[cfg(test)]
@@ -139,6 +161,16 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].subject, Subject::node(Sketch::id(2)));
         assert!(found[0].message.contains("app on 10.0.0.3:6379"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn versions_that_print_the_same_rules_differently_are_not_compared() {
+        let old: &[_] = &[("default", "rules-1")];
+        let mut sketch = with_lists([old, old, &[("default", "rules-2")]]);
+        sketch.info(2, "redis_version", "8.2.3");
+        assert_eq!(sketch.detect::<AclDiverged>(&ENTRY), []);
+        sketch.info(2, "redis_version", "7.0.15");
+        assert_eq!(sketch.detect::<AclDiverged>(&ENTRY).len(), 1);
     }
 
     #[test]

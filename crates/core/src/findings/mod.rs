@@ -21,6 +21,9 @@ pub mod busy_script;
 pub mod client_endpoint_unreachable;
 pub mod client_null_or_unknown_endpoint;
 mod client_port;
+pub mod client_seed_dns_all_or_nothing;
+pub mod client_seed_has_no_slots;
+pub mod client_seeds_unreachable;
 pub mod clock_skew;
 pub mod cloned_cluster_hijack;
 pub mod cluster_disabled_on_node;
@@ -126,6 +129,9 @@ pub static ALL: &[&Entry] = &[
     &busy_script::ENTRY,
     &client_endpoint_unreachable::ENTRY,
     &client_null_or_unknown_endpoint::ENTRY,
+    &client_seed_dns_all_or_nothing::ENTRY,
+    &client_seed_has_no_slots::ENTRY,
+    &client_seeds_unreachable::ENTRY,
     &clock_skew::ENTRY,
     &cloned_cluster_hijack::ENTRY,
     &cluster_disabled_on_node::ENTRY,
