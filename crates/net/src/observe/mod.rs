@@ -37,8 +37,8 @@ enum Event {
     Census { from: Endpoint, said: Said<Census> },
 }
 
-/// Looks at a cluster. Never fails: what did not answer is a [`Silence`] in the observation. Runs on
-/// the current tokio runtime, which needs time and IO enabled; see [`block_on`].
+/// Looks at a cluster. Never fails: what did not answer is a [`Silence`] in the observation. Runs
+/// on the current tokio runtime, which needs time and IO enabled; see [`block_on`].
 pub async fn observe(target: &Target, limits: &Limits) -> Observation {
     look::Look::new(target, limits).run().await
 }
