@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use slotwright_core::client_eye::{ClientEye, Verdict};
 use slotwright_core::diagnose::{Entry, Report, code_of};
 use slotwright_core::findings;
 use slotwright_core::observation::Observation;
@@ -96,6 +97,16 @@ struct Check {
     kind: String,
     report: Report,
     observation: Observation,
+    /// With `--as-client`.
+    as_client: Option<AsClient>,
+}
+
+/// What client libraries meet, and what each makes of it.
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "only its shape counts")]
+struct AsClient {
+    met: ClientEye,
+    verdicts: Vec<Verdict>,
 }
 
 /// The JSON schema of the files.

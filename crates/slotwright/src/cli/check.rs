@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use slotwright_core::client_eye::{ClientEye, Verdict, verdicts};
 use slotwright_core::diagnose::{Report, Severity, diagnose};
 use slotwright_core::limits::PASTE_BYTES_MAX;
 use slotwright_core::observation::{FORMAT, Observation};
-use slotwright_net::{Limits, Target, block_on, observe};
+use slotwright_net::{Limits, Target, block_on, client_eye, observe};
 
 use super::codes;
 use super::failure::Failure;
@@ -27,6 +28,7 @@ const WAIT_PAUSE: Duration = Duration::from_secs(1);
   slotwright check redis-0:6379,redis-1:6379 --askpass
   slotwright check 10.0.0.1:6379 -o json > observation.json
   slotwright check --from observation.json --only SLOTS_UNASSIGNED
+  slotwright check 10.0.0.1:6379 --as-client
   slotwright check 10.0.0.1:6379 --wait 5m && ./deploy
 
 Exit codes: 0 fine, 1 we failed, 2 usage, 3 findings at or above --fail-on,
@@ -38,10 +40,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "watch", "wait"])]
     from: Option<PathBuf>,
     /// Only these findings
-    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    #[arg(long, value_name = "CODE", value_delimiter = ',', env = "SLOTWRIGHT_ONLY")]
     only: Vec<String>,
     /// Not these findings
-    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    #[arg(long, value_name = "CODE", value_delimiter = ',', env = "SLOTWRIGHT_SKIP")]
     skip: Vec<String>,
     /// The least severity that makes the exit code 3
     #[arg(long, value_enum, default_value = "error", env = "SLOTWRIGHT_FAIL_ON")]
@@ -54,11 +56,14 @@ pub struct CheckArgs {
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5m",
         value_parser = duration, conflicts_with = "watch")]
     wait: Option<Duration>,
+    /// Also meet the cluster as client libraries do at start-up, and say what each would raise
+    #[arg(long, conflicts_with = "from", env = "SLOTWRIGHT_AS_CLIENT")]
+    as_client: bool,
     /// Count at once what a healthy cluster may show for a moment, instead of looking twice
-    #[arg(long)]
+    #[arg(long, env = "SLOTWRIGHT_NO_CONFIRM")]
     no_confirm: bool,
     /// How the result is written
-    #[arg(short, long, value_enum, default_value = "table")]
+    #[arg(short, long, value_enum, default_value = "table", env = "SLOTWRIGHT_OUTPUT")]
     output: Output,
     /// One line for each root cause, to be pasted
     #[arg(long)]
@@ -70,10 +75,10 @@ pub struct CheckArgs {
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
     /// Colour
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_enum, default_value = "auto", env = "SLOTWRIGHT_COLOR")]
     color: Colour,
     /// Exit codes of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, env = "SLOTWRIGHT_EXIT_STYLE")]
     exit_style: Option<ExitStyle>,
 }
 
@@ -122,6 +127,15 @@ struct Document<'a> {
     kind: &'static str,
     report: &'a Report,
     observation: &'a Observation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_client: Option<&'a AsClient>,
+}
+
+/// What `--as-client` adds.
+#[derive(Debug, Serialize)]
+struct AsClient {
+    met: ClientEye,
+    verdicts: Vec<Verdict>,
 }
 
 /// What `--from` reads: such a document, or an observation alone.
@@ -139,7 +153,7 @@ pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
     if let Some(file) = &args.from {
         let seen = read(file)?;
         let report = filter.apply(diagnose(&seen));
-        return finish(args, &seen, &report);
+        return finish(args, &seen, &report, None);
     }
     let target = args.target.resolve()?;
     block_on(async {
@@ -148,7 +162,8 @@ pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
             (None, Some(limit)) => wait(args, &target, &filter, limit).await,
             (None, None) => {
                 let (seen, report) = look(args, &target, &filter).await;
-                finish(args, &seen, &report)
+                let met = as_client(args, &target, &seen).await;
+                finish(args, &seen, &report, met.as_ref())
             }
         }
     })?
@@ -169,6 +184,16 @@ async fn look(args: &CheckArgs, target: &Target, filter: &Filter) -> (Observatio
     (again, confirmed)
 }
 
+/// What client libraries meet, when that is wanted.
+async fn as_client(args: &CheckArgs, target: &Target, seen: &Observation) -> Option<AsClient> {
+    if !args.as_client {
+        return None;
+    }
+    let met = client_eye(target, seen).await;
+    let verdicts = verdicts(&met);
+    Some(AsClient { met, verdicts })
+}
+
 async fn watch(
     args: &CheckArgs,
     target: &Target,
@@ -177,7 +202,8 @@ async fn watch(
 ) -> Result<u8, Failure> {
     loop {
         let (seen, report) = look(args, target, filter).await;
-        finish(args, &seen, &report)?;
+        let met = as_client(args, target, &seen).await;
+        finish(args, &seen, &report, met.as_ref())?;
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = tokio::signal::ctrl_c() => return Ok(130),
@@ -196,7 +222,8 @@ async fn wait(
         let (seen, report) = look(args, target, filter).await;
         let fine = exit_code(args, &report) == 0;
         if fine || Instant::now() + WAIT_PAUSE > deadline {
-            return finish(args, &seen, &report);
+            let met = as_client(args, target, &seen).await;
+            return finish(args, &seen, &report, met.as_ref());
         }
         if !args.quiet {
             let roots = report.roots.len();
@@ -211,16 +238,31 @@ async fn wait(
     }
 }
 
-fn finish(args: &CheckArgs, seen: &Observation, report: &Report) -> Result<u8, Failure> {
+fn finish(
+    args: &CheckArgs,
+    seen: &Observation,
+    report: &Report,
+    met: Option<&AsClient>,
+) -> Result<u8, Failure> {
     if !args.quiet {
-        render::result(&written(args, seen, report)?)?;
+        render::result(&written(args, seen, report, met)?)?;
     }
     Ok(exit_code(args, report))
 }
 
-fn written(args: &CheckArgs, seen: &Observation, report: &Report) -> Result<String, Failure> {
-    let document =
-        Document { api_version: "slotwright/v1", kind: "Check", report, observation: seen };
+fn written(
+    args: &CheckArgs,
+    seen: &Observation,
+    report: &Report,
+    met: Option<&AsClient>,
+) -> Result<String, Failure> {
+    let document = Document {
+        api_version: "slotwright/v1",
+        kind: "Check",
+        report,
+        observation: seen,
+        as_client: met,
+    };
     let detail = if args.short {
         Detail::Short
     } else if args.verbose > 0 || args.output == Output::Wide {
@@ -232,7 +274,12 @@ fn written(args: &CheckArgs, seen: &Observation, report: &Report) -> Result<Stri
         Output::Json => render::document::json(&document),
         Output::Yaml => render::document::yaml(&document),
         Output::Table | Output::Wide => {
-            Ok(render::report::draw(render::look(args.color), seen, report, detail))
+            let look = render::look(args.color);
+            let mut page = render::report::draw(look, seen, report, detail);
+            if let Some(AsClient { met, verdicts }) = met {
+                page.push_str(&render::client::draw(look, met, verdicts));
+            }
+            Ok(page)
         }
     }
 }

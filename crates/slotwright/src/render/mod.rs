@@ -1,6 +1,7 @@
 //! The only code that prints: results to stdout, progress and errors to stderr.
 #![expect(clippy::print_stderr, reason = "the only code that prints")]
 
+pub mod client;
 pub mod doc;
 pub mod document;
 pub mod lab;

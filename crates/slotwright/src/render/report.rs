@@ -135,12 +135,15 @@ fn by_hand(page: &mut Page, way: &ByHand) {
     for (at, step) in way.steps.iter().enumerate() {
         let head = if at == 0 { "  fix    " } else { "         " };
         let number = format!("{}. ", at + 1);
-        let text = match step {
-            Step::Command { on, argv } => command(on, argv),
-            Step::Do(what) => what.clone(),
-            Step::Check(what) => format!("check: {what}"),
+        let lead = [(Ink::Good, head), (Ink::Faint, number.as_str())];
+        match step {
+            // Never wrapped: what is copied from two lines would run as two commands.
+            Step::Command { on, argv } => {
+                page.line(&[lead[0], lead[1], (Ink::Plain, &command(on, argv))])
+            }
+            Step::Do(what) => page.hang(&lead, Ink::Plain, what),
+            Step::Check(what) => page.hang(&lead, Ink::Plain, &format!("check: {what}")),
         };
-        page.hang(&[(Ink::Good, head), (Ink::Faint, &number)], Ink::Plain, &text);
     }
     for (at, never) in way.never.iter().enumerate() {
         let head = if at == 0 { "  never  " } else { "         " };
