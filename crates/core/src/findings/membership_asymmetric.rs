@@ -38,7 +38,7 @@ finding! {
     group: Bus, severity: Error,
     after: [
         NodeIdentityLost, SourceAddressMismatch, LoopbackAddress, BusPortBlocked, BusPortWrong,
-        ClonedClusterHijack, DuplicateNodeIdLive, AllAddressesStale, ForgetNodeReturns,
+        ClonedClusterHijack, DuplicateNodeIdLive, AllAddressesStale,
         ForgottenNodeZombie, ForgotSlotOwner, AnnounceAddressWrong, MtuBlackhole, MinorityPartition,
     ],
     settles: true, since: "0.1",
