@@ -114,6 +114,7 @@ impl Finding for AddressPermutedNoaddr {
             .wait(Until::State(1, "ok"))
             .wait(Until::State(2, "ok"))
             .wait(Until::Answers(1, "CLUSTER NODES".to_owned(), "noaddr".to_owned()))
+            .also("EPOCH_CONTAMINATED_BY_FOREIGN_NODE")
             .not_on(Server::Valkey91, "marks the node as failed and heals by itself since 8.1")
     }
 }

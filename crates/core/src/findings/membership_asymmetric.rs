@@ -7,7 +7,7 @@ use super::whereabouts::meet;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::Picture;
-use crate::scenario::{At, Scenario, Until};
+use crate::scenario::{Act, At, Cut, Port, Scenario, Until};
 
 finding! {
     /// ## What it means
@@ -99,8 +99,9 @@ impl Finding for MembershipAsymmetric {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 0)
+            .in_namespace()
             .stranger(At::Fresh)
-            .send(3, "DEBUG DROP-CLUSTER-PACKET-FILTER 2")
+            .act(Act::Sever { from: vec![3], to: vec![0, 1, 2], port: Port::Bus, cut: Cut::Reject })
             .send(0, "CLUSTER MEET {ip3} {port3} {cport3}")
             .wait(Until::Knows { on: 0, about: 3, known: true })
             .wait(Until::Knows { on: 1, about: 3, known: true })
