@@ -7,7 +7,7 @@ use super::whereabouts::meet;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::Picture;
-use crate::scenario::{Act, At, Cut, Port, Scenario, Until};
+use crate::scenario::{Act, At, Cut, Port, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -106,6 +106,7 @@ impl Finding for MembershipAsymmetric {
             .wait(Until::Knows { on: 0, about: 3, known: true })
             .wait(Until::Knows { on: 1, about: 3, known: true })
             .wait(Until::Knows { on: 2, about: 3, known: true })
+            .not_on(Server::Valkey91, "repeats the MEET until both know each other since 7.2.6")
     }
 }
 
