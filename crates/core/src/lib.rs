@@ -13,6 +13,7 @@ mod macros;
 
 pub mod client_eye;
 pub mod diagnose;
+pub mod explain;
 pub mod findings;
 pub mod limits;
 pub mod model;

@@ -7,4 +7,6 @@ pub mod cluster_nodes;
 pub mod cluster_shards;
 pub mod cluster_slots;
 pub mod info;
+pub mod logs;
+pub mod nodes_conf;
 pub mod resp;

@@ -1,0 +1,233 @@
+//! Questions of the matchers to the evidence.
+
+use super::cause::Hit;
+use super::seen::{ReplicaRole, Seen, Setting, Source, Table};
+use super::table::Row;
+use crate::model::{Flag, SLOT_COUNT, SlotSet};
+
+/// Lines quoted for one phrase.
+const QUOTES_MAX: usize = 3;
+
+impl Seen {
+    /// The first lines that hold one of the phrases, which are in small letters.
+    pub fn lines_with(&self, phrases: &[&str]) -> Vec<usize> {
+        let holds = |lower: &str| phrases.iter().any(|phrase| lower.contains(phrase));
+        let found = self.lines.iter().enumerate().filter(|(_, line)| holds(&line.lower));
+        found.map(|(at, _)| at).take(QUOTES_MAX).collect()
+    }
+
+    /// How many lines hold one of the phrases.
+    pub fn count(&self, phrases: &[&str]) -> usize {
+        let holds = |lower: &str| phrases.iter().any(|phrase| lower.contains(phrase));
+        self.lines.iter().filter(|line| holds(&line.lower)).count()
+    }
+
+    /// Whether a line holds one of the phrases.
+    pub fn has(&self, phrases: &[&str]) -> bool {
+        self.lines.iter().any(|line| phrases.iter().any(|phrase| line.lower.contains(phrase)))
+    }
+
+    /// A hit when a line holds one of the phrases.
+    pub fn says(&self, score: u8, phrases: &[&str]) -> Option<Hit> {
+        let lines = self.lines_with(phrases);
+        (!lines.is_empty()).then(|| Hit::of(score).quotes(lines))
+    }
+
+    /// A hit when one line holds all of the phrases.
+    pub fn line_says(&self, score: u8, phrases: &[&str]) -> Option<Hit> {
+        let holds = |lower: &str| phrases.iter().all(|phrase| lower.contains(phrase));
+        let at = self.lines.iter().position(|line| holds(&line.lower))?;
+        Some(Hit::of(score).quote(at))
+    }
+
+    /// A hit when each group has a line with one of its phrases.
+    pub fn says_all(&self, score: u8, groups: &[&[&str]]) -> Option<Hit> {
+        let mut hit = Hit::of(score);
+        for phrases in groups {
+            let first = *self.lines_with(phrases).first()?;
+            hit = hit.quote(first);
+        }
+        Some(hit)
+    }
+
+    /// The word behind the first occurrence of a phrase.
+    pub fn word_after(&self, phrase: &str) -> Option<String> {
+        let line = self.lines.iter().find(|line| line.lower.contains(phrase))?;
+        let at = line.lower.find(phrase)? + phrase.len();
+        // Small letters can be longer than the text; then there is no word to be had.
+        let rest = line.text.get(at..)?.trim_start_matches([' ', ':', '=', '"', '\'']);
+        let word = rest.split([' ', ',', '"', '\'', ')', ';', '(']).next()?.trim_end_matches('.');
+        (!word.is_empty()).then(|| word.to_owned())
+    }
+
+    /// The first value of a field of `INFO` or `CLUSTER INFO`.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.blocks.iter().find_map(|block| block.fields.get(name))
+    }
+
+    /// The line of the first occurrence of a field.
+    pub fn field_line(&self, name: &str) -> Option<usize> {
+        self.blocks.iter().find_map(|block| block.lines.get(name).copied())
+    }
+
+    /// A field as a number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.field(name)?.trim().parse().ok()
+    }
+
+    /// A hit when a field has one of the values.
+    pub fn field_is(&self, score: u8, name: &str, values: &[&str]) -> Option<Hit> {
+        let block = self
+            .blocks
+            .iter()
+            .find(|block| block.fields.get(name).is_some_and(|value| values.contains(&value)))?;
+        Some(Hit::of(score).quotes(block.lines.get(name).copied()))
+    }
+
+    /// The first setting of a name.
+    pub fn setting(&self, name: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.name == name)
+    }
+
+    /// Whether a setting has a value.
+    pub fn set_to(&self, name: &str, value: &str) -> bool {
+        self.settings.iter().any(|s| s.name == name && s.value.to_lowercase() == value)
+    }
+
+    /// `CLUSTER INFO` says ok, and nothing says fail.
+    pub fn says_ok(&self) -> bool {
+        self.field("cluster_state") == Some("ok") && !self.says_fail()
+    }
+
+    /// Some `CLUSTER INFO` says fail.
+    pub fn says_fail(&self) -> bool {
+        self.blocks.iter().any(|block| block.fields.is("cluster_state", "fail"))
+    }
+
+    /// The table to judge by: the last one of the servers, else the last one of a tool.
+    pub fn table(&self) -> Option<&Table> {
+        let of = |source| self.tables.iter().rev().find(move |table| table.source == source);
+        of(Source::Nodes).or_else(|| of(Source::File)).or_else(|| of(Source::Check))
+    }
+
+    /// All rows of all tables.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.tables.iter().flat_map(|table| &table.rows)
+    }
+
+    /// All rows of tables that servers wrote.
+    pub fn server_rows(&self) -> impl Iterator<Item = &Row> {
+        let served = self.tables.iter().filter(|table| table.source != Source::Check);
+        served.flat_map(|table| &table.rows)
+    }
+
+    /// Rows flagged `fail` or `fail?`, of all tables, each id once.
+    pub fn failing(&self) -> Vec<&Row> {
+        let mut found: Vec<&Row> = Vec::new();
+        for row in self.server_rows().filter(|row| row.is_failing()) {
+            if !found.iter().any(|other| other.id == row.id) {
+                found.push(row);
+            }
+        }
+        found
+    }
+
+    /// Primaries of the main table that own slots.
+    pub fn owners(&self) -> Vec<&Row> {
+        let rows = self.table().map(|table| table.rows.as_slice()).unwrap_or_default();
+        rows.iter().filter(|row| row.is_primary() && !row.slots.is_empty()).collect()
+    }
+
+    /// Slots that nobody owns in the main table; `None` unless it shows a part of them, and only
+    /// when it is the whole table.
+    pub fn unowned(&self) -> Option<SlotSet> {
+        let table = self.table()?;
+        let missing = table.assigned().complement();
+        let whole = self.number("cluster_known_nodes").is_none_or(|known| {
+            usize::try_from(known).is_ok_and(|known| known <= table.rows.len())
+        });
+        (whole && !missing.is_empty() && missing.len() < SLOT_COUNT).then_some(missing)
+    }
+
+    /// Replicas whose primary is at an address that no pod has now.
+    pub fn stale_roles(&self) -> Vec<&ReplicaRole> {
+        let gone = |host: &str| !self.pod_ips.is_empty() && !self.pod_ips.contains(host);
+        self.roles.iter().filter(|role| gone(&role.host)).collect()
+    }
+
+    /// Rows of servers whose address no pod has now.
+    pub fn stale_rows(&self) -> Vec<&Row> {
+        let mut found: Vec<&Row> = Vec::new();
+        for row in self.server_rows() {
+            let gone = !self.pod_ips.is_empty()
+                && !row.address.ip.is_empty()
+                && !self.pod_ips.contains(&row.address.ip);
+            let known = found.iter().any(|o| o.id == row.id && o.address == row.address);
+            if gone && !known {
+                found.push(row);
+            }
+        }
+        found
+    }
+
+    /// Whether the rows of a flag exist.
+    pub fn flagged(&self, flag: Flag) -> Vec<&Row> {
+        self.server_rows().filter(|row| row.flags.has(flag)).collect()
+    }
+
+    /// The first version of a server that the text names, as major and minor.
+    pub fn version(&self) -> Option<(u32, u32)> {
+        let marks = [
+            "valkey_version:",
+            "redis_version:",
+            "redis version=",
+            "redis version ",
+            "valkey version=",
+            "redis server v=",
+            "valkey server v=",
+            "redis:",
+            "valkey:",
+            "redis-cluster:",
+        ];
+        marks.iter().find_map(|mark| {
+            let line = self.lines.iter().find(|line| {
+                let at = line.lower.find(mark).map(|at| at + mark.len());
+                at.and_then(|at| line.lower.get(at..)).is_some_and(starts_with_version)
+            })?;
+            let at = line.lower.find(mark)? + mark.len();
+            let mut parts = line.lower.get(at..)?.trim_start_matches('v').split('.');
+            let major = parts.next()?.parse().ok()?;
+            let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+            Some((major, minor.parse().ok()?))
+        })
+    }
+
+    /// Client libraries and frameworks that the text names.
+    pub fn client(&self) -> Option<&'static str> {
+        const CLIENTS: [(&str, &[&str]); 14] = [
+            ("ioredis", &["ioredis", "clusterallfailederror"]),
+            ("Redisson", &["redisson"]),
+            ("Lettuce", &["lettuce", "redisclusterclient"]),
+            ("Jedis", &["jedis"]),
+            ("redis-py", &["redis.exceptions", "rediscluster(", "redis-py", "redis/cluster.py"]),
+            ("go-redis", &["go-redis", "clusterclient", "newclusterclient"]),
+            ("StackExchange.Redis", &["stackexchange.redis", "redisconnectionexception: no conn"]),
+            ("phpredis", &["redisclusterexception", "phpredis"]),
+            ("Predis", &["predis"]),
+            ("redis-rs", &["redis-rs", "rediserror", "redis::cluster"]),
+            ("rueidis", &["rueidis"]),
+            ("node-redis", &["rootnodesunavailable", "@redis/client", "node-redis"]),
+            ("redis-rb", &["redis::commanderror", "redis-cluster-client", "redis-rb"]),
+            ("hiredis-cluster", &["hiredis"]),
+        ];
+        CLIENTS.iter().find(|(_, marks)| self.has(marks)).map(|(name, _)| *name)
+    }
+}
+
+fn starts_with_version(text: &str) -> bool {
+    let mut parts = text.trim_start_matches('v').split('.');
+    let number = |part: Option<&str>| {
+        part.is_some_and(|part| part.chars().next().is_some_and(|c| c.is_ascii_digit()))
+    };
+    number(parts.next()) && number(parts.next())
+}

@@ -1,0 +1,671 @@
+//! Nodes that cannot be found: old, lost, mangled and doubled addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::figures::{places, short};
+use crate::explain::seen::{Seen, Source, is_ipv4};
+use crate::explain::table::Row;
+use crate::explain::template::list;
+use crate::model::{Flag, SLOT_COUNT};
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "ALL_ADDRESSES_STALE",
+        title: "All nodes came back with new addresses, and their tables hold the old ones",
+        side: Side::Cluster,
+        when: all_stale,
+        cause: "All (or nearly all) nodes were restarted and got new IPs, but nodes.conf still \
+            lists the old ones, and that file is the only way in which nodes find each other. \
+            [[The addresses dialled, <<stale>>, are in no list of current addresses: they are \
+            stale. ]][[Current addresses are <<current>>. ]]So bus links are not established at \
+            all[[ (<<sent>> messages sent, <<received>> received)]], and a node that hears from \
+            nobody holds only its own slots for served[[: <<slots_ok>> of 16384 slots are ok, \
+            <<pfail>> are pfail, hence cluster_state:<<state>>]]. Node ids, slots and data are \
+            intact; only the addresses are wrong. It does not heal by itself, because no node \
+            knows a right address of any other.",
+        check: "Compare the ip of each node's row in CLUSTER NODES with the address that the node \
+            with this id (CLUSTER MYID) has now: all differ, while the ids match.",
+        fix: &[
+            "Read CLUSTER MYID at each current address, so that you know which node is where.",
+            "From ONE primary send CLUSTER MEET <current ip> <port>[[ (<<current>>)]] for each \
+             other node; for a known id this only corrects the address. Gossip tells the rest.",
+            "Wait two node timeouts, then read CLUSTER NODES and CLUSTER INFO on every node. If the \
+             first node still shows its own old IP, MEET it once from another node.",
+            "Alternatively, with the nodes stopped, put the new IPs into each nodes.conf (whole \
+             addresses only) and start them.",
+            "So that it does not come back: set cluster-announce-ip from the pod's IP at every \
+             start (downward API), or announce a stable address per pod; do not restart all pods \
+             at once.",
+        ],
+        never: &[
+            "Do not run --cluster create or --cluster fix: the slots are assigned, and fix gives \
+             them to others, which loses the data.",
+            "Do not reset the nodes, delete nodes.conf or the volumes: that throws the identity and \
+             the data away.",
+            "Do not wait for it to heal by itself; it cannot.",
+        ],
+        like: &["BUS_PORT_BLOCKED", "NODE_IDENTITY_LOST"],
+    },
+    Cause {
+        code: "SELF_ADDRESS_STALE",
+        title: "A node reports its own old IP",
+        side: Side::Cluster,
+        when: self_stale,
+        cause: "A node[[ (<<node>>)]] was restarted with a new IP. The others have learnt the new \
+            one[[ (<<real>>)]], but the node itself still shows the old one[[ (<<old>>)]] on its \
+            myself line, because its own address is taken from nodes.conf and changes only by a \
+            MEET that it receives or by cluster-announce-ip. The servers work, but clients that \
+            take the map from this node are sent to an address that does not exist: errors come \
+            and go with the seed that is asked.",
+        check: "Compare the myself line of CLUSTER NODES on the node itself with the line of the \
+            same id on another node.",
+        fix: &[
+            "On another node: CLUSTER MEET <<real>> with the node's current address; or on the \
+             node itself CONFIG SET cluster-announce-ip to its current IP.",
+            "Set cluster-announce-ip from the pod's IP at every start, or let the entrypoint \
+             rewrite the ip of the myself line of nodes.conf before the server starts.",
+        ],
+        never: &[
+            "Do not write a fixed cluster-announce-ip into a file that is not rendered at each \
+             start: at the next restart it is wrong again.",
+            "Do not delete nodes.conf or reset the node.",
+        ],
+        like: &["PEER_ADDRESS_STALE"],
+    },
+    Cause {
+        code: "PEER_ADDRESS_STALE",
+        title: "Some nodes are recorded with an address they do not have any more",
+        side: Side::Cluster,
+        when: peer_stale,
+        cause: "Some entries hold an old address[[ (<<stale>>)]]; the nodes themselves are alive at \
+            another one[[ (current: <<current>>)]]. A node that moved is found again only when it \
+            reaches at least one peer at a valid address; here that did not happen yet for all.",
+        check: "CLUSTER MYID at the current address of the node: the id of the entry that is \
+            flagged fail means that it lives and only the address is old.",
+        fix: &[
+            "Wait two node timeouts; most such entries heal by gossip.",
+            "Else send CLUSTER MEET <current ip> <port> from a node whose table is wrong.",
+            "A replica that still dials the old address although the table is right: CLUSTER \
+             REPLICATE <same primary id> on it.",
+            "Announce addresses that outlive a restart, or set cluster-announce-ip at each start.",
+        ],
+        never: &[
+            "Do not FORGET an entry whose id is alive elsewhere.",
+            "Do not run --cluster fix; no slot is missing.",
+        ],
+        like: &["ALL_ADDRESSES_STALE", "SHARD_DOWN"],
+    },
+    Cause {
+        code: "NODES_CONF_MANGLED_BY_TEXT_REPLACE",
+        title: "An address in nodes.conf is no valid address: <<bad>>",
+        side: Side::Cluster,
+        when: mangled,
+        cause: "<<bad>> is not a valid IPv4 address. A server never makes such a one: it comes from \
+            a script that replaces IPs in nodes.conf as plain text at start (sed with the old IP as \
+            the pattern). [[<<prefix>>, the address of another node, is a prefix of the old text, so \
+            replacing the one changed the inside of the other and left a trailing digit. ]]Other \
+            nodes and clients cannot use this address[[; it is that of <<role>>]].",
+        check: "Look at the start script: does it replace an IP without matching the whole word \
+            (followed by ':')? And read the same row on the other nodes.",
+        fix: &[
+            "Stop this one pod (one at a time), correct the address on the broken row of nodes.conf \
+             to the node's real IP, and start it; keep a copy of the file. If the node is up, a \
+             CLUSTER MEET <real ip> <port> to it from a peer corrects its own address as well.",
+            "Mend the script so that it matches whole addresses only (up to the ':' and from the \
+             blank), or replaces only the ip on the line that has 'myself'; or set \
+             cluster-announce-ip instead.",
+        ],
+        never: &[
+            "Do not reset the node and do not wipe its volume: id, slots and data are right.",
+            "Do not look for the fault in DNS.",
+        ],
+        like: &["NODES_CONF_CORRUPT"],
+    },
+    Cause {
+        code: "NODE_IP_QUESTION_MARK_BUG",
+        title: "Addresses became '?': a server bug after a long stall",
+        side: Side::Cluster,
+        when: question_mark,
+        cause: "This node stalled (or was cut off) for so long that it was failed over. When it \
+            woke up, it asked for the peer's address of bus links that were already closed; \
+            getpeername() failed, and Redis before 7.0 stored '?' as the peers' IP (redis #9351, \
+            mended by PR 10696 in 7.0). So the demoted node now replicates from \
+            '<<address>>' and can never connect ('Invalid argument'). It is not DNS. It cannot \
+            resync until it learns a real address.",
+        check: "CLUSTER NODES on this node shows '?' in place of IPs, while the other nodes show \
+            real addresses; INFO says a Redis older than 7.0.",
+        fix: &[
+            "Give it real addresses again: from this node CLUSTER MEET <ip> <port> to its new \
+             primary and the other peers, then CLUSTER REPLICATE <id of the primary>; or restart \
+             the node (check nodes.conf for '?' first).",
+            "Set cluster-announce-ip on all nodes: then the address comes from the message, not \
+             from the socket.",
+            "Upgrade to 7.0 or later.",
+            "Find the cause of the stall around the last 'Cluster state changed: fail': a save with \
+             slow fsync, fork, swap, a frozen virtual machine, a long command.",
+        ],
+        never: &[
+            "Do not edit DNS or /etc/hosts.",
+            "Do not run --cluster fix, and do not reset the node: only the address is wrong.",
+        ],
+        like: &["SELF_ADDRESS_UNKNOWN"],
+    },
+    Cause {
+        code: "SELF_ADDRESS_UNKNOWN",
+        title: "A node does not know its own IP, so clients get an empty host",
+        side: Side::Cluster,
+        when: |seen| {
+            let own = seen.server_rows().find(|row| {
+                row.is_myself() && row.address.ip.is_empty() && !row.flags.has(Flag::NoAddress)
+            });
+            match own {
+                Some(row) => Some(Hit::of(74).quote(row.line)),
+                None => moved_to_nowhere(seen, |host, port| host.is_empty() && port != "0"),
+            }
+        },
+        cause: "The node never received a MEET or a PING that told it its own IP, and no \
+            cluster-announce-ip is set. Its own row and its MOVED replies carry an empty host \
+            (':port'), which clients take for 'the host I asked' or for their own machine. Typical \
+            for a cluster of one node, or a node that was freshly reset or sent all MEETs itself.",
+        check: "CLUSTER SLOTS at this node: its entries have an empty host.",
+        fix: &["CLUSTER MEET <its ip> <port> sent to it from another node, or CONFIG SET \
+             cluster-announce-ip <its ip> on it (and in its configuration)."],
+        never: &["Do not change clients to dial 127.0.0.1."],
+        like: &["CLIENT_NULL_OR_UNKNOWN_ENDPOINT"],
+    },
+    Cause {
+        code: "PRIMARY_NOADDR_MASKED",
+        title: "A slot owner has no address (noaddr)",
+        side: Side::Cluster,
+        when: noaddr,
+        cause: "The entry <<node>> owns <<slots>> slots and has no address any more: what answers at \
+            its old address has another node id (a sibling that swapped addresses, a node that lost \
+            its nodes.conf, or a foreign server). Redis neither pings such an entry nor marks it \
+            FAIL, so there is no failover, and cluster_state may even say ok while clients get \
+            'MOVED <slot> :0'.",
+        check: "Ask CLUSTER MYID at every live address: if one answers with this id, it only moved \
+            (MEET it); if none does, the identity is lost, and the old nodes.conf decides.",
+        fix: &[
+            "If the id is alive somewhere: CLUSTER MEET <its address> <port> from a node that shows \
+             noaddr.",
+            "If it is not: find the old nodes.conf and data of this id (another directory, an old \
+             volume) and start the node from there, before anything else.",
+            "If a replica of it is alive with the data: CLUSTER FAILOVER FORCE on that replica, after \
+             comparing its keys and master_replid with what you expect.",
+        ],
+        never: &[
+            "Do not FORGET this id before its slots are recovered.",
+            "Do not run --cluster fix: it gives the slots to other nodes without the keys.",
+        ],
+        like: &["NODE_IDENTITY_LOST", "ADDRESS_REUSED_BY_FOREIGN_NODE"],
+    },
+    Cause {
+        code: "MOVED_TO_PORT_ZERO",
+        title: "MOVED points to ':0': the owner of the slot has no address",
+        side: Side::Cluster,
+        when: |seen| moved_to_nowhere(seen, |_, port| port == "0"),
+        cause: "The node that was asked knows the id of the slot's owner but not its address \
+            (noaddr), or only a port that does not exist for this kind of connection (TLS against \
+            plain). So it redirects to ':0', which no client can dial.",
+        check: "CLUSTER NODES at the node that sent the MOVED: 'noaddr' on the owner means a lost \
+            address; a right ip with port 0 means a missing TLS port.",
+        fix: &[
+            "With noaddr: find where the owner's id lives (CLUSTER MYID) and CLUSTER MEET it there.",
+            "With port 0: set tls-cluster yes or cluster-announce-tls-port, or upgrade to 7.2.",
+        ],
+        never: &["Do not FORGET the owner and do not run --cluster fix."],
+        like: &["PRIMARY_NOADDR_MASKED", "TLS_PORT_CONFUSION"],
+    },
+    Cause {
+        code: "DUPLICATE_NODE_ID_LIVE",
+        title: "Several nodes have the same node id",
+        side: Side::Cluster,
+        when: duplicate_id,
+        cause: "[[The id <<id>> is shown by <<where>>. ]]Every node must have an id of its own; it is \
+            made up once and kept in nodes.conf. Here one nodes.conf is used by several nodes: a \
+            copied data directory, a cloned volume or image, one shared volume, or instances that \
+            were started in the same directory with the same cluster-config-file. Nodes with one id \
+            hold each other for the same node and can never join.",
+        check: "CLUSTER MYID (and INFO run_id) on each node: equal ids with different run_ids.",
+        fix: &[
+            "Give each instance its own dir and its own cluster-config-file.",
+            "New nodes without data: stop them, move the copied nodes.conf aside in all but one, \
+             start them (each makes up its own id), and repeat the join.",
+            "If both copies took writes: stop the wrong process first, and copy its keys away before \
+             it may join again. Choose the survivor by data and offset.",
+        ],
+        never: &[
+            "Do not leave both running; do not FORGET the id, it is the id of a living node.",
+            "Do not copy nodes.conf with the data when you clone a node.",
+        ],
+        like: &["BUS_PORT_BLOCKED", "CLONED_CLUSTER_HIJACK"],
+    },
+    Cause {
+        code: "CLONED_CLUSTER_HIJACK",
+        title: "A restored copy of the cluster talks to the original",
+        side: Side::Cluster,
+        when: |seen| {
+            let told = seen.says_all(
+                62,
+                &[
+                    &["restore", "snapshot", "clone", "copied", "backup"],
+                    &["address updated for node"],
+                ],
+            );
+            told.or_else(|| seen.says_all(55, &[&["staging", "clone"], &["nodes.conf"]]))
+        },
+        cause: "The copy was started with the nodes.conf of the original. It holds the original's \
+            ids and addresses; the bus trusts ids only, so the copies and the originals take each \
+            other for the same nodes that moved.",
+        check: "Compare the addresses in CLUSTER NODES on both sides: addresses of the other \
+            environment prove it.",
+        fix: &[
+            "Cut the network between the two sets at once, or stop the copy.",
+            "On the original, CLUSTER MEET each peer at its real address; check replicas for foreign \
+             data.",
+            "Restore copies with RDB/AOF only and without the old nodes.conf, in a network that \
+             cannot reach the original.",
+        ],
+        never: &["Do not start a copy with the old nodes.conf where it can reach the original."],
+        like: &["DUPLICATE_NODE_ID_LIVE"],
+    },
+    Cause {
+        code: "ADDRESS_REUSED_BY_FOREIGN_NODE",
+        title: "At the address of a peer somebody else answers",
+        side: Side::Cluster,
+        when: |seen| seen.says(88, &["mismatching sender id"]),
+        cause: "A peer was dialled at its recorded address, and a node with another id answered. \
+            The address was given to another node since (pods that swapped IPs, a node that came \
+            back with a new id, or a server of another cluster).",
+        check: "CLUSTER MYID at that address, compared with the id in the log line.",
+        fix: &[
+            "If the answering node belongs to this cluster: CLUSTER MEET the expected node at its \
+             current address.",
+            "If it belongs to another one: block the bus between the two, and give each cluster its \
+             own password or CA.",
+        ],
+        never: &["Do not MEET addresses whose id you have not read: that merges clusters."],
+        like: &["PRIMARY_NOADDR_MASKED", "NODE_IDENTITY_LOST"],
+    },
+    Cause {
+        code: "CLUSTERS_MERGED",
+        title: "Two clusters have become one",
+        side: Side::Cluster,
+        when: |seen| {
+            let told = seen.says(
+                70,
+                &[
+                    "merged",
+                    "joined another cluster",
+                    "two clusters",
+                    "nodes of another cluster",
+                    "other cluster's nodes",
+                ],
+            )?;
+            Some(told.and(seen, 10, &["reconfiguring myself as a replica", "cluster meet"]))
+        },
+        cause: "Nodes of two clusters know each other: an address that had belonged to one was \
+            given to a node of the other (recycled pod IP, old list of addresses, one label for two \
+            deployments), and a MEET or, before 6.0.5, gossip joined them. For slots that both own \
+            the higher config epoch wins; the losers become replicas and drop their data.",
+        check: "CLUSTER NODES: ids or subnets of both deployments in one table.",
+        fix: &[
+            "Cut the networks of the two sets from each other at once (client and bus ports).",
+            "Only then remove the foreign ids on every node of each side, and rebuild replicas.",
+            "Upgrade from versions before 6.0.5; give each cluster its own password, CA and labels.",
+        ],
+        never: &["Do not run --cluster fix on a merged cluster, and do not MEET by old lists."],
+        like: &["ADDRESS_REUSED_BY_FOREIGN_NODE"],
+    },
+    Cause {
+        code: "LOOPBACK_ADDRESS",
+        title: "Nodes are known as 127.0.0.1, which means something else on every machine",
+        side: Side::Network,
+        when: loopback,
+        cause: "Nodes were joined by 127.0.0.1, so they announce 127.0.0.1[[ (<<places>>)]] to each \
+            other and to clients. On another machine or in another container that is the client \
+            itself: MOVED leads to 127.0.0.1 and the connection is refused. On one single host it \
+            works.",
+        check: "CLUSTER SLOTS: does it hand out 127.0.0.1 to a client that runs elsewhere?",
+        fix: &[
+            "Set cluster-announce-ip on every node to an IP that peers and clients reach (or CLUSTER \
+             MEET each node by its routable IP from another host).",
+            "For a client you cannot wait for: an address map (ioredis natMap, redis-py \
+             address_remap, Lettuce MappingSocketAddressResolver).",
+        ],
+        never: &["Do not run --cluster fix: slots and data are fine."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+    },
+    Cause {
+        code: "HOSTNAME_AS_ANNOUNCE_IP",
+        title: "CLUSTER MEET and bus addresses need an IP, not a name",
+        side: Side::Command,
+        when: |seen| {
+            let refused = seen.says(
+                88,
+                &[
+                    "invalid node address specified",
+                    "invalid base port specified",
+                    "invalid bus port specified",
+                ],
+            );
+            refused.or_else(|| {
+                let setting = seen.setting("cluster-announce-ip")?;
+                let name = setting.value.chars().any(|c| c.is_ascii_alphabetic())
+                    && setting.value.contains(['.', '-'])
+                    && !setting.value.contains(['$', ':', '<', '{']);
+                name.then(|| Hit::of(68).quote(setting.line))
+            })
+        },
+        cause: "[[The server refused <<refused>>. ]]MEET (and so create and add-node of older \
+            redis-cli) takes numbers only: an IP, a port from 1 to 65535, a bus port. Names are not \
+            resolved. A name in cluster-announce-ip is stored as text and cut at 46 bytes.",
+        check: "Is the address that was given to MEET, create or cluster-announce-ip a host name?",
+        fix: &[
+            "Resolve the name first and pass the IP (redis-cli 7.0.5 and later, and valkey-cli, \
+             resolve names in create).",
+            "To give clients names: cluster-announce-hostname together with \
+             cluster-preferred-endpoint-type hostname (7.0 and later), with the IP left in place.",
+        ],
+        never: &["Do not put a name into cluster-announce-ip."],
+        like: &["BUS_PORT_WRONG"],
+    },
+    Cause {
+        code: "GHOST_NODE_ENTRIES",
+        title: "Dead nodes without slots are still listed",
+        side: Side::Cluster,
+        when: ghosts,
+        cause: "<<ghosts>> are flagged fail, own no slots, and nothing depends on them: nodes that \
+            left without being forgotten on every node. All slots are served by others. They cost \
+            reconnects and alarms, and clients may complain about them, but no key is affected.",
+        check: "Is any process with one of these ids still meant to come back? CLUSTER MYID on the \
+            spare machines tells.",
+        fix: &[
+            "When they are gone for good and own no slots: CLUSTER FORGET <id> on EVERY remaining \
+             node within 60 seconds, then look again after 90 seconds.",
+            "A node that is meant to return: start it again with its old nodes.conf.",
+        ],
+        never: &["Do not FORGET an id that owns slots or still runs."],
+        like: &["FORGOTTEN_NODE_REINTRODUCES_ITSELF", "REPLICA_DOWN"],
+    },
+];
+
+fn current(seen: &Seen, hit: Hit) -> Hit {
+    let ips: Vec<String> = seen.pod_ips.iter().cloned().collect();
+    if ips.is_empty() { hit } else { hit.fact("current", list(&ips, 8)) }
+}
+
+fn all_stale(seen: &Seen) -> Option<Hit> {
+    let roles = seen.stale_roles();
+    let rows = seen.stale_rows();
+    if roles.len() + rows.len() >= 2 && 2 * (roles.len() + rows.len()) > seen.rows().count() {
+        let mut hosts: Vec<String> = roles.iter().map(|role| role.host.clone()).collect();
+        hosts.extend(rows.iter().map(|row| row.address.ip.clone()));
+        hosts.dedup();
+        let lines = roles.iter().map(|role| role.line).chain(rows.iter().map(|row| row.line));
+        let hit = Hit::of(93)
+            .quotes(seen.field_line("cluster_stats_messages_received"))
+            .quotes(lines.take(4))
+            .fact("stale", list(&hosts, 6));
+        return Some(current(seen, hit));
+    }
+    let table = seen.table().filter(|table| table.source != Source::Check)?;
+    let peers: Vec<&Row> = table.rows.iter().filter(|row| !row.is_myself()).collect();
+    let lost = |row: &&Row| row.is_failing() && row.linked == Some(false);
+    if peers.len() >= 2 && peers.iter().all(|row| lost(&row)) {
+        let in_kubernetes =
+            seen.has(&["kubectl", "pod", "statefulset", "helm", "docker", "restart"]);
+        return Some(
+            Hit::of(62)
+                .more_if(14, in_kubernetes)
+                .more_if(6, seen.number("cluster_stats_messages_received") == Some(0))
+                .quotes(peers.iter().map(|row| row.line).take(3))
+                .fact("stale", list(&places(peers.iter().copied()), 6)),
+        );
+    }
+    let silent = seen.number("cluster_stats_messages_received") == Some(0)
+        && seen.number("cluster_slots_pfail").is_some_and(|pfail| pfail > 0)
+        && seen.number("cluster_known_nodes").is_some_and(|known| known > 2);
+    let deaf = silent.then(|| Hit::of(60).quotes(seen.field_line("cluster_slots_pfail")));
+    deaf.or_else(|| {
+        seen.says_all(
+            60,
+            &[
+                &["pod", "statefulset", "docker", "container", "helm"],
+                &[
+                    "old ip",
+                    "ip changed",
+                    "new ip",
+                    "ip address changed",
+                    "ips changed",
+                    "stale ip",
+                ],
+            ],
+        )
+    })
+}
+
+fn self_stale(seen: &Seen) -> Option<Hit> {
+    for own in seen.server_rows().filter(|row| row.is_myself()) {
+        let other = seen.server_rows().find(|row| {
+            row.id == own.id
+                && !row.is_myself()
+                && !row.address.ip.is_empty()
+                && row.address.ip != own.address.ip
+        });
+        if let Some(other) = other.filter(|_| !own.address.ip.is_empty()) {
+            return Some(
+                Hit::of(90)
+                    .quote(own.line)
+                    .quote(other.line)
+                    .fact("node", short(&own.id))
+                    .fact("old", own.place())
+                    .fact("real", other.place()),
+            );
+        }
+    }
+    let stale = seen.stale_rows();
+    let [only] = stale.as_slice() else { return None };
+    only.is_myself().then(|| {
+        current(
+            seen,
+            Hit::of(86).quote(only.line).fact("old", only.place()).fact("node", short(&only.id)),
+        )
+    })
+}
+
+fn peer_stale(seen: &Seen) -> Option<Hit> {
+    let stale = seen.stale_rows();
+    if !stale.is_empty() && 2 * stale.len() <= seen.rows().count() {
+        let hit = Hit::of(78)
+            .quotes(stale.iter().map(|row| row.line).take(3))
+            .fact("stale", list(&places(stale.iter().copied()), 6));
+        return Some(current(seen, hit));
+    }
+    seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
+}
+
+fn is_mangled(ip: &str) -> bool {
+    is_ipv4(ip) && ip.split('.').any(|part| part.parse::<u32>().is_ok_and(|n| n > 255))
+}
+
+fn mangled(seen: &Seen) -> Option<Hit> {
+    let row = seen.server_rows().find(|row| is_mangled(&row.address.ip));
+    let Some(row) = row else {
+        let ((host, _), line) = seen.addresses.iter().find(|((host, _), _)| is_mangled(host))?;
+        return Some(Hit::of(85).quote(*line).fact("bad", host.clone()));
+    };
+    let bad = &row.address.ip;
+    let prefix = seen.server_rows().find(|other| {
+        other.address.ip != *bad
+            && bad.starts_with(other.address.ip.as_str())
+            && !other.address.ip.is_empty()
+    });
+    Some(
+        Hit::of(96)
+            .quote(row.line)
+            .quotes(prefix.map(|row| row.line))
+            .fact("bad", bad.clone())
+            .fact_if("prefix", prefix.map(|row| row.address.ip.clone()))
+            .fact(
+                "role",
+                format!(
+                    "{}{}",
+                    if row.is_myself() { "this node itself, a " } else { "a " },
+                    if row.is_replica() { "replica" } else { "primary" }
+                ),
+            ),
+    )
+}
+
+fn question_mark(seen: &Seen) -> Option<Hit> {
+    let log = seen.says(96, &["connecting to master ?:", "now ?:", "connecting to primary ?:"]);
+    let hit = match log {
+        Some(hit) => hit,
+        None => Hit::of(80).quote(seen.server_rows().find(|row| row.address.ip == "?")?.line),
+    };
+    let hit = hit
+        .quotes(
+            seen.lines_with(&["unable to connect to master: invalid argument"]).into_iter().take(1),
+        )
+        .quotes(seen.lines_with(&["reconfiguring myself as a replica"]).into_iter().take(1));
+    let address = seen.word_after("connecting to master ").unwrap_or_else(|| "?".to_owned());
+    Some(hit.fact("address", address))
+}
+
+/// `MOVED <slot> <host>:<port>` whose target fits.
+fn moved_to_nowhere(seen: &Seen, fits: fn(&str, &str) -> bool) -> Option<Hit> {
+    let at = seen.lines.iter().position(|line| {
+        let Some((_, rest)) = line.text.split_once("MOVED ") else { return false };
+        let mut words = rest.split([' ', '"', '\'', ',', ')']);
+        let slot = words.next().is_some_and(|word| word.parse::<u16>().is_ok());
+        let target = words.next().and_then(|word| word.rsplit_once(':'));
+        slot && target.is_some_and(|(host, port)| port.parse::<u16>().is_ok() && fits(host, port))
+    })?;
+    Some(Hit::of(84).quote(at))
+}
+
+fn noaddr(seen: &Seen) -> Option<Hit> {
+    let row =
+        seen.server_rows().find(|row| row.flags.has(Flag::NoAddress) && !row.slots.is_empty())?;
+    Some(
+        Hit::of(76)
+            .quote(row.line)
+            .fact("node", short(&row.id))
+            .fact("slots", row.slots.len().to_string()),
+    )
+}
+
+fn duplicate_id(seen: &Seen) -> Option<Hit> {
+    for table in &seen.tables {
+        let mut at: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for row in table.rows.iter().filter(|row| row.id.len() >= 8) {
+            let rows = at.entry(&row.id).or_default();
+            if rows.iter().all(|other| other.place() != row.place()) {
+                rows.push(row);
+            }
+        }
+        if let Some((id, rows)) = at.iter().find(|(_, rows)| rows.len() > 1) {
+            return Some(
+                Hit::of(95)
+                    .quotes(rows.iter().map(|row| row.line).take(3))
+                    .fact("id", short(id))
+                    .fact("where", list(&places(rows.iter().copied()), 8)),
+            );
+        }
+    }
+    if let Some(hit) = own_rows_with_one_id(seen) {
+        return Some(hit);
+    }
+    let flaps = seen.count(&["address updated for node"]);
+    let places: BTreeSet<String> = seen
+        .lines
+        .iter()
+        .filter_map(|line| line.lower.split_once("address updated for node "))
+        .map(|(_, rest)| rest.to_owned())
+        .collect();
+    (flaps >= 4 && places.len() <= flaps / 2)
+        .then(|| Hit::of(72).quotes(seen.lines_with(&["address updated for node"])))
+}
+
+/// Two `myself` lines of one id at two addresses of different machines.
+fn own_rows_with_one_id(seen: &Seen) -> Option<Hit> {
+    let own: Vec<&Row> =
+        seen.server_rows().filter(|row| row.is_myself() && row.id.len() >= 8).collect();
+    for (at, row) in own.iter().enumerate() {
+        let twin = own.iter().skip(at + 1).find(|other| {
+            other.id == row.id && other.place() != row.place() && !row.address.ip.is_empty()
+        });
+        if let Some(twin) = twin {
+            let ids: BTreeSet<&str> = own.iter().map(|row| row.id.as_str()).collect();
+            let doubled = ids.len() < own.len();
+            return doubled.then(|| {
+                Hit::of(80)
+                    .quote(row.line)
+                    .quote(twin.line)
+                    .fact("id", short(&row.id))
+                    .fact("where", format!("{} and {}", row.place(), twin.place()))
+            });
+        }
+    }
+    None
+}
+
+fn loopback(seen: &Seen) -> Option<Hit> {
+    let log = seen.says(80, &["ip address for this node updated to 127."]);
+    let far = seen
+        .addresses
+        .keys()
+        .any(|(host, _)| !host.starts_with("127.") && host != "localhost" && host != "0.0.0.0");
+    let remote = far
+        || seen.has(&[
+            "docker",
+            "container",
+            "kubectl",
+            "remote",
+            "another machine",
+            "other host",
+            "from my laptop",
+        ]);
+    let rows: Vec<&Row> =
+        seen.server_rows().filter(|row| row.address.ip.starts_with("127.")).collect();
+    let moved = seen.says(
+        58,
+        &[
+            "connect econnrefused 127.0.0.1",
+            "dial tcp 127.0.0.1",
+            "127.0.0.1:6379: connection refused",
+        ],
+    );
+    if let Some(hit) = log {
+        return Some(hit);
+    }
+    if rows.is_empty() {
+        let target = seen.line_says(62, &["moved ", " 127.0.0.1:"]);
+        return target.filter(|_| remote).or(moved.filter(|_| seen.has(&["cluster"]) && remote));
+    }
+    (remote && rows.iter().any(|row| !row.is_failing())).then(|| {
+        Hit::of(60)
+            .more_if(16, moved.is_some())
+            .quotes(rows.iter().map(|row| row.line).take(2))
+            .fact("places", list(&places(rows.iter().copied()), 3))
+    })
+}
+
+fn ghosts(seen: &Seen) -> Option<Hit> {
+    let table = seen.table()?;
+    let dead: Vec<&Row> = table
+        .rows
+        .iter()
+        .filter(|row| row.is_failing() && row.slots.is_empty() && !row.is_myself())
+        .collect();
+    let rest_is_well = table.rows.iter().all(|row| !row.is_failing() || row.slots.is_empty());
+    let covered = table.assigned().len() == SLOT_COUNT;
+    let living = table.rows.iter().any(|row| !row.is_failing() && !row.is_myself());
+    (!dead.is_empty() && rest_is_well && covered && living).then(|| {
+        Hit::of(60)
+            .quotes(dead.iter().map(|row| row.line).take(3))
+            .fact("ghosts", list(&places(dead.iter().copied()), 6))
+    })
+}

@@ -1,0 +1,301 @@
+//! Commands and keys that a cluster does not allow.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+use crate::explain::template::list;
+use crate::model::Slot;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "CROSSSLOT_NO_HASH_TAG",
+        title: "One command or script uses keys of different slots: they need a common hash tag",
+        side: Side::Application,
+        when: crossslot,
+        cause: "All keys of one command, transaction or Lua script must be in the same slot. [[These keys are not: \
+            <<keys>>. ]][[<<untagged>> ]]In a cluster keys share a slot only when the part in braces, the hash \
+            tag, is the same. Nothing is wrong with the cluster.[[ <<library>>]]",
+        check: "CLUSTER KEYSLOT of the keys in the message: different numbers prove it.",
+        fix: &[
+            "[[<<remedy>> ]]Give keys that belong together a common hash tag, for example {order:42}:items and \
+             {order:42}:total; a prefix with braces puts all of them into one slot.",
+            "Existing keys under the old names must be drained or copied; do not mix old and new prefix.",
+            "Where keys need not be together, split the command by slot (several MGET, pipelines per node).",
+        ],
+        never: &[
+            "Do not run --cluster fix and do not reshard: the slots are right.",
+            "Do not switch off full coverage, it has nothing to do with it.",
+        ],
+        like: &["UNSUPPORTED_IN_CLUSTER"],
+    },
+    Cause {
+        code: "SELECT_NOT_ALLOWED",
+        title: "A cluster has database 0 only",
+        side: Side::Application,
+        when: |seen| {
+            seen.says(
+                92,
+                &[
+                    "select is not allowed in cluster mode",
+                    "move is not allowed in cluster mode",
+                    "swapdb is not allowed",
+                    "db index is out of range",
+                ],
+            )
+        },
+        cause: "The client selects another database than 0 (a db option, a number at the end of the URL, one database per \
+            queue or environment). In cluster mode there is database 0 only (Valkey 9 can have more with \
+            cluster-databases). The cluster is healthy.",
+        check: "The db or database option, or '/1' at the end of the URL.",
+        fix: &[
+            "Use database 0 and keep the applications apart by a key prefix (or a cluster of their own).",
+        ],
+        never: &["Do not change the servers for it."],
+        like: &["NON_CLUSTER_CLIENT"],
+    },
+    Cause {
+        code: "KEYS_IN_DB_NONZERO",
+        title: "The data file has keys in a database other than 0",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(92, &["keys in a db different than db 0", "you can't have keys in a db"])
+        },
+        cause: "The server stops at start: the RDB or AOF comes from a single server that used several databases, and a \
+            cluster node may have keys in database 0 only.",
+        check: "Load a copy in a server without cluster mode: INFO keyspace.",
+        fix: &[
+            "On a copy, in a server without cluster mode, move the keys to database 0 (mind equal names), save, and use \
+            that file.",
+        ],
+        never: &["Do not delete the data file to make it start."],
+        like: &["SELECT_NOT_ALLOWED"],
+    },
+    Cause {
+        code: "UNSUPPORTED_IN_CLUSTER",
+        title: "The library refuses this command or transaction in cluster mode",
+        side: Side::Application,
+        when: |seen| {
+            seen.says(
+                78,
+                &[
+                    "is not supported in cluster mode",
+                    "not supported in cluster",
+                    "is blocked in redis cluster",
+                    "with redis-cluster",
+                    "watch requires all keys to be in the same slot",
+                    "pipeline keys must",
+                    "cannot use multi",
+                    "multi is not supported",
+                    "transactions are not supported",
+                    "script attempted to access a non local key",
+                    "all keys in the pipeline should belong",
+                    "cannot get connection for command with multiple hash slots",
+                    "no way to dispatch this command to redis cluster",
+                ],
+            )
+        },
+        cause: "Transactions, pipelines, scripts and multi-key commands work on one node and one slot at a time. The \
+            library refuses what it would have to spread over several nodes, and a script may touch only keys that it \
+            was given in KEYS and that are in one slot. The cluster is healthy.",
+        check: "CLUSTER KEYSLOT of all keys concerned.",
+        fix: &[
+            "Use a hash tag so that the keys share a slot, pass every key in KEYS, or split the operation.",
+        ],
+        never: &["Do not change the cluster for it."],
+        like: &["CROSSSLOT_NO_HASH_TAG"],
+    },
+    Cause {
+        code: "SCAN_OR_KEYS_ONE_NODE",
+        title: "KEYS, SCAN, DBSIZE and FLUSH act on one node only",
+        side: Side::Application,
+        when: |seen| {
+            let told = seen.says_all(
+                62,
+                &[
+                    &["keys *", "scan", "dbsize"],
+                    &[
+                        "missing",
+                        "only some",
+                        "not all keys",
+                        "different",
+                        "incomplete",
+                        "some keys",
+                        "only returns",
+                        "empty",
+                    ],
+                ],
+            )?;
+            (!seen.has(&["[err]", "cluster_state:fail"])).then_some(told)
+        },
+        cause: "These commands look at the one node that is asked. In a cluster each primary has a part of the keys, so \
+            the answer is a part. Nothing is missing.",
+        check: "DBSIZE on each primary: the sum is the whole.",
+        fix: &[
+            "Run it on every primary (redis-cli --cluster call, ioredis nodes('master'), redis-py target_nodes, \
+            go-redis ForEachMaster).",
+        ],
+        never: &["Do not use KEYS on busy servers; use SCAN."],
+        like: &["NON_CLUSTER_CLIENT"],
+    },
+    Cause {
+        code: "PUBSUB_IN_CLUSTER",
+        title: "Publish/subscribe behaves otherwise in a cluster",
+        side: Side::Application,
+        when: |seen| {
+            let hit = seen.says(
+                64,
+                &[
+                    "ssubscribe",
+                    "keyspace notification",
+                    "__keyspace@",
+                    "__keyevent@",
+                    "spublish",
+                    "all channels must hash",
+                    "pubsub",
+                ],
+            )?;
+            (!seen.has(&["wrong number of"])).then_some(hit)
+        },
+        cause: "PUBLISH goes to all nodes; keyspace notifications are NOT passed on: they appear only on the node that owns \
+            the key; sharded channels (SSUBSCRIBE) belong to one slot. A client subscribed to one node misses what \
+            happens on the others.",
+        check: "Subscribe on each primary: does the message appear on the owner of the key?",
+        fix: &[
+            "Subscribe to notifications on every primary (and after a failover again); use SSUBSCRIBE with channels of \
+            one slot where it fits.",
+        ],
+        never: &["Do not repair the cluster for it."],
+        like: &["CLIENT_STALE_TOPOLOGY"],
+    },
+    Cause {
+        code: "SCRIPTS_NOSCRIPT",
+        title: "The script is not cached on this node",
+        side: Side::Application,
+        when: |seen| seen.says(88, &["noscript no matching script", "noscript"]),
+        cause: "EVALSHA works only on nodes where the script was loaded. Each node has its own cache; it is empty after a \
+            restart, on a new node, and on a promoted replica.",
+        check: "SCRIPT EXISTS <sha> on every primary.",
+        fix: &[
+            "Fall back to EVAL on NOSCRIPT (most libraries do it by themselves), or SCRIPT LOAD on all primaries; in a \
+            pipeline use EVAL.",
+        ],
+        never: &["Do not repair the cluster for it."],
+        like: &["FUNCTIONS_MISSING"],
+    },
+    Cause {
+        code: "FUNCTIONS_MISSING",
+        title: "Functions are not on all primaries",
+        side: Side::Application,
+        when: |seen| seen.says(86, &["function not found", "library not found"]),
+        cause: "FUNCTION LOAD is replicated within a shard only; other primaries, and those that were added later, do not \
+            have the library.",
+        check: "FUNCTION LIST on every primary.",
+        fix: &[
+            "FUNCTION DUMP on one that has it, FUNCTION RESTORE on the other primaries; load on all in deployments.",
+        ],
+        never: &["Do not repair slots for it."],
+        like: &["SCRIPTS_NOSCRIPT"],
+    },
+    Cause {
+        code: "TRANSACTION_ABORTED",
+        title: "The transaction was discarded because of an earlier error",
+        side: Side::Application,
+        when: |seen| seen.says(58, &["execabort transaction discarded"]),
+        cause: "EXECABORT is only the consequence: one of the queued commands was refused before (MOVED, CROSSSLOT, a wrong \
+            argument).",
+        check: "The error of the first queued command that failed.",
+        fix: &["Mend that; in a cluster send the whole transaction to the owner of its one slot."],
+        never: &["Do not repair the cluster for it."],
+        like: &["CROSSSLOT_NO_HASH_TAG", "NON_CLUSTER_CLIENT"],
+    },
+];
+
+/// Frameworks and what to set there.
+const FRAMEWORKS: [(&str, &str, &str); 9] = [
+    (
+        "bull",
+        "BullMQ's and Bull's scripts use several keys of a queue.",
+        "BullMQ: set prefix: '{bull}' (or one tag per queue, '{mail}') on Queue, Worker and QueueEvents alike.",
+    ),
+    (
+        "horizon",
+        "Laravel Horizon uses several keys in one script.",
+        "Laravel: put braces into the queue name ('{default}') and the Horizon prefix.",
+    ),
+    (
+        "laravel",
+        "Laravel's queue scripts use several keys of a queue.",
+        "Laravel: put the queue name in braces, 'queue' => '{default}'.",
+    ),
+    (
+        "sidekiq",
+        "Sidekiq does not support Redis Cluster: it uses many keys without tags.",
+        "Sidekiq: use a single server (with replicas) in place of a cluster.",
+    ),
+    (
+        "celery",
+        "Celery's broker (kombu) needs multi-key commands.",
+        "Celery: use a single server or another broker.",
+    ),
+    (
+        "kombu",
+        "Kombu needs multi-key commands.",
+        "Kombu: use a single server, or a key prefix with a hash tag if its version can.",
+    ),
+    ("resque", "Resque uses several keys without tags.", "Resque: use a single server."),
+    (
+        "redlock",
+        "Scripts of locks must use one key or one tag.",
+        "Put all keys of one lock into one hash tag.",
+    ),
+    (
+        "socket.io",
+        "The adapter uses several channels and keys.",
+        "Socket.IO: use the sharded adapter.",
+    ),
+];
+
+fn crossslot(seen: &Seen) -> Option<Hit> {
+    let hit = seen.says(
+        94,
+        &[
+            "crossslot",
+            "don't hash to the same slot",
+            "multi-key operations must involve a single slot",
+            "keys must map to the same",
+            "all keys must map to the same key slot",
+        ],
+    )?;
+    let keys: Vec<String> = seen
+        .lines
+        .iter()
+        .flat_map(|line| line.text.split(['\'', '"']).filter(|word| looks_like_key(word)))
+        .map(str::to_owned)
+        .take(12)
+        .collect();
+    let told: Vec<String> =
+        keys.iter().map(|key| format!("{key} (slot {})", Slot::of_key(key.as_bytes()))).collect();
+    let untagged = !keys.is_empty() && keys.iter().all(|key| !key.contains('{'));
+    let framework = FRAMEWORKS.iter().find(|(mark, ..)| seen.has(&[mark]));
+    let lines = keys.first().map(|key| key.to_lowercase());
+    let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
+    Some(
+        hit.quotes(lines.into_iter().take(2))
+            .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))
+            .fact_if("remedy", framework.map(|(_, _, remedy)| *remedy))
+            .fact_if("library", framework.map(|(_, why, _)| *why))
+            .fact_if(
+                "untagged",
+                untagged.then_some("The names carry no {hash tag}, so each whole name is hashed."),
+            ),
+    )
+}
+
+fn looks_like_key(word: &str) -> bool {
+    word.len() > 3
+        && word.len() < 120
+        && word.contains(':')
+        && !word.contains(' ')
+        && !word.contains('/')
+        && !word.starts_with(':')
+        && !word.ends_with(':')
+}

@@ -1,0 +1,524 @@
+//! Client libraries: their errors, their versions, their settings.
+
+use crate::explain::cause::{Cause, Side};
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "CLIENT_TOO_OLD_FOR_REDIS7_SLOTS",
+        title: "The client library is too old for the CLUSTER SLOTS reply of Redis 7",
+        side: Side::Client,
+        when: |seen| {
+            let go = seen.says(
+                96,
+                &["elements in cluster info address, expected 2 or 3", "elements in cluster info"],
+            );
+            go.or_else(|| {
+                seen.says(
+                    90,
+                    &[
+                        "cannot parse cluster slots",
+                        "unexpected number of elements in cluster slots",
+                    ],
+                )
+            })
+            .or_else(|| {
+                seen.says_all(
+                    80,
+                    &[
+                        &["cluster slots"],
+                        &[
+                            "too many values to unpack",
+                            "index out of range",
+                            "expected 3",
+                            "classcastexception",
+                        ],
+                    ],
+                )
+            })
+        },
+        cause: "The cluster is fine. From Redis 7.0 on[[ (here <<version>>)]] CLUSTER SLOTS returns 4 elements per node: the \
+            fourth is metadata such as the host name. This client[[ (<<client>>)]] expects 2 or 3 elements and stops with a parse \
+            error; that is go-redis v8 for the text 'expected 2 or 3'. How many nodes or replicas there are is \
+            irrelevant.",
+        check: "The library's version: go-redis v8 (github.com/go-redis/redis/v8) cannot read it, v9 can.",
+        fix: &[
+            "Upgrade go-redis to v9 (github.com/redis/go-redis/v9), or another old client to a release that \
+             supports Redis 7.",
+            "Until then stay on Redis 6.2 for this client.",
+        ],
+        never: &[
+            "Do not reduce the number of nodes or replicas; it has nothing to do with it.",
+            "Do not run --cluster fix: nothing is broken.",
+        ],
+        like: &["CLIENT_PARSES_NODES_WRONG"],
+    },
+    Cause {
+        code: "CLIENT_PARSES_NODES_WRONG",
+        title: "The client library cannot read a newer server's reply",
+        side: Side::Client,
+        when: |seen| {
+            let hit = seen.says(
+                80,
+                &[
+                    "cannot parse",
+                    "numberformatexception",
+                    "invalid literal for int()",
+                    "could not parse",
+                    "invalid port",
+                    "parse error",
+                    "error processing response",
+                ],
+            )?;
+            (seen.has(&["cluster"]) && !seen.has(&["config file"]))
+                .then(|| hit.less_if(12, seen.client().is_none()))
+        },
+        cause: "Newer servers add fields to CLUSTER NODES and SLOTS (the bus port behind '@' since 4.0, the host name \
+            behind a comma since 7.0, more fields after it). An old client stumbles over them. The cluster is healthy.",
+        check: "The version of the client library against the server's; the same command by redis-cli shows the field.",
+        fix: &[
+            "Upgrade the client library to a release that names support for this server version.",
+        ],
+        never: &["Do not change the cluster's tables for it."],
+        like: &["CLIENT_TOO_OLD_FOR_REDIS7_SLOTS"],
+    },
+    Cause {
+        code: "CLIENT_STALE_TOPOLOGY",
+        title: "The client never refreshes its map of the cluster",
+        side: Side::Client,
+        when: |seen| {
+            let lettuce = seen.says(
+                84,
+                &[
+                    "this partition is not known in the cluster view",
+                    "this connection point is not known",
+                ],
+            );
+            let hit = lettuce
+                .or_else(|| {
+                    seen.says(
+                        68,
+                        &[
+                            "cannot determine a partition",
+                            "currently not connected. commands are rejected",
+                        ],
+                    )
+                })
+                .or_else(|| {
+                    seen.says_all(
+                        68,
+                        &[
+                            &[
+                                "command timed out",
+                                "commandtimeoutexception",
+                                "rediscommandtimeoutexception",
+                                "unable to connect to",
+                                "cannot reconnect",
+                            ],
+                            &["lettuce", "spring", "redisson"],
+                        ],
+                    )
+                })
+                .or_else(|| {
+                    seen.says_all(
+                        66,
+                        &[
+                            &[
+                                "until restart",
+                                "until i restart",
+                                "restarting the app",
+                                "restart the application",
+                                "still connects to the old",
+                                "old ip",
+                                "old node",
+                            ],
+                            &["jedis", "lettuce", "spring", "ioredis", "redisson", "client"],
+                        ],
+                    )
+                });
+            hit.map(|hit| hit.less_if(14, seen.says_fail()))
+        },
+        cause: "The client still holds the map from its start: after a failover or a change of addresses it goes on \
+            to dead or demoted nodes until it is restarted. Lettuce before 7.0 (and so Spring Data Redis) refreshes \
+            neither periodically nor on events unless told to; a cached DNS answer does the same. The \
+            cluster itself is healthy when redis-cli -c works.",
+        check: "Compare the address in the error with CLUSTER SLOTS now; and does a restarted client work?",
+        fix: &[
+            "Lettuce: ClusterTopologyRefreshOptions with enablePeriodicRefresh(30 s) and \
+             enableAllAdaptiveRefreshTriggers(); Spring: \
+             spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s.",
+            "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: scanInterval; JVM: \
+             networkaddress.cache.ttl.",
+            "Name several start nodes.",
+        ],
+        never: &["Do not repair the cluster for it, and do not only raise timeouts."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "SHARD_DOWN"],
+    },
+    Cause {
+        code: "IOREDIS_ALL_STARTUP_NODES_FAILED",
+        title: "ioredis: no start node answered CLUSTER SLOTS; the real reason is in lastNodeError",
+        side: Side::Client,
+        when: |seen| {
+            let hit = seen.says(
+                64,
+                &[
+                    "failed to refresh slots cache",
+                    "none of startup nodes is available",
+                    "clusterallfailederror",
+                ],
+            )?;
+            Some(hit.fact_if("last", seen.word_after("lastnodeerror")))
+        },
+        cause: "ioredis asked every start node for CLUSTER SLOTS and none gave a proper answer within 1 second each \
+            (slotsRefreshTimeout: TCP, TLS, AUTH and reply together). The message is only the envelope: \
+            lastNodeError tells why. 'Connection is closed.' = refused, reset or TLS against plain; 'timeout' = packets \
+            dropped, a node too slow, or cold start; NOAUTH, NOPERM, LOADING, 'cluster support disabled' speak \
+            for themselves. cluster_state:fail alone does NOT raise it.",
+        check: "Print error.lastNodeError.message; then, from the client's own machine, redis-cli -h <seed> cluster slots.",
+        fix: &[
+            "Remove the reason that lastNodeError names (address, port, password in redisOptions, TLS).",
+            "For 'timeout' on slow starts: slotsRefreshTimeout 5000 and more; name several start nodes.",
+            "For TLS: redisOptions.tls, and with managed services dnsLookup: (address, callback) => callback(null, \
+             address).",
+        ],
+        never: &["Do not repair slots before a server says that slots are missing."],
+        like: &["CLIENT_SEEDS_UNREACHABLE", "AUTH_MISMATCH", "PLAIN_AGAINST_TLS"],
+    },
+    Cause {
+        code: "CLIENT_SEED_DNS_FAILED",
+        title: "A start node's name does not resolve",
+        side: Side::Client,
+        when: |seen| {
+            seen.says(
+                78,
+                &[
+                    "enotfound",
+                    "eai_again",
+                    "unknownhostexception",
+                    "no such host",
+                    "name or service not known",
+                    "failed to resolve hostname",
+                    "temporary failure in name resolution",
+                    "nodename nor servname",
+                    "getaddrinfo",
+                ],
+            )
+            .map(|h| h.less_if(20, seen.has(&["enotfound ?"])))
+        },
+        cause: "A host name does not resolve where the client (or node) runs. ioredis gives up its whole start when ANY \
+            one of the names fails, without an error event. On Kubernetes the names of pods that are not ready are hidden \
+            unless the headless Service has publishNotReadyAddresses: true; a short name works in its own \
+            namespace only.",
+        check: "Resolve the very name from the client's pod or host (getent hosts <name>).",
+        fix: &[
+            "Correct the name or namespace; drop names of pods that no longer exist; name a Service as the seed.",
+            "publishNotReadyAddresses: true on the headless Service.",
+        ],
+        never: &["Do not repair the cluster for it."],
+        like: &["K8S_DNS_NOT_READY_HIDDEN", "CLIENT_SEEDS_UNREACHABLE"],
+    },
+    Cause {
+        code: "CLIENT_NULL_OR_UNKNOWN_ENDPOINT",
+        title: "The map hands out '?' or no host: the preferred endpoint type has no value",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "enotfound ?",
+                    "which does not identify a node",
+                    "lookup ?:",
+                    "dial tcp: lookup ?",
+                ],
+            )
+            .or_else(|| {
+                let kind = seen
+                    .setting("cluster-preferred-endpoint-type")
+                    .filter(|s| s.value.contains("hostname") || s.value.contains("unknown"))?;
+                let missing =
+                    seen.setting("cluster-announce-hostname").is_none_or(|s| s.value.is_empty());
+                missing.then(|| crate::explain::cause::Hit::of(62).quote(kind.line))
+            })
+        },
+        cause: "cluster-preferred-endpoint-type is hostname (or unknown-endpoint), but a node has no \
+            cluster-announce-hostname, so it hands out '?' or an empty host, which no client can dial.",
+        check: "CONFIG GET cluster-announce-hostname cluster-preferred-endpoint-type on every node.",
+        fix: &[
+            "Set cluster-announce-hostname on ALL nodes first, then the endpoint type; or go back to type ip.",
+        ],
+        never: &["Do not set the type on some nodes only."],
+        like: &["SELF_ADDRESS_UNKNOWN"],
+    },
+    Cause {
+        code: "CLIENT_SEEDS_UNREACHABLE",
+        title: "The client cannot reach any start node",
+        side: Side::Network,
+        when: |seen| {
+            let hit = seen.says(
+                54,
+                &[
+                    "cannot retrieve initial cluster partitions",
+                    "could not initialize cluster slots cache",
+                    "redis cluster cannot be connected",
+                    "it was not possible to connect to the redis server",
+                    "all the root nodes are unavailable",
+                    "couldn't map cluster keyspace",
+                    "no reachable node in cluster",
+                    "failed to create initial connections",
+                    "can't communicate with any node",
+                    "no connections left in the pool",
+                    "can't connect to servers",
+                    "no valid seeds",
+                    "unable to establish a connection to redis cluster",
+                    "cannot retrieve cluster partitions",
+                    "connection to node in cluster not found",
+                ],
+            )?;
+            Some(hit.and(
+                seen,
+                12,
+                &[
+                    "connection refused",
+                    "econnrefused",
+                    "timed out",
+                    "i/o timeout",
+                    "connect timeout",
+                    "unreachable",
+                ],
+            ))
+        },
+        cause: "No start node gave the client a map. [[The client is <<client>>. ]]The text is the envelope; the cause stands behind \
+            it ('Caused by', 'Details', suppressed exceptions): refused (wrong port, process down, bind), timed out \
+            (firewall, wrong address), closed (TLS or protected mode), NOAUTH, or 'cluster support disabled'. Whether \
+            the cluster itself works cannot be told from this line.",
+        check: "From the client's own machine or pod: redis-cli -h <start node> -p <port> cluster slots, with the client's \
+            password and TLS.",
+        fix: &[
+            "Answer: slots: look at the announced addresses in it. Refused or timeout: address, port, firewall, Service. \
+             Error text: it names the cause.",
+            "Name several start nodes.",
+        ],
+        never: &["Do not change the cluster before one of its nodes says that something is wrong."],
+        like: &[
+            "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+            "AUTH_MISMATCH",
+            "CLUSTER_DISABLED_ON_NODE",
+        ],
+    },
+    Cause {
+        code: "CLIENT_REDIRECT_LOOP",
+        title: "The client is redirected until it gives up",
+        side: Side::Client,
+        when: |seen| {
+            seen.says(
+                62,
+                &[
+                    "too many cluster redirections",
+                    "ttl exhausted",
+                    "too many redirections",
+                    "no more cluster attempts left",
+                    "redirected too many times",
+                    "maxredirect",
+                ],
+            )
+        },
+        cause: "MOVED or ASK led from node to node (or the same error was repeated) up to the limit. Reasons: two nodes \
+            that name each other as owner, an owner that cannot be reached, a load balancer or proxy that answers for all \
+            nodes, or a cluster that is down ('Last error: CLUSTERDOWN').",
+        check: "The 'last error' in the text; then GET the key at the node named by MOVED: does it answer MOVED back?",
+        fix: &[
+            "MOVED back and forth: compare CLUSTER NODES of both nodes, and CLUSTER SETSLOT NODE on the one with the keys.",
+            "A proxy or virtual IP between: let the client dial the nodes themselves.",
+            "CLUSTERDOWN: find out which slots are not served.",
+        ],
+        never: &["Do not only raise the limit."],
+        like: &[
+            "SLOT_OWNER_DISAGREEMENT",
+            "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+            "SINGLE_VIP_FRONT",
+        ],
+    },
+    Cause {
+        code: "NON_CLUSTER_CLIENT",
+        title: "A plain client (or redis-cli without -c) talks to a cluster",
+        side: Side::Client,
+        when: |seen| {
+            let hit = seen.says(56, &["moved "])?;
+            let real = seen.lines.iter().any(|l| {
+                l.text.split_once("MOVED ").is_some_and(|(_, rest)| {
+                    rest.split([' ', '"']).next().is_some_and(|w| w.parse::<u16>().is_ok())
+                })
+            });
+            let cluster_client = seen.has(&[
+                "rediscluster",
+                "clusterclient",
+                "redis.cluster",
+                "jediscluster",
+                "redisclusterclient",
+            ]);
+            real.then(|| {
+                hit.more_if(
+                    12,
+                    seen.has(&[
+                        "redis-cli",
+                        "(error) moved",
+                        "responseerror",
+                        "commanderror",
+                        "replyerror: moved",
+                        "jedismoveddataexception",
+                        "redis.createclient",
+                        "new redis(",
+                    ]),
+                )
+                .less_if(20, cluster_client)
+            })
+        },
+        cause: "MOVED is no fault: the node says that another one owns this key's slot. A cluster-aware client follows it \
+            by itself; a plain client shows it as an error, and works only for the keys that happen to be on the node \
+            it is connected to. The cluster is healthy.",
+        check: "The same command with redis-cli -c works; and the class of the client: Redis against Redis.Cluster.",
+        fix: &[
+            "Use the library's cluster client (ioredis Redis.Cluster, node-redis createCluster, redis-py RedisCluster, \
+            JedisCluster, go-redis NewClusterClient, phpredis RedisCluster), or redis-cli -c.",
+        ],
+        never: &["Do not move slots because of MOVED."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "SINGLE_VIP_FRONT"],
+    },
+    Cause {
+        code: "SINGLE_VIP_FRONT",
+        title: "A load balancer or one Service stands in front of all nodes",
+        side: Side::Platform,
+        when: |seen| {
+            let front = seen.says(
+                50,
+                &[
+                    "load balancer",
+                    "loadbalancer",
+                    "haproxy",
+                    "nlb",
+                    "ingress",
+                    "nodeport",
+                    "clusterip",
+                    "envoy",
+                    "twemproxy",
+                ],
+            )?;
+            seen.has(&["moved", "cluster", "redirection"])
+                .then(|| front.more_if(10, seen.has(&["moved "])))
+        },
+        cause: "Each connection through the balancer ends at some node. A cluster client needs the nodes themselves: it may \
+            use the front as a seed only, and then dials the announced addresses.",
+        check: "Do the addresses in CLUSTER SLOTS lead past the balancer, and can the client reach them?",
+        fix: &[
+            "Use the front only as the start node, and announce per-node addresses that clients reach (one Service or \
+            port per node).",
+        ],
+        never: &["Do not announce the shared address for all nodes."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+    },
+    Cause {
+        code: "CLIENT_POOL_EXHAUSTED",
+        title: "The client's connection pool is exhausted",
+        side: Side::Client,
+        when: |seen| {
+            seen.says(
+                76,
+                &[
+                    "connection pool timeout",
+                    "connection pool exhausted",
+                    "could not get a resource from the pool",
+                    "maxconnectionserror",
+                    "too many connections",
+                    "pool exhausted",
+                    "timeout waiting for idle object",
+                ],
+            )
+        },
+        cause: "All connections of the pool are in use: too small for the load, connections that are not given back, or one \
+            node that does not answer and holds them all. The servers may be fine.",
+        check: "connected_clients and latency on the servers; is one node slow or unreachable?",
+        fix: &[
+            "Give connections back (close, try-with-resources), size the pool for the load, set timeouts; if one node \
+            hangs, look at that one.",
+        ],
+        never: &["Do not only raise the pool when a node hangs."],
+        like: &["MAXCLIENTS_EXHAUSTED", "NODE_HUNG"],
+    },
+    Cause {
+        code: "CLIENT_TIMEOUT",
+        title: "Commands time out on the client",
+        side: Side::Client,
+        when: |seen| {
+            seen.says(
+                46,
+                &[
+                    "timeout performing",
+                    "command timed out",
+                    "read timed out",
+                    "read timeout",
+                    "sockettimeoutexception",
+                    "the message timed out in the backlog",
+                    "max retries per request",
+                    "maxretriesperrequest",
+                    "connect timeout",
+                    "responsetimeout",
+                ],
+            )
+        },
+        cause: "A reply did not come in time. That can be a slow node (a long command, a fork, a save, CPU), a node that is \
+            unreachable at its announced address, or a client that is too busy (thread pool, event loop).",
+        check: "Is it always the same node? SLOWLOG, LATENCY and INFO on it; otherwise measure redis-cli --latency from the \
+            client's machine.",
+        fix: &[
+            "Remove the slow command or the unreachable address; only then adapt timeouts. StackExchange.Redis: read \
+            the qs, in, WORKER and IOCP figures of the message.",
+        ],
+        never: &["Do not repair slots for timeouts."],
+        like: &["NODE_HUNG", "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "CLIENT_STALE_TOPOLOGY"],
+    },
+    Cause {
+        code: "READONLY_WRITE_TO_REPLICA",
+        title: "A write went to a replica",
+        side: Side::Client,
+        when: |seen| {
+            seen.says(
+                82,
+                &[
+                    "readonly you can't write against a read only",
+                    "you can't write against a read only replica",
+                    "readonly command failed",
+                ],
+            )
+        },
+        cause: "The client sent a write to a node that is a replica: its map is from before a failover, it is pinned to one \
+            node by a Service or a host name, or it is no cluster client. The cluster did what it should.",
+        check: "ROLE of that node now, and how the client picks its node.",
+        fix: &[
+            "Use a cluster client and let it refresh its map (adaptive refresh, slotsRefreshInterval); do not pin writes \
+            to a pod.",
+        ],
+        never: &["Do not make replicas writable."],
+        like: &["CLIENT_STALE_TOPOLOGY", "NON_CLUSTER_CLIENT"],
+    },
+    Cause {
+        code: "CLIENT_SENTINEL_OR_WRONG_MODE",
+        title: "A sentinel or single-server setting is used with a cluster, or the reverse",
+        side: Side::Client,
+        when: |seen| {
+            seen.says(58, &["sentinel"]).filter(|_| {
+                seen.has(&["cluster"])
+                    && seen.has(&[
+                        "no such master",
+                        "unknown command 'sentinel'",
+                        "unknown command `sentinel`",
+                        "mastername",
+                        "+switch-master",
+                    ])
+            })
+        },
+        cause: "Sentinel and Cluster are two different things; a cluster has no sentinels and no master name.",
+        check: "INFO server: redis_mode.",
+        fix: &["Use the client's mode that matches redis_mode."],
+        never: &["Do not mix sentinels into a cluster."],
+        like: &["CLUSTER_DISABLED_ON_NODE"],
+    },
+];

@@ -1,0 +1,373 @@
+//! Making a cluster and adding nodes: what the tools say when it does not work.
+
+use crate::explain::cause::{Cause, Hit, Side};
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "LEFTOVER_CLUSTER_STATE_ON_NODE",
+        title: "The node still carries the state of an earlier attempt",
+        side: Side::Command,
+        when: |seen| {
+            let hit = seen.says(
+                88,
+                &[
+                    "is not empty. either the node already knows other nodes",
+                    "node is not empty. either",
+                ],
+            )?;
+            let place = seen.word_after("[err] node ");
+            let count = seen.number("cluster_known_nodes").filter(|known| *known > 1);
+            Some(
+                hit.more_if(6, count.is_some())
+                    .quotes(seen.field_line("cluster_known_nodes"))
+                    .quotes(seen.field_line("cluster_slots_assigned"))
+                    .fact_if("node", place),
+            )
+        },
+        cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt in its \
+            nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes <<known>>, slots \
+            assigned <<assigned>>; <<pfail>> slots are pfail, with <<received>> messages received: the \
+            other remembered nodes never answer. ]]A blank node has known_nodes 1 and 0 slots assigned.",
+        check: "On the refused node: CLUSTER INFO (known_nodes, slots_assigned) and DBSIZE: state only, or \
+            keys as well? Whose keys?",
+        fix: &[
+            "Make sure that nobody wants its data: DBSIZE, INFO keyspace; copy RDB/AOF away if in doubt.",
+            "Then blank this node: stop it, move its nodes.conf (and unwanted data files) aside, start it; \
+             that resets both the remembered nodes and the slots.",
+            "CLUSTER INFO must show known_nodes 1 and 0 slots; do the same on the other nodes of the old \
+             attempt, then run create again.",
+        ],
+        never: &[
+            "FLUSHALL alone does not help: the remembered nodes and slots stay.",
+            "Do not create with the other nodes only, and do not run --cluster fix on the remains.",
+            "Do not empty a node whose keys you have not looked at.",
+        ],
+        like: &["NODE_IDENTITY_LOST"],
+    },
+    Cause {
+        code: "BUS_PORT_BLOCKED",
+        title: "Nodes cannot reach each other's cluster bus port (client port + 10000)",
+        side: Side::Network,
+        when: |seen| {
+            let wait = seen.says(72, &["waiting for the cluster to join"]);
+            let joined =
+                seen.has(&["all 16384 slots covered", "all nodes agree about slots configuration"]);
+            let tls = seen.has(&["ssl routines", "certificate verify", "tls_process"]);
+            if let Some(hit) = wait.filter(|_| !joined) {
+                let hosts: std::collections::BTreeSet<&str> =
+                    seen.rows().map(|r| r.address.ip.as_str()).collect();
+                return Some(
+                    hit.more_if(8, hosts.len() > 1)
+                        .more_if(4, seen.has(&["...................."]))
+                        .less_if(24, tls)
+                        .and(
+                            seen,
+                            4,
+                            &[
+                                "ufw",
+                                "firewall",
+                                "iptables",
+                                "security group",
+                                "networkpolicy",
+                                "16379",
+                                "bus port",
+                            ],
+                        ),
+                );
+            }
+            let closed = seen
+                .line_says(84, &["1637", "refused"])
+                .or_else(|| seen.line_says(84, &["1637", "timed out"]))
+                .or_else(|| seen.line_says(80, &["1700", "refused"]));
+            closed
+                .or_else(|| {
+                    seen.says(70, &["bus port", "cluster bus"]).filter(|_| {
+                        seen.has(&[
+                            "firewall",
+                            "security group",
+                            "networkpolicy",
+                            "blocked",
+                            "closed",
+                            "not reachable",
+                            "unreachable",
+                            "filtered",
+                        ])
+                    })
+                })
+                .or_else(|| seen.says_all(66, &[&["cluster meet"], &["handshake"]]))
+        },
+        cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could not have been \
+            set; but the join itself goes over the cluster bus, a second TCP port = client port + \
+            10000[[: here <<bus_ports>>]], and that is not reachable between the nodes. So the MEET handshakes \
+            never finish, and the tool waits for ever. Firewalls (ufw, firewalld, iptables, security \
+            groups, NetworkPolicy) and container port lists often open only the client ports; nodes on \
+            one single host work because no firewall is in between.",
+        check: "From each host to each other one: nc -vz <host> <client port + 10000>[[ (<<bus_ports>>)]]. Refused or \
+            timed out proves it; connected everywhere means look at announced addresses and TLS.",
+        fix: &[
+            "Open TCP client port + 10000[[ (<<bus_ports>>)]] between ALL nodes, in both directions, beside \
+             the client ports[[ (<<ports>>)]].",
+            "Docker: publish the bus ports too, one to one, and announce addresses that all reach \
+             (cluster-announce-ip, -port, -bus-port), or use host networking.",
+            "The waiting create then finishes by itself. If it was broken off, blank the nodes (stop, move \
+             nodes.conf aside, start) before the next attempt.",
+        ],
+        never: &[
+            "Do not kill and repeat create without opening the ports: half-joined nodes then refuse with \
+             'not empty'.",
+            "Do not run --cluster fix; no slot is wrong.",
+        ],
+        like: &["ANNOUNCE_ADDRESS_WRONG", "TLS_BUS_CERT_VERIFY_FAILED", "DUPLICATE_NODE_ID_LIVE"],
+    },
+    Cause {
+        code: "CLI_WITHOUT_PASSWORD",
+        title: "The tool was run without the password that the nodes require",
+        side: Side::Command,
+        when: |seen| {
+            let tool = seen.has(&["[err]", "--cluster", "redis-cli", "redis-trib", ">>>"]);
+            let hit = seen.line_says(90, &["noauth authentication required"])?;
+            let by_client = seen.client().is_some() && !seen.has(&["[err] node"]);
+            (tool && !by_client).then(|| {
+                hit.fact_if("node", seen.word_after("[err] node "))
+                    .more_if(4, seen.has(&["[err] node"]))
+            })
+        },
+        cause: "The node[[ <<node>>]] demands authentication (requirepass is set), and redis-cli sent no \
+            password, so the very first command was refused. Nothing was changed yet.",
+        check: "redis-cli -h <node> -a <password> PING on every node: PONG with the same password \
+            everywhere.",
+        fix: &[
+            "Repeat the command with -a <password> (or --user and --pass; or REDISCLI_AUTH in the \
+             environment). The tool uses the same password for all nodes, so it must be equal on all.",
+            "Set masterauth to the same password on all nodes, otherwise replicas cannot follow their \
+             primaries.",
+        ],
+        never: &[
+            "Do not turn requirepass off on a network that others reach.",
+            "Do not look at ports; the connection works.",
+        ],
+        like: &["AUTH_MISMATCH", "REPLICA_AUTH_FAILED"],
+    },
+    Cause {
+        code: "TOO_FEW_NODES_FOR_CREATE",
+        title: "Too few nodes for the wanted number of replicas",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(
+                92,
+                &[
+                    "requires at least 3 master nodes",
+                    "invalid configuration for cluster creation",
+                    "at least 6 nodes are required",
+                ],
+            )
+        },
+        cause: "A cluster needs at least three primaries. With r replicas for each, 3 × (r + 1) nodes are \
+            needed: 6 for one replica, 9 for two.",
+        check: "Count the addresses given; they must be divisible into (replicas + 1) with three primaries.",
+        fix: &[
+            "Give enough nodes, or leave out --cluster-replicas and add replicas later with add-node \
+            --cluster-slave.",
+        ],
+        never: &[
+            "Do not assign slots by hand to two primaries: with two, no failover has a majority.",
+        ],
+        like: &["TOO_FEW_VOTERS"],
+    },
+    Cause {
+        code: "REDIS_TRIB_OUTDATED",
+        title: "redis-trib.rb is not available any more, or its Ruby is incomplete",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "redis-trib.rb is not longer available",
+                    "redis-trib.rb is no longer",
+                    "cannot load such file -- redis",
+                    "no such file to load -- redis",
+                    "redis requires ruby version",
+                    "unable to require openssl",
+                ],
+            )
+        },
+        cause: "redis-trib.rb was replaced by redis-cli --cluster in Redis 5.0; the script of older versions \
+            needs Ruby and the gem redis (3.x), which are missing or do not fit here. The servers are not \
+            concerned.",
+        check: "redis-cli --version: 5.0 or later has --cluster.",
+        fix: &[
+            "Use redis-cli --cluster create|check|reshard|add-node with the same arguments; a newer \
+            redis-cli works with older servers.",
+        ],
+        never: &["Do not change the servers for it."],
+        like: &["REDIS_TRIB_GEM_TOO_NEW"],
+    },
+    Cause {
+        code: "CLI_TOO_OLD_FOR_CLUSTER",
+        title: "The command is not understood: wrong place or an old redis-cli",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(
+                88,
+                &[
+                    "unknown subcommand or wrong number of arguments for 'create'",
+                    "unknown subcommand 'create'",
+                    "unrecognized option or bad number of args for: '--cluster'",
+                    "could not connect to redis at create",
+                ],
+            )
+        },
+        cause: "'create' is a command of the redis-cli program (redis-cli --cluster create ..., from 5.0), not \
+            of the server: typed at the prompt as CLUSTER CREATE, or given to an older redis-cli, it is \
+            unknown.",
+        check: "redis-cli --version, and whether the command was typed in the shell or at the redis prompt.",
+        fix: &[
+            "Run it from the shell with redis-cli 5.0 or later: redis-cli --cluster followed by create and \
+            the addresses.",
+        ],
+        never: &["Do not change the servers for it."],
+        like: &["REDIS_TRIB_OUTDATED"],
+    },
+    Cause {
+        code: "PORT_TOO_HIGH_FOR_BUS",
+        title: "The port leaves no room for the bus port (port + 10000)",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(93, &["port number too high", "cluster communication port is 10,000"])
+                .or_else(|| {
+                    let high = seen.settings.iter().find(|s| {
+                        s.name == "port" && s.value.parse::<u32>().is_ok_and(|p| p > 55_535)
+                    })?;
+                    Some(Hit::of(84).quote(high.line).fact("port", high.value.clone()))
+                })
+        },
+        cause: "The bus port is the client port + 10000, and ports end at 65535. So in cluster mode the \
+            client port[[ (here <<port>>)]] must not be above 55535.",
+        check: "port in redis.conf: above 55535?",
+        fix: &["Choose a client port of at most 55535, or set cluster-port (7.0 and later)."],
+        never: &["Do not turn cluster mode off for it."],
+        like: &["PORT_IN_USE"],
+    },
+    Cause {
+        code: "PORT_IN_USE",
+        title: "A port is already taken",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "address already in use",
+                    "failed listening on port",
+                    "could not create server tcp listening socket",
+                ],
+            )
+        },
+        cause: "The server cannot listen: another process has the client port, or the bus port (client port \
+            + 10000; two instances whose ports differ by 10000 collide). After a crash it may be the old \
+            process.",
+        check: "ss -ltnp for the port in the message and for that port ± 10000.",
+        fix: &[
+            "Stop the other process or choose other ports; on host networking every pod needs its own.",
+        ],
+        never: &["Do not start a second server on the same directory."],
+        like: &["PORT_TOO_HIGH_FOR_BUS"],
+    },
+    Cause {
+        code: "CANNOT_CONNECT_NODE",
+        title: "The tool cannot connect to a node's client port",
+        side: Side::Network,
+        when: |seen| {
+            let hit =
+                seen.says(64, &["sorry, can't connect to node", "could not connect to redis at"])?;
+            Some(
+                hit.fact_if(
+                    "node",
+                    seen.word_after("can't connect to node ")
+                        .or_else(|| seen.word_after("could not connect to redis at ")),
+                ),
+            )
+        },
+        cause: "The client port of <<node>> cannot be reached from where the tool runs: the process is down, \
+            it listens on another address (bind 127.0.0.1 is the default), protected mode or a firewall is \
+            in between, or the address is an internal one (a container's).",
+        check: "From the same machine: nc -vz <host> <port>. Refused: nothing listens there; timeout: a \
+            firewall or a wrong address.",
+        fix: &[
+            "Start the node; set bind to the right interfaces (with a password); open the port; or run the \
+            tool where the address is reachable.",
+        ],
+        never: &["Do not open the server to everybody without a password."],
+        like: &["BIND_LOOPBACK", "PROTECTED_MODE", "CLI_WITHOUT_TLS"],
+    },
+    Cause {
+        code: "CLUSTER_NOT_CREATED",
+        title: "The nodes run in cluster mode, but no cluster was made of them",
+        side: Side::Command,
+        when: |seen| {
+            let zero = seen.field_is(78, "cluster_slots_assigned", &["0"]);
+            zero.filter(|_| {
+                seen.number("cluster_known_nodes").is_none_or(|k| k <= 1) || seen.says_fail()
+            })
+            .or_else(|| {
+                seen.says(
+                    68,
+                    &["cluster slots list is empty", "0 of 16384 covered", "cluster has no nodes"],
+                )
+            })
+        },
+        cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, known nodes \
+            <<known>>)]]: the servers were started with cluster-enabled yes, but the step that joins them and \
+            hands out the 16384 slots was not done or did not finish. Every key command then answers \
+            CLUSTERDOWN Hash slot not served. (The same picture: a node that lost its nodes.conf, while \
+            the others have a cluster.)",
+        check: "CLUSTER INFO on all nodes: 0 assigned everywhere means never created; 16384 on others means \
+            that this one lost its identity.",
+        fix: &[
+            "If all nodes are new and empty: make the cluster with redis-cli's create over all addresses.",
+            "If the others have a cluster: find this node's old nodes.conf, or join it as a new node.",
+        ],
+        never: &["Do not create over nodes that have data or belong to a cluster."],
+        like: &["NODE_IDENTITY_LOST", "CLIENT_SEED_HAS_NO_SLOTS"],
+    },
+    Cause {
+        code: "CREATE_NEEDS_YES",
+        title: "The create command waits for 'yes' that nobody types",
+        side: Side::Command,
+        when: |seen| {
+            let asked = seen.says(50, &["type 'yes' to accept"])?;
+            let went_on =
+                seen.has(&["nodes configuration updated", "waiting for the cluster to join"]);
+            let ended = seen.has(&["aborting", "*** aborting"]);
+            (!went_on).then(|| {
+                asked.more_if(20, ended || seen.has(&["docker", "kubectl", "job", "script"]))
+            })
+        },
+        cause: "create asks for confirmation on standard input; in a script, a Job or docker exec without a \
+            terminal nobody answers, so nothing was set.",
+        check: "Is the question the last line of the output?",
+        fix: &["Add --cluster-yes (or answer yes)."],
+        never: &["Do not repeat it over nodes that were configured meanwhile."],
+        like: &["BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "SET_CONFIG_EPOCH_REFUSED",
+        title: "The nodes already know each other, so create is refused half way",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(
+                84,
+                &[
+                    "node config epoch is already non-zero",
+                    "assign a config epoch only when the node does not know any other",
+                ],
+            )
+        },
+        cause: "The node took part in an earlier attempt: it already has a config epoch or knows others.",
+        check: "CLUSTER NODES and DBSIZE on that node.",
+        fix: &[
+            "If it has no wanted data: stop it, move its nodes.conf aside, start it, and create again.",
+        ],
+        never: &["Do not blank nodes of a cluster that is in use."],
+        like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
+    },
+];

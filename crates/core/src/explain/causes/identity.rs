@@ -1,0 +1,307 @@
+//! Who a node is: `nodes.conf`, ids, and configuration files that do not load.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::figures::{places, slots};
+use crate::explain::seen::Seen;
+use crate::explain::template::list;
+use crate::model::Flag;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "NODE_IDENTITY_LOST",
+        title: "A node did not find its nodes.conf and made up a new node id",
+        side: Side::Cluster,
+        when: identity_lost,
+        cause: "At its start the process found no nodes.conf where it looked, so it has a new node \
+            id[[ (<<new_id>>)]] and knows nobody. [[The old id stays in the cluster as <<old_flags>> \
+            (<<old>>) and still owns its <<old_slots>> slots. ]]The file is looked for as \
+            cluster-config-file inside dir; with the default dir './' that is the directory from \
+            which the process was started, and in a container it must be on the volume. So \
+            the old nodes.conf, with the data beside it, very likely still exists somewhere else.",
+        check: "Search the machine or the old volume for the old nodes.conf (its myself line has \
+            the old id), and compare dir (CONFIG GET dir) and the working directory of the process \
+            with where it was before.",
+        fix: &[
+            "Stop the newly started process, so that nothing joins under the new id.",
+            "Find the old nodes.conf and RDB/AOF and start the node from there: the original \
+             working directory, or an absolute dir and cluster-config-file in redis.conf, on \
+             persistent storage. It then loads its old id, slots and data, and peers take it back.",
+            "If the file is really gone but a replica has the shard: promote that replica and let \
+             this node join as a new, empty replica.",
+        ],
+        never: &[
+            "Do not CLUSTER FORGET the old id before its slots are recovered.",
+            "Do not run --cluster fix: it gives the old id's slots to others, and the keys in the \
+             old data directory are lost to the cluster.",
+            "Do not MEET the re-identified node into the cluster while it still has data.",
+        ],
+        like: &["PRIMARY_NOADDR_MASKED", "K8S_EPHEMERAL_STORAGE"],
+    },
+    Cause {
+        code: "NODES_CONF_CORRUPT",
+        title: "nodes.conf cannot be read, and the server refuses to start",
+        side: Side::Cluster,
+        when: |seen| {
+            let hit = seen.says(
+                90,
+                &["corrupted cluster config file", "unrecoverable error: corrupted cluster"],
+            )?;
+            Some(hit.less_if(6, seen.has(&["shard-id", "shard id"])))
+        },
+        cause: "The server stops at start because a line of nodes.conf is not what it expects: a \
+            file cut short by a power loss or a full disk (versions before 7.2 write it in place), \
+            an edit by hand or by a script, fields of a newer or another server after a downgrade, \
+            or shard-ids that do not fit together. The data files are not concerned.",
+        check: "Read the file: does every row have its eight columns, exactly one 'myself', and the \
+            line of vars at the end?",
+        fix: &[
+            "Copy nodes.conf aside. Repair the text: the myself row must keep id, role, epoch and \
+             slots; broken rows of peers may be left out, they are learnt again by CLUSTER MEET. \
+             The last line is 'vars currentEpoch N lastVoteEpoch M' with N not below any epoch in \
+             the file.",
+            "If the own row is lost, take it from CLUSTER NODES of a peer (same id, address, slots).",
+            "Start the node and compare CLUSTER NODES with its peers.",
+            "After a downgrade: start it with the newer server, or remove the unknown fields behind \
+             the address.",
+        ],
+        never: &[
+            "Do not delete nodes.conf of a node that has data: it comes back as a stranger.",
+            "Do not wipe the volume.",
+        ],
+        like: &["SHARD_ID_DIVERGED", "NODES_CONF_UNWRITABLE"],
+    },
+    Cause {
+        code: "SHARD_ID_DIVERGED",
+        title: "shard-ids of a primary and its replica do not agree",
+        side: Side::Cluster,
+        when: |seen| {
+            let crash = seen.says_all(
+                93,
+                &[
+                    &["shard-id", "shard id", "shard_id"],
+                    &["corrupted cluster config", "unrecoverable error", "crash", "assert"],
+                ],
+            );
+            crash.or_else(|| {
+                seen.says_all(
+                    72,
+                    &[
+                        &["cluster shards", "myshardid"],
+                        &["duplicate", "own shard", "wrong", "separate shard", "empty", "twice"],
+                    ],
+                )
+            })
+        },
+        cause: "Since 7.2 nodes.conf carries a shard-id per node, and a replica must have its \
+            primary's. Here they differ: a temporary random id was saved before it was reconciled, \
+            typically during an upgrade from before 7.2 or after a reset. The server then refuses \
+            the file at the next start, or CLUSTER SHARDS lists a replica in a shard of its own. \
+            Known bugs (redis #13468, #13428, #14495; valkey #573, #2174), mended in later versions.",
+        check: "Compare shard-id= on the rows of a primary and of its replicas in nodes.conf (or \
+            CLUSTER MYSHARDID on both).",
+        fix: &[
+            "Offline, on the node that does not start: copy nodes.conf, set the replica's shard-id \
+             to that of its primary, start it.",
+            "Upgrade to a version that reconciles them on load (Redis 8.0, Valkey 8.0.5, 8.1.4, 9.0).",
+        ],
+        never: &["Do not delete nodes.conf of a node with data, and do not reset it."],
+        like: &["NODES_CONF_CORRUPT"],
+    },
+    Cause {
+        code: "NODES_CONF_LOCKED",
+        title: "The nodes.conf is in use by another process",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                93,
+                &[
+                    "is already used by a different",
+                    "cluster configuration file nodes.conf is already",
+                ],
+            )
+        },
+        cause: "Another process holds the lock of this cluster-config-file: several instances in one \
+            directory with the same file name, the former process (or a fork of it) that still \
+            runs, or a pod that is still terminating with the same volume.",
+        check: "Which process holds it: fuser or lsof on the file; ps for a second server.",
+        fix: &[
+            "Stop the process that holds it, if it is the wrong one.",
+            "Several instances on one machine: give each its own dir, or its own \
+             cluster-config-file such as nodes-7001.conf.",
+        ],
+        never: &["Do not delete nodes.conf to get around the lock; the node would lose its id."],
+        like: &["DUPLICATE_NODE_ID_LIVE"],
+    },
+    Cause {
+        code: "NODES_CONF_UNWRITABLE",
+        title: "nodes.conf cannot be written, so the server stops",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                92,
+                &[
+                    "can't update cluster config file",
+                    "could not open temp cluster config",
+                    "failed after writing",
+                    "cannot save cluster config",
+                    "can't open/create cluster config",
+                    "can't open nodes.conf",
+                ],
+            )
+        },
+        cause: "The server must save nodes.conf at every change of the topology and exits when it \
+            cannot: the disk is full, read-only, or the directory does not belong to the user of \
+            the process (since 7.2 it writes a second file and renames it, so it needs room and \
+            the right to create files there).",
+        check: "df and mount of dir; ls -l of the directory against the user of the process; SELinux \
+            or AppArmor denials.",
+        fix: &[
+            "Free space (old temp-*.rdb, core files, logs) or mend owner, mount or security label.",
+            "Start the node again; it keeps its id.",
+        ],
+        never: &["Do not delete nodes.conf or the data files to make room."],
+        like: &["DISK_ERROR_MISCONF"],
+    },
+    Cause {
+        code: "NODES_CONF_FOREIGN_AFTER_RESTORE",
+        title: "A node was started with a nodes.conf that is not its own",
+        side: Side::Cluster,
+        when: |seen| {
+            let told = seen.says_all(
+                68,
+                &[&["backup", "restore", "snapshot", "copied", "rsync"], &["nodes.conf"]],
+            )?;
+            Some(told.and(seen, 8, &["assigned to another node", "fail", "different"]))
+        },
+        cause: "Data or a configuration file from another node or another time was put in place. \
+            nodes.conf says who a node is and which slots it owns, so a restored file makes it claim \
+            slots that others own now, or the data of other slots. On Valkey 8.0 and Redis 8.4 and \
+            later, keys of slots that the table gives to others are deleted at start.",
+        check: "Compare the myself row of the restored nodes.conf (id, slots) with CLUSTER NODES of the \
+            living nodes, before the node is started with data.",
+        fix: &[
+            "Keep a copy of the data files first.",
+            "Restore into a set of fresh nodes: let them join and own the slots of the backup first, \
+             then load each RDB on the node that owns its slots; or load it into a standalone \
+             server and copy the keys.",
+        ],
+        never: &["Do not start a node with data whose nodes.conf gives its slots to others."],
+        like: &["KEYS_DELETED_ON_START", "NODE_IDENTITY_LOST"],
+    },
+    Cause {
+        code: "CLUSTER_DISABLED_ON_NODE",
+        title: "This server does not run in cluster mode",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "cluster support disabled",
+                    "is not configured as a cluster node",
+                    "cluster mode is not enabled",
+                ],
+            )
+            .or_else(|| seen.field_is(70, "redis_mode", &["standalone"]))
+            .or_else(|| seen.field_is(70, "cluster_enabled", &["0"]))
+        },
+        cause: "The server that was asked runs with cluster-enabled no (the default): the \
+            configuration file was not loaded, it is another instance on that port, or a managed \
+            service with cluster mode disabled. A cluster client against a server without cluster \
+            mode gets exactly this error. (redis-py reports any refused CLUSTER SLOTS this way, also \
+            a missing permission; redis-cli says 'not configured as a cluster node' also for a TLS \
+            port that it speaks to without TLS.)",
+        check: "INFO server and INFO cluster at the very address: redis_mode and cluster_enabled; \
+            and config_file, whether it is the file you think.",
+        fix: &[
+            "If it is meant to be a member: set cluster-enabled yes in the file that is really loaded \
+             (config_file of INFO) and restart it with its old nodes.conf.",
+            "If it is a single server or a managed service with cluster mode disabled: use the \
+             plain client, not the cluster client.",
+        ],
+        never: &["Do not run --cluster create over servers that hold data."],
+        like: &["ACL_DENIES_CLUSTER_COMMANDS", "CLI_WITHOUT_TLS"],
+    },
+    Cause {
+        code: "UNKNOWN_DIRECTIVE",
+        title: "The configuration has a directive that this version does not know",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                88,
+                &["bad directive or wrong number of arguments", "fatal config file error"],
+            )
+        },
+        cause: "The server reads redis.conf at start and stops at the first directive that it does \
+            not know: a setting of a newer version, a removed one, or a wrong number of words.",
+        check: "The line below the message names the directive; look it up for this version.",
+        fix: &["Correct or remove that line, or run the version that knows it; start again."],
+        never: &["Do not delete data files; only the configuration is at fault."],
+        like: &["NODES_CONF_CORRUPT"],
+    },
+    Cause {
+        code: "NODE_ALONE",
+        title: "The node knows only itself",
+        side: Side::Cluster,
+        when: |seen| {
+            let line = seen.field_is(66, "cluster_known_nodes", &["1"])?;
+            let zero = seen.number("cluster_slots_assigned") == Some(0);
+            Some(line.more_if(6, zero))
+        },
+        cause: "cluster_known_nodes is 1: the node was never joined, was reset, or came back with a \
+            new id[[; it has <<assigned>> slots assigned]]. A client that is sent to it finds no \
+            slots.",
+        check: "Do the other nodes list an id at this address that is not this node's CLUSTER MYID? \
+            Then its identity was lost; otherwise it was never joined.",
+        fix: &[
+            "If it lost its identity: find its old nodes.conf and start it with that.",
+            "If it is new: create the cluster, or CLUSTER MEET it from a member.",
+        ],
+        never: &["Do not MEET a node that still has data and an unknown history."],
+        like: &["NODE_IDENTITY_LOST", "CLUSTER_NOT_CREATED"],
+    },
+];
+
+fn identity_lost(seen: &Seen) -> Option<Hit> {
+    let fresh = seen.says(80, &["no cluster configuration found, i'm"]);
+    let claimed = seen.says(80, &["taking responsibility for it"]);
+    let old = seen.server_rows().find(|row| {
+        (row.flags.has(Flag::NoAddress) || row.flags.has(Flag::Failed)) && !row.slots.is_empty()
+    });
+    let mut hit = match (fresh, claimed) {
+        (Some(hit), _) | (None, Some(hit)) => hit,
+        (None, None) => {
+            let told = seen.says_all(
+                62,
+                &[
+                    &[
+                        "new node id",
+                        "new id",
+                        "different node id",
+                        "node id changed",
+                        "new nodeid",
+                    ],
+                    &["restart", "nodes.conf", "start", "recreat"],
+                ],
+            );
+            return told.map(|hit| hit.quotes(old.map(|row| row.line)));
+        }
+    };
+    if let Some(id) = seen.word_after("no cluster configuration found, i'm ") {
+        hit = hit.fact("new_id", id);
+    }
+    let in_creation =
+        seen.has(&["waiting for the cluster to join", "performing hash slots allocation"]);
+    if let Some(row) = old {
+        hit = hit
+            .quote(row.line)
+            .fact("old", row.id.clone())
+            .fact("old_flags", row.flags.to_string())
+            .fact("old_slots", format!("{} ({})", row.slots.len(), slots(&row.slots)))
+            .more_if(15, true);
+    }
+    let others = seen.failing();
+    if old.is_none() && !others.is_empty() {
+        hit = hit.note(format!("Flagged by the others: {}.", list(&places(others), 4)));
+    }
+    Some(hit.less_if(50, in_creation && old.is_none()))
+}

@@ -1,0 +1,438 @@
+//! Addresses that some can reach and others cannot: announcing, Docker, NAT, binding.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+use crate::explain::template::list;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+        title: "The nodes announce addresses that the client cannot reach",
+        side: Side::Network,
+        when: announced,
+        cause: "The cluster itself is fine[[ (state <<state>>, <<slots_ok>> slots ok)]]. The client reaches its \
+            start node[[ (<<seed>>)]], asks for the map, and from then on dials the addresses that the nodes \
+            ANNOUNCE[[: <<announced>>]]. Those are internal ones (a Docker network, pod IPs, a private \
+            network behind NAT) and not the published address that the client can reach, so it \
+            fails after the first step.",
+        check: "From the client's machine: redis-cli -h <start node> cluster slots, then nc -vz to an address \
+            in that reply[[ (<<announced>>)]].",
+        fix: &[
+            "On every node set cluster-announce-ip[[ <<seed_ip>>]] (the address that clients reach), with \
+             cluster-announce-port and cluster-announce-bus-port, and publish both ports one to one.",
+            "Or translate in the client: ioredis natMap, redis-py address_remap, Lettuce \
+             MappingSocketAddressResolver, Jedis HostAndPortMapper, go-redis Dialer.",
+            "Or run the client inside the same network.",
+        ],
+        never: &[
+            "Do not run --cluster fix and do not recreate the cluster: it is healthy.",
+            "Raising timeouts alone changes nothing.",
+        ],
+        like: &["CLIENT_STALE_TOPOLOGY", "BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "ANNOUNCE_ADDRESS_WRONG",
+        title: "cluster-announce-* names an address at which the node is not reachable",
+        side: Side::Cluster,
+        when: |seen| {
+            let set = seen.setting("cluster-announce-ip")?;
+            let bad = seen.has(&[
+                "fail?",
+                "waiting for the cluster to join",
+                "cluster_state:fail",
+                "disconnected",
+            ]);
+            let loopback = set.value.starts_with("127.") || set.value.starts_with("0.0.0.0");
+            let hit = Hit::of(40).quote(set.line).fact("value", set.value.clone());
+            Some(
+                hit.more_if(26, bad)
+                    .more_if(18, loopback && seen.has(&["docker", "compose", "image:"])),
+            )
+        },
+        cause: "cluster-announce-ip is <<value>>, and that is what peers and clients dial, on the announced \
+            port and bus port. If this address does not lead to this very node (an old pod IP, a load \
+            balancer, the host without published bus port, 127.0.0.1), the bus links fail. Note that the bus \
+            port announced by default is the real one, not announce-port + 10000.",
+        check: "From another node: nc -vz <<value>> on the announced client port and bus port; and CLUSTER MYID \
+            there must be this node's id.",
+        fix: &[
+            "Set cluster-announce-ip, -port and -bus-port to what peers AND clients reach (CONFIG SET works at \
+             once), and render it at every start.",
+            "Publish the bus port one to one.",
+        ],
+        never: &["Do not announce one shared virtual IP for several nodes."],
+        like: &["BUS_PORT_BLOCKED", "ALL_ADDRESSES_STALE"],
+    },
+    Cause {
+        code: "DOCKER_BUS_PORT_NOT_PUBLISHED",
+        title: "The container publishes the client port but not the bus port",
+        side: Side::Network,
+        when: |seen| {
+            let maps = seen
+                .lines
+                .iter()
+                .enumerate()
+                .filter(|(_, l)| port_map(&l.text).is_some())
+                .map(|(at, _)| at)
+                .collect::<Vec<_>>();
+            let bus =
+                seen.lines.iter().filter_map(|l| port_map(&l.text)).any(|(host, _)| host > 15_000);
+            let compose =
+                seen.has(&["image:", "docker run", "docker ps", "ports:", "docker-compose"]);
+            let trouble = seen.has(&["waiting for the cluster to join", "handshake", "fail?"]);
+            let cluster = trouble || seen.has(&["cluster-enabled", "redis_cluster", "--cluster"]);
+            (compose && cluster && !bus && !maps.is_empty())
+                .then(|| Hit::of(if trouble { 84 } else { 60 }).quotes(maps.into_iter().take(3)))
+        },
+        cause: "The port list publishes only client ports[[ (<<ports>>)]]. The nodes also talk over the bus port, \
+            client port + 10000, and to the outside a container is known by its bridge address unless it is \
+            told otherwise. Across hosts (or when the published address is announced) the bus is closed.",
+        check: "docker ps: is client port + 10000 published, with the same number outside and inside?",
+        fix: &[
+            "Publish both, one to one (7000:7000 and 17000:17000 for each node), and set cluster-announce-ip to the \
+             host's address; or use host networking.",
+        ],
+        never: &["Do not map to other port numbers without announcing them."],
+        like: &["BUS_PORT_BLOCKED", "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+    },
+    Cause {
+        code: "BUS_PORT_WRONG",
+        title: "MEET used a wrong bus port",
+        side: Side::Command,
+        when: |seen| {
+            seen.setting("cluster-port")
+                .filter(|s| s.value != "0")
+                .and_then(|s| {
+                    seen.has(&["cluster meet", "handshake", "waiting for the cluster"])
+                        .then(|| Hit::of(80).quote(s.line))
+                })
+                .or_else(|| seen.line_says(74, &["cluster meet", " 1637"]))
+                .or_else(|| seen.line_says(74, &["cluster meet", " 1700"]))
+        },
+        cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus port is given as a \
+            third argument. With cluster-port set to something else, or the bus port given as the client port, \
+            the handshake goes nowhere although MEET answers OK.",
+        check: "CONFIG GET cluster-port on the target, against client port + 10000.",
+        fix: &["CLUSTER MEET <ip> <client port> <bus port> with the real bus port."],
+        never: &["Do not repeat MEET in a loop; each leaves a handshake entry."],
+        like: &["BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "CLIENT_ON_BUS_PORT",
+        title: "A client (or a scanner) talks to the cluster bus port",
+        side: Side::Client,
+        when: |seen| seen.says(74, &["bad message length or signature received"]),
+        cause: "The bus port got bytes that are no bus packets: a client, a probe or a load balancer that was \
+            given port + 10000, a port map that leads the client port to the bus port, or a peer that speaks \
+            TLS while this one does not.",
+        check: "The address in the log line: a client (then it has the wrong port) or a peer (then tls-cluster \
+            differs)?",
+        fix: &[
+            "Point clients and probes to the client port; for a peer, set tls-cluster equally on all nodes.",
+        ],
+        never: &["Do not open the bus port to clients."],
+        like: &["TLS_BUS_MISMATCH"],
+    },
+    Cause {
+        code: "PROTECTED_MODE",
+        title: "Protected mode refuses connections from other machines",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                94,
+                &[
+                    "running in protected mode",
+                    "denied redis is running",
+                    "denied valkey is running",
+                ],
+            )
+        },
+        cause: "The server has no password and no explicit bind, so protected mode allows connections from \
+            loopback only: clients, replicas and redis-cli from elsewhere get DENIED. The bus is not \
+            concerned, so the nodes may even show ok.",
+        check: "redis-cli on the machine itself works, from another machine it says DENIED.",
+        fix: &[
+            "Set requirepass (and masterauth) on all nodes, or ACL users, and bind to the interfaces needed.",
+        ],
+        never: &["Do not simply switch protected mode off on a network that others reach."],
+        like: &["BIND_LOOPBACK"],
+    },
+    Cause {
+        code: "BIND_LOOPBACK",
+        title: "The server listens on 127.0.0.1 only",
+        side: Side::Cluster,
+        when: |seen| {
+            let bind = seen.settings.iter().find(|s| {
+                s.name == "bind"
+                    && s.value.starts_with("127.0.0.1")
+                    && !s.value.contains("0.0.0.0")
+                    && s.value
+                        .split_whitespace()
+                        .all(|w| w.starts_with("127.") || w.contains("::1"))
+            })?;
+            let far = seen
+                .addresses
+                .keys()
+                .any(|(h, _)| !h.starts_with("127.") && h != "localhost" && h != "0.0.0.0");
+            Some(Hit::of(if far { 86 } else { 56 }).quote(bind.line))
+        },
+        cause: "bind 127.0.0.1 makes the client port AND the bus port listen on loopback only, so no other \
+            machine or container reaches this node, and with bind the outgoing bus connections may come from \
+            127.0.0.1 too.",
+        check: "ss -ltnp: is the port bound to 127.0.0.1 only?",
+        fix: &[
+            "bind to the node's own IP (put it first; 127.0.0.1 may follow), with a password, on every node; \
+            restart one after the other.",
+        ],
+        never: &["Do not bind to all interfaces without a password."],
+        like: &["PROTECTED_MODE", "BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "SOURCE_ADDRESS_MISMATCH",
+        title: "Nodes appear to come from another address than the one they listen on",
+        side: Side::Network,
+        when: |seen| {
+            seen.says(
+                62,
+                &[
+                    "bind-source-addr",
+                    "multiple interfaces",
+                    "two network interfaces",
+                    "multi-homed",
+                    "127.0.0.6",
+                    "wrong interface",
+                ],
+            )
+        },
+        cause: "A node learns a peer's address from the source of its connection. With several interfaces, a \
+            bridge, NAT or a mesh proxy that source is not where the peer listens, so the recorded address is \
+            wrong.",
+        check: "CLUSTER NODES on the receiver: is the peer's ip an address that it listens on?",
+        fix: &[
+            "Set cluster-announce-ip on every node (or bind-source-addr), then CLUSTER MEET again; exclude the \
+            redis and bus ports from a mesh's interception.",
+        ],
+        never: &["Do not reset the nodes."],
+        like: &["K8S_SIDECAR_MESH", "LOOPBACK_ADDRESS"],
+    },
+    Cause {
+        code: "BUS_ONE_WAY_PARTITION",
+        title: "The path between two nodes works in one direction only",
+        side: Side::Network,
+        when: |seen| {
+            seen.says(60, &["one way", "one direction", "asymmetric", "only one node sees"])
+                .or_else(|| seen.says(64, &["exceeding send buffer memory limit"]))
+        },
+        cause: "One node holds a peer for unreachable while all others, and the peer itself, see no fault: \
+            packets pass in one direction only (a firewall or policy on one side).",
+        check: "nc to the bus port (client port + 10000) in BOTH directions between the two.",
+        fix: &[
+            "Open the bus port in both directions; set cluster-link-sendbuf-limit so that queues do not grow.",
+        ],
+        never: &["Do not remove the accused node."],
+        like: &["BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "MTU_BLACKHOLE",
+        title: "Connections open, but large packets are lost (MTU)",
+        side: Side::Network,
+        when: |seen| seen.says(66, &["mtu", "fragmentation", "vxlan", "jumbo frame"]),
+        cause: "Every bus packet is larger than 2 KB. Where the path's MTU is smaller than what the interfaces \
+            believe (overlay networks, VPN), small exchanges like PING work and bus links and full syncs stall.",
+        check: "ping -M do -s 1472 between the hosts, and tracepath.",
+        fix: &["Lower the MTU of the overlay, or clamp the MSS."],
+        never: &["Do not reset nodes for it."],
+        like: &["BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "MANAGED_SERVICE_CLUSTER_MODE",
+        title: "A managed service is used in the wrong mode (cluster client, endpoint or TLS)",
+        side: Side::Client,
+        when: |seen| {
+            let hit = seen.says(
+                58,
+                &[
+                    "cache.amazonaws.com",
+                    "redis.cache.windows.net",
+                    "elasticache",
+                    "memorydb",
+                    "memorystore",
+                    "azure cache",
+                ],
+            )?;
+            Some(hit.more_if(
+                14,
+                seen.has(&[
+                    "connection is closed",
+                    "clusterallfailed",
+                    "cluster support disabled",
+                    "closed unexpectedly",
+                    "econnreset",
+                    "timeout",
+                    "altname",
+                ]),
+            ))
+        },
+        cause: "Managed services have two modes. With cluster mode disabled a cluster client gets 'cluster support \
+            disabled'; with cluster mode enabled the configuration endpoint (clustercfg...) must be the start \
+            node. With encryption in transit a plain client sees only closed connections, and TLS to the IPs \
+            of the map fails the check of names unless the client keeps the host name. The cluster is \
+            healthy.",
+        check: "Is cluster mode enabled, is encryption in transit on, and is the client inside the VPC and its \
+            security group?",
+        fix: &[
+            "Use the configuration endpoint and TLS (ioredis: redisOptions.tls = {} and dnsLookup: (address, \
+             callback) => callback(null, address)).",
+            "With cluster mode disabled use the plain client and the primary endpoint.",
+        ],
+        never: &["Do not switch the verification of certificates off."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+    },
+    Cause {
+        code: "DUAL_STACK_MISMATCH",
+        title: "IPv4 and IPv6 are mixed",
+        side: Side::Network,
+        when: |seen| {
+            let told = seen
+                .says(58, &["ipv6", "econnrefused ::1", "::1:6379", "dual-stack", "dual stack"])?;
+            Some(told)
+        },
+        cause: "The name resolves to an IPv6 address first (localhost becomes ::1 in newer runtimes), or nodes \
+            announce one family and clients or peers use the other, where nothing listens.",
+        check: "Which family does the client dial, and which does the server listen on (ss -ltn)?",
+        fix: &[
+            "Use one family everywhere: 127.0.0.1 in place of localhost, the client's option family: 4, and bind \
+            for both if both are meant.",
+        ],
+        never: &["Do not change the cluster's tables for it."],
+        like: &["CLIENT_SEEDS_UNREACHABLE"],
+    },
+];
+
+/// `7000:7000` of a port list: outside and inside.
+fn port_map(text: &str) -> Option<(u16, u16)> {
+    let text = text.trim().trim_start_matches("- ").trim_matches(|c| c == '"' || c == '\'');
+    let (outside, inside) = match text.split_once("->") {
+        Some((left, right)) => (left.rsplit(':').next()?, right.split('/').next()?),
+        None => text.rsplit_once(':')?,
+    };
+    let outside = outside.rsplit([':', ' ']).next()?.split('-').next()?;
+    Some((outside.parse().ok()?, inside.split(['-', '/']).next()?.parse().ok()?))
+        .filter(|(outside, inside): &(u16, u16)| *outside > 1_000 && *inside > 1_000)
+}
+
+fn is_inner(ip: &str) -> bool {
+    let second: u16 = ip.split('.').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+    ip.starts_with("10.")
+        || ip.starts_with("192.168.")
+        || ip.starts_with("127.")
+        || (ip.starts_with("172.") && (16..32).contains(&second))
+        || (ip.starts_with("100.") && (64..128).contains(&second))
+}
+
+fn announced(seen: &Seen) -> Option<Hit> {
+    let configured = [
+        "host:",
+        "new redis.cluster",
+        "startup_nodes",
+        "addrs:",
+        "redisuri",
+        "nodes:",
+        "seed",
+        "rediscluster(",
+    ];
+    let seeds: Vec<(&(String, u16), &usize)> = seen
+        .addresses
+        .iter()
+        .filter(|((_, _), line)| {
+            seen.lines.get(**line).is_some_and(|l| configured.iter().any(|m| l.lower.contains(m)))
+        })
+        .collect();
+    let hosts_in_config: Vec<String> = seen
+        .lines
+        .iter()
+        .filter(|line| line.lower.contains("host"))
+        .flat_map(|line| {
+            line.text
+                .split(['\'', '"'])
+                .filter(|w| super::super::seen::is_ipv4(w))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let seed_ips: Vec<String> =
+        hosts_in_config.into_iter().chain(seeds.iter().map(|(a, _)| a.0.clone())).collect();
+    let mut told: Vec<String> = Vec::new();
+    let mut lines = Vec::new();
+    for row in seen.server_rows() {
+        if is_inner(&row.address.ip) && !told.contains(&row.address.ip) {
+            told.push(row.address.ip.clone());
+            lines.push(row.line);
+        }
+    }
+    let other =
+        !told.is_empty() && !seed_ips.is_empty() && seed_ips.iter().all(|ip| !told.contains(ip));
+    let errors = seen.lines_with(&[
+        "etimedout",
+        "connect econnrefused 172.",
+        "connect econnrefused 10.",
+        "ehostunreach",
+        "i/o timeout",
+        "unable to connect to [",
+        "failed to connect to 172.",
+        "unable to connect to 172.",
+        "connecttimeout",
+        "connection timed out",
+        "no route to host",
+        "unable to connect to 10.",
+        "failed connecting to",
+        "is not reachable at this point",
+    ]);
+    let docker = seen.has(&[
+        "docker",
+        "172.17.",
+        "172.18.",
+        "172.19.",
+        "172.20.",
+        "bridge",
+        "nat",
+        "port-forward",
+        "localhost",
+    ]);
+    if other {
+        return Some(
+            Hit::of(84)
+                .more_if(8, seen.says_ok())
+                .less_if(30, seen.says_fail())
+                .quotes(lines.into_iter().take(2))
+                .quotes(
+                    seen.lines_with(&seed_ips.iter().map(String::as_str).collect::<Vec<_>>())
+                        .into_iter()
+                        .take(1),
+                )
+                .quotes(errors.into_iter().take(1))
+                .fact("announced", list(&told, 4))
+                .fact("seed", list(&dedup(&seed_ips), 3))
+                .fact_if("seed_ip", seed_ips.first().cloned()),
+        );
+    }
+    let moved = seen.lines_with(&["moved "]);
+    let client = seen.client().is_some();
+    (!errors.is_empty() && !seen.says_fail() && (client || docker || !moved.is_empty())).then(
+        || {
+            Hit::of(52)
+                .more_if(14, docker)
+                .more_if(6, seen.says_ok())
+                .quotes(errors)
+                .quotes(moved.into_iter().take(1))
+                .fact_if("announced", (!told.is_empty()).then(|| list(&told, 4)))
+        },
+    )
+}
+
+fn dedup(words: &[String]) -> Vec<String> {
+    let mut out = words.to_vec();
+    out.sort();
+    out.dedup();
+    out
+}

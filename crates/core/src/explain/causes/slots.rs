@@ -1,0 +1,666 @@
+//! Slots without an owner, with two, or on their way; resharding; members that were removed.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::figures::{places, slots};
+use crate::explain::seen::{Seen, Source};
+use crate::explain::table::Row;
+use crate::explain::template::list;
+use crate::model::SLOT_COUNT;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "UNASSIGNED_SLOTS_SHARD_FORGOTTEN",
+        title: "Slots belong to nobody: their owners are not in the cluster any more",
+        side: Side::Cluster,
+        when: unassigned,
+        cause: "[[<<missing_count>> slots (<<missing>>) have no owner. ]]The remaining nodes agree with \
+            each other: the slots are simply unassigned, not conflicting. Whoever owned them (a \
+            primary and its replicas) was removed or forgotten, or lost its identity, so the keys of \
+            that range are gone from the cluster unless a removed node, its volume or a backup still \
+            has them. No node takes such slots by itself; they must be assigned explicitly.",
+        check: "CLUSTER COUNTKEYSINSLOT for one of these slots on every node, also on removed ones; and \
+            is there a volume or backup of the removed primary or its replica?",
+        fix: &[
+            "If the data matters: start the removed node (or restore it from backup with its old \
+             nodes.conf) and CLUSTER MEET it: as the slots are unassigned, its claim is taken again. \
+             (After a FORGET wait 60 seconds first.)",
+            "Only when it is decided that the range starts empty: assign the missing slots to ONE \
+             chosen primary with CLUSTER ADDSLOTS (ADDSLOTSRANGE since 7.0), then look with \
+             redis-cli --cluster check.",
+        ],
+        never: &[
+            "Do not run --cluster create over these nodes.",
+            "Do not reset the healthy primaries, and do not go on restarting nodes: it changes nothing.",
+            "Do not assign the slots before you know that no copy is left: a node that returns later \
+             has its keys deleted.",
+        ],
+        like: &["NODE_IDENTITY_LOST", "SHARD_DOWN"],
+    },
+    Cause {
+        code: "SLOT_OPEN",
+        title: "A reshard stopped half way: slots are open",
+        side: Side::Cluster,
+        when: open_slots,
+        cause: "A move of slots was interrupted (timeout, a killed tool, a failed MIGRATE, a failover), \
+            so a slot is still marked migrating at its source or importing at its target[[: <<open>>]]. \
+            Keys of it may be on both sides; clients see ASK and TRYAGAIN, and the tools refuse to \
+            go on.",
+        check: "CLUSTER NODES on the source and on the target (the mark stands on the myself line only), \
+            and CLUSTER COUNTKEYSINSLOT on both.",
+        fix: &[
+            "Find why the first move failed (password, timeout, memory, big key, existing key) and mend \
+             that.",
+            "Target has no key of the slot: CLUSTER SETSLOT <slot> STABLE on both ends.",
+            "Keys on both: finish the move: MIGRATE the rest from source to target, then CLUSTER SETSLOT \
+             <slot> NODE <target id> on the TARGET first, then the source, then the other primaries.",
+            "Look again with redis-cli --cluster check, then repeat the reshard.",
+        ],
+        never: &[
+            "Do not use STABLE on a target that holds keys: they become unreachable and are deleted later.",
+            "Do not send SETSLOT NODE to the source first.",
+            "Do not let --cluster fix decide while keys are on both sides: on newer servers it can \
+             lose those of the loser.",
+        ],
+        like: &["MIGRATE_IOERR_AMBIGUOUS", "MIGRATE_BUSYKEY", "SLOT_OWNER_DISAGREEMENT"],
+    },
+    Cause {
+        code: "MIGRATE_IOERR_AMBIGUOUS",
+        title: "MIGRATE broke off (timeout or connection): a key may be on both nodes",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                88,
+                &[
+                    "ioerr error or timeout",
+                    "error or timeout reading to target",
+                    "error or timeout writing to target",
+                    "error or timeout connecting to the client",
+                    "timeout reading from target",
+                ],
+            )
+        },
+        cause: "The source waited longer than MIGRATE's timeout for the target, or could not connect \
+            to it: a big key, a busy target, a target that listens with TLS or on another address. \
+            After a read timeout the key may exist on both; the source's copy counts while the slot \
+            is migrating.",
+        check: "MEMORY USAGE of the keys in that slot, and whether the source can reach the target's \
+            client port.",
+        fix: &[
+            "Repeat the move with a larger timeout (redis-cli --cluster reshard ... --cluster-timeout \
+             60000) and a smaller --cluster-pipeline; with REPLACE only for keys that nobody wrote on \
+             the target.",
+            "Split or delete giant keys by the application; raise cluster-node-timeout during the move.",
+        ],
+        never: &["Do not delete the source's copy by hand."],
+        like: &["SLOT_OPEN", "MIGRATE_AUTH_OR_TLS_FAILED"],
+    },
+    Cause {
+        code: "MIGRATE_BUSYKEY",
+        title: "The key already exists on the target of the move",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(91, &["busykey", "target key name already exists", "target key name is busy"])
+        },
+        cause: "An earlier, interrupted move (or a write through the wrong node) left a copy of the key \
+            on the target. MIGRATE does not overwrite without REPLACE; other keys of the same call did \
+            move.",
+        check: "Compare both copies of the key (DUMP or the value) before one is chosen.",
+        fix: &[
+            "If the source's copy is right (the usual case): MIGRATE again with REPLACE, or \
+             redis-cli --cluster reshard with --cluster-replace.",
+            "Then finish the slot: SETSLOT NODE on the target first.",
+        ],
+        never: &["Do not use REPLACE before the copies were compared."],
+        like: &["SLOT_OPEN"],
+    },
+    Cause {
+        code: "MIGRATE_AUTH_OR_TLS_FAILED",
+        title: "MIGRATE is refused by the target: it needs a password or rights",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.line_says(94, &["target instance replied with error", "noauth"])
+                .or_else(|| seen.line_says(94, &["migrate", "noauth"]))
+                .or_else(|| seen.line_says(94, &["target instance replied with error", "noperm"]))
+                .or_else(|| {
+                    seen.line_says(92, &["target instance replied with error", "wrongpass"])
+                })
+        },
+        cause: "MIGRATE is carried out by the source server, which opens its own connection to the \
+            target and must log in there. The command had no AUTH (older redis-cli and redis-trib do \
+            not pass it), or the user has no right to RESTORE-ASKING.",
+        check: "Does the version of the tool pass AUTH in MIGRATE? redis-cli from 5.0 does so with -a.",
+        fix: &[
+            "Run the tool of a current redis-cli with -a (or --user and --pass); by hand MIGRATE ... \
+             AUTH <password> or AUTH2 <user> <password>.",
+            "Then close the slot that was left open.",
+        ],
+        never: &["Do not remove the password for the time of the move."],
+        like: &["SLOT_OPEN"],
+    },
+    Cause {
+        code: "MIGRATE_TARGET_REFUSED",
+        title: "The target of the move refuses the keys",
+        side: Side::Cluster,
+        when: |seen| {
+            let hit = seen.says(78, &["target instance replied with error", "calling migrate:"])?;
+            Some(
+                hit.fact_if("answer", seen.word_after("replied with error: "))
+                    .less_if(8, seen.has(&["busykey", "noauth", "noperm"])),
+            )
+        },
+        cause: "MIGRATE reached the target, and that answered with an error[[ (<<answer>>)]]: CLUSTERDOWN \
+            means that the target itself does not hold the cluster for ok (it misses slots or peers; \
+            a node that joined a moment ago), OOM that it is full, READONLY that it is a replica, \
+            LOADING that it is loading. The slot stays open.",
+        check: "CLUSTER INFO and INFO memory, replication on the TARGET.",
+        fix: &[
+            "Mend what the target complains of (let it see all nodes, give it memory, choose a primary).",
+            "Finish the open slot: MIGRATE the rest, then SETSLOT NODE on target, source, others.",
+        ],
+        never: &["Do not start another reshard before this slot is closed."],
+        like: &["SLOT_OPEN"],
+    },
+    Cause {
+        code: "REDIS_TRIB_GEM_TOO_NEW",
+        title: "redis-trib with a newer redis gem sends a broken MIGRATE",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(90, &["syntax error, try client (list"])
+                .or_else(|| seen.line_says(70, &["err syntax error", "migrate"]))
+        },
+        cause: "redis-trib.rb is written for the Ruby gem redis 3.x; with gem 4.x the MIGRATE command of \
+            a reshard is malformed, and the server answers with a syntax error. The slot stays open. \
+            The cluster itself is fine.",
+        check: "gem list redis: 4.x or later.",
+        fix: &[
+            "Use redis-cli --cluster (5.0 and later) instead, or the gem redis 3.3.5; then close the \
+            open slot (SETSLOT STABLE when the target has none of its keys).",
+        ],
+        never: &["Do not assign slots anew; nothing is lost."],
+        like: &["SLOT_OPEN"],
+    },
+    Cause {
+        code: "RESHARD_REFUSED_UNHEALTHY",
+        title: "The tool refuses to reshard because the cluster is not in order",
+        side: Side::Cluster,
+        when: |seen| seen.says(56, &["please fix your cluster problems"]),
+        cause: "reshard, rebalance and add-node check first and refuse when slots are open, uncovered or \
+            disputed. The reason stands above that line in the output.",
+        check: "The [ERR] and [WARNING] lines above it.",
+        fix: &[
+            "Solve what those lines say (an open slot, missing slots, disagreement), then repeat.",
+        ],
+        never: &["Do not answer it with --cluster fix before you know which of the three it is."],
+        like: &["SLOT_OPEN", "UNASSIGNED_SLOTS_SHARD_FORGOTTEN", "SLOT_OWNER_DISAGREEMENT"],
+    },
+    Cause {
+        code: "SLOT_OWNER_DISAGREEMENT",
+        title: "The nodes do not agree who owns some slots",
+        side: Side::Cluster,
+        when: disagreement,
+        cause: "Different nodes give the same slots to different owners[[: <<dispute>>]]. Slot commands (ADDSLOTS, \
+            DELSLOTS, SETSLOT NODE) act on the one node that they are sent to; a reshard that broke \
+            off, a partition or equal config epochs leave different tables. Clients are sent to and \
+            fro (MOVED).",
+        check: "CLUSTER NODES of every node, side by side; and CLUSTER COUNTKEYSINSLOT of a disputed slot on \
+            each claimant: who has the keys?",
+        fix: &[
+            "Wait two node timeouts first: it settles by itself after a change.",
+            "If it stays: on the claimant that HOLDS THE KEYS run CLUSTER BUMPEPOCH; its claim then wins \
+             everywhere.",
+            "Open slots are finished first (SETSLOT NODE on the target).",
+        ],
+        never: &[
+            "Do not BUMPEPOCH on the node without the keys: the other one deletes its copy.",
+            "Do not run --cluster fix on a disagreement; it cannot mend views.",
+        ],
+        like: &["SLOT_OPEN", "CLUSTER_SPLIT_ISLANDS"],
+    },
+    Cause {
+        code: "SLOT_CLAIMED_TWICE",
+        title: "Two primaries claim the same slots",
+        side: Side::Cluster,
+        when: |seen| {
+            let log = seen.line_says(84, &["slot", "has", "owners"]);
+            log.or_else(|| claimed_twice(seen))
+        },
+        cause: "Two living primaries hold the same slots for theirs[[: <<dispute>>]]. The one with the \
+            higher config epoch wins when they hear of each other; the loser deletes its keys of these \
+            slots.",
+        check: "The myself lines of both nodes, and how many keys of a disputed slot each has.",
+        fix: &[
+            "Stop writes to these slots, copy the keys of both sides away.",
+            "Then CLUSTER BUMPEPOCH on the node that shall keep them.",
+        ],
+        never: &["Do not MEET or restart them before the keys are copied."],
+        like: &["SLOT_OWNER_DISAGREEMENT", "EPOCH_COLLISION"],
+    },
+    Cause {
+        code: "EPOCH_COLLISION",
+        title: "Two primaries have the same config epoch",
+        side: Side::Cluster,
+        when: |seen| seen.says(64, &["configepoch collision"]),
+        cause: "Two primaries announced the same config epoch; the one with the smaller id takes a new \
+            one by itself. It is normal while a cluster is made, and harmful only if both claim the \
+            same slot.",
+        check: "Does the line repeat for minutes, and do the two rows of CLUSTER NODES share a slot?",
+        fix: &["Wait; if it stays, CLUSTER BUMPEPOCH on the one that holds the keys."],
+        never: &["Do not edit nodes.conf of a running node."],
+        like: &["SLOT_CLAIMED_TWICE"],
+    },
+    Cause {
+        code: "FORGOTTEN_NODE_REINTRODUCES_ITSELF",
+        title: "A forgotten node comes back, because it still runs",
+        side: Side::Cluster,
+        when: forgotten_returns,
+        cause: "CLUSTER FORGET removes an id[[ (<<id>>)]] and bans it for about a minute (60 s) only. [[The \
+            node <<node>> is listed again<<empty>>. ]]The process was left running: once the ban ended, it was taken \
+            in again. Since Valkey 8.1 that is known behaviour: a node whose outbound links are alive \
+            introduces itself anew (valkey #2788); on older servers a node that was not told to \
+            forget passes it on by gossip.",
+        check: "Is the process of that id still running and reachable? And was FORGET sent to every node \
+            within the minute?",
+        fix: &[
+            "Make sure that it owns no slots (move them away first).",
+            "Shut the removed node down itself, or blank it with CLUSTER RESET once it is empty.",
+            "CLUSTER FORGET its id on all remaining nodes within the ban time; look again after 90 seconds.",
+        ],
+        never: &[
+            "Do not only repeat FORGET: it will return as long as it runs.",
+            "Do not FORGET a node that still owns slots.",
+            "Do not run --cluster fix.",
+        ],
+        like: &["GHOST_NODE_ENTRIES"],
+    },
+    Cause {
+        code: "FORGOT_SLOT_OWNER",
+        title: "A node that owns slots was forgotten",
+        side: Side::Cluster,
+        when: |seen| {
+            let forget = seen.says(58, &["cluster forget"])?;
+            let down = seen.has(&["hash slot not served", "not all 16384 slots"])
+                || seen.unowned().is_some();
+            down.then(|| forget.more_if(16, true))
+        },
+        cause: "FORGET was sent for an id that still owned slots: on the nodes that forgot it, these slots \
+            have no owner. The forgotten process may still run with all its data.",
+        check: "Does the forgotten process still run, and does its own CLUSTER NODES show the slots?",
+        fix: &[
+            "Keep it running, wait until 60 seconds after the LAST forget, then CLUSTER MEET it once from \
+            a member: its claim is taken again and no key is lost.",
+        ],
+        never: &[
+            "Do not assign its slots elsewhere meanwhile, and do not repeat FORGET (it renews the ban).",
+        ],
+        like: &["UNASSIGNED_SLOTS_SHARD_FORGOTTEN"],
+    },
+    Cause {
+        code: "FORGET_REFUSED",
+        title: "FORGET is refused",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(
+                86,
+                &[
+                    "can't forget my master",
+                    "i tried hard but i can't forget myself",
+                    "unknown node ",
+                ],
+            )
+            .map(|h| h.less_if(20, seen.has(&["not all 16384"])))
+        },
+        cause: "A replica cannot forget its own primary, a node not itself, and nobody an id that it does \
+            not know (an id of another cluster, cut short, or already forgotten).",
+        check: "CLUSTER NODES on the node that refused: is the id listed, and is it its primary?",
+        fix: &[
+            "Point the replica to another primary first (CLUSTER REPLICATE), then repeat; leave out the \
+            nodes that do not list the id.",
+        ],
+        never: &["Do not reset the node to get rid of an entry."],
+        like: &["GHOST_NODE_ENTRIES"],
+    },
+    Cause {
+        code: "RESET_REFUSED_KEYS",
+        title: "The node is not empty, so it cannot be reset or made a replica",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(
+                88,
+                &[
+                    "cluster reset can't be called with master nodes containing keys",
+                    "to set a master the node must be empty and without assigned slots",
+                    "node must be empty",
+                ],
+            )
+        },
+        cause: "The server protects data: a primary with keys refuses RESET, and a node with keys or slots \
+            refuses REPLICATE.",
+        check: "DBSIZE and its slots in CLUSTER NODES: whose keys are these?",
+        fix: &[
+            "Move its slots away first (reshard); if the keys are leftovers, copy them aside and be sure \
+            that nobody wants them before the node is emptied.",
+        ],
+        never: &["Do not FLUSHALL to please a tool before you know whose keys these are."],
+        like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
+    },
+    Cause {
+        code: "DEL_NODE_NOT_EMPTY",
+        title: "The node to be removed still owns slots",
+        side: Side::Command,
+        when: |seen| seen.says(90, &["is not empty! reshard data away and try again"]),
+        cause: "del-node removes only nodes without slots; this one still owns some.",
+        check: "Its row in CLUSTER NODES.",
+        fix: &["Reshard its slots to other primaries, then del-node it, and stop the process."],
+        never: &["Do not FORGET it instead: its slots would be unserved."],
+        like: &["SLOT_OPEN"],
+    },
+    Cause {
+        code: "SLOT_BUSY_OR_LOCAL_COMMAND",
+        title: "A slot command went to a node that sees the slot otherwise",
+        side: Side::Command,
+        when: |seen| {
+            seen.says(
+                80,
+                &[
+                    "is already busy",
+                    "is already unassigned",
+                    "i'm not the owner of hash slot",
+                    "please use setslot only with masters",
+                    "target node is not a master",
+                    "can't assign hashslot",
+                ],
+            )
+        },
+        cause: "ADDSLOTS, DELSLOTS and SETSLOT change the table of the one node that they are sent to, and \
+            only if that table allows it. Here the slot is owned, free or moving otherwise than the \
+            command supposes; often leftovers of an earlier create or reshard.",
+        check: "CLUSTER NODES on that node: who owns the slot in its view?",
+        fix: &[
+            "Fresh nodes without data: stop them, move their nodes.conf aside, start and create again.",
+            "A cluster with data: find the true owner (who has the keys) and finish the move there.",
+        ],
+        never: &[
+            "Do not send DELSLOTS to all nodes to make room: it takes the slots of living data away.",
+        ],
+        like: &["LEFTOVER_CLUSTER_STATE_ON_NODE", "SLOT_OPEN"],
+    },
+    Cause {
+        code: "KEYS_DELETED_ON_START",
+        title: "The server deleted keys of slots that it does not own",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"]).or_else(
+                || seen.says(78, &["i have keys for slot", "setting it to importing state"]),
+            )
+        },
+        cause: "The node holds keys of slots that its table gives to another node. Old versions open such \
+            slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at start. It comes \
+            from slots that were reassigned while the node was down, a restored file or an interrupted \
+            move.",
+        check: "Who owns these slots now, and are the keys there too?",
+        fix: &[
+            "Stop the node, copy its RDB/AOF away before anything else.",
+            "Make the ownership right first (or load the copy into a standalone server and copy the keys \
+             to their owner).",
+        ],
+        never: &["Do not start a node with data just to see, after its slots were reassigned."],
+        like: &["NODES_CONF_FOREIGN_AFTER_RESTORE", "SLOT_OPEN"],
+    },
+    Cause {
+        code: "CLUSTER_SPLIT_ISLANDS",
+        title: "The nodes form two clusters that do not know each other",
+        side: Side::Cluster,
+        when: |seen| {
+            let told = seen.says(
+                58,
+                &[
+                    "two separate clusters",
+                    "split into two clusters",
+                    "separate clusters",
+                    "joined to a different cluster",
+                ],
+            );
+            told.or_else(|| islands(seen))
+        },
+        cause: "Groups of nodes list each other within the group and nobody of the other one: the cluster \
+            was created twice or half, or most nodes lost their identity and were created anew.",
+        check: "Which group has the data: DBSIZE and slots in each?",
+        fix: &[
+            "Keep the group with the data. Nodes of a group that is surely empty are blanked and joined \
+            as new members; two groups with data need an export and import.",
+        ],
+        never: &["Do not MEET two groups that both have data: one side's keys are dropped."],
+        like: &["NODE_IDENTITY_LOST", "BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "EMPTY_PRIMARY",
+        title: "A primary owns no slots",
+        side: Side::Cluster,
+        when: |seen| {
+            let table = seen
+                .table()
+                .filter(|table| table.source != Source::Check || table.rows.len() > 3)?;
+            let empty: Vec<&Row> = table
+                .rows
+                .iter()
+                .filter(|r| r.is_primary() && r.slots.is_empty() && !r.is_failing())
+                .collect();
+            let whole = table.assigned().len() == SLOT_COUNT;
+            (!empty.is_empty() && whole).then(|| {
+                Hit::of(46)
+                    .quotes(empty.iter().map(|r| r.line).take(3))
+                    .fact("places", list(&places(empty), 4))
+            })
+        },
+        cause: "<<places>> is a primary without slots. It serves nothing, has no vote, and its replicas \
+            wait for nothing: a new node that got no slots yet, or one whose last slot was moved away.",
+        check: "DBSIZE on it: keys there are orphans.",
+        fix: &[
+            "Give it slots (redis-cli --cluster rebalance --cluster-use-empty-masters) or make it a \
+            replica (CLUSTER REPLICATE).",
+        ],
+        never: &["Do not remove it before you know that it has no keys."],
+        like: &["FORGOTTEN_NODE_REINTRODUCES_ITSELF"],
+    },
+    Cause {
+        code: "SLOT_IMBALANCE",
+        title: "The slots or the keys are unevenly spread",
+        side: Side::Cluster,
+        when: |seen| {
+            let told = seen.says(
+                56,
+                &[
+                    "unbalanced",
+                    "not balanced",
+                    "imbalance",
+                    "hot shard",
+                    "hotspot",
+                    "all keys go to one",
+                ],
+            );
+            told.map(|hit| hit.less_if(10, seen.has(&["[err]"])))
+        },
+        cause: "Some primaries have more slots, keys or load than others: a skewed assignment, or hash tags \
+            and big keys that put the load into few slots. Slots are balanced by number, not by weight.",
+        check: "Keys per node and slots per node (redis-cli --cluster info): uneven keys with even slots \
+            point to hash tags or big keys.",
+        fix: &[
+            "redis-cli --cluster rebalance (with --cluster-simulate first); split hash tags and big keys.",
+        ],
+        never: &["Do not rebalance a cluster with open or missing slots."],
+        like: &["EMPTY_PRIMARY"],
+    },
+];
+
+fn unassigned(seen: &Seen) -> Option<Hit> {
+    let uncovered = seen.lines_with(&[
+        "not all 16384 slots are covered",
+        "slots are not covered",
+        "hash slot not served",
+        "cluster slots have holes",
+        "missing slot coverage",
+        "is not covered by",
+    ]);
+    let counted =
+        seen.number("cluster_slots_assigned").filter(|n| (1..u64::from(SLOT_COUNT)).contains(n));
+    let by_table = seen.unowned().filter(|_| seen.table().is_some_and(|t| t.rows.len() > 2));
+    let dead = seen.owners().iter().any(|row| row.is_failing());
+    let open = seen.has(&["importing state", "migrating state", "slots are open"]);
+    let agree = seen.lines_with(&["all nodes agree about slots configuration"]);
+    let removed =
+        seen.has(&["forget", "removed", "deleted", "del-node", "destroyed", "terminated"]);
+    let score = match (!uncovered.is_empty(), by_table.is_some() || counted.is_some()) {
+        (true, true) => 84,
+        (true, false) => 56,
+        (false, true) => 62,
+        (false, false) => return None,
+    };
+    Some(
+        Hit::of(score)
+            .more_if(8, removed || !agree.is_empty())
+            .less_if(20, open)
+            .less_if(25, dead)
+            .quotes(uncovered)
+            .quotes(agree)
+            .quotes(seen.field_line("cluster_slots_assigned").filter(|_| counted.is_some()))
+            .fact_if(
+                "missing_count",
+                counted
+                    .map(|n| (u64::from(SLOT_COUNT) - n).to_string())
+                    .or_else(|| by_table.as_ref().map(|s| s.len().to_string())),
+            )
+            .fact_if("missing", by_table.as_ref().map(slots)),
+    )
+}
+
+fn open_slots(seen: &Seen) -> Option<Hit> {
+    let lines = seen.lines_with(&[
+        "slots in importing state",
+        "slots in migrating state",
+        "following slots are open",
+        "tryagain multiple keys",
+    ]);
+    let rows: Vec<&Row> = seen.rows().filter(|row| !row.open.is_empty()).collect();
+    let open: Vec<String> = rows.iter().flat_map(|row| row.open.clone()).collect();
+    if lines.is_empty() && rows.is_empty() {
+        return seen
+            .says(60, &["importing", "migrating"])
+            .filter(|_| seen.has(&["setslot", "reshard"]));
+    }
+    Some(
+        Hit::of(86)
+            .quotes(lines)
+            .quotes(rows.iter().map(|row| row.line).take(3))
+            .fact_if("open", (!open.is_empty()).then(|| list(&open, 4))),
+    )
+}
+
+fn disagreement(seen: &Seen) -> Option<Hit> {
+    let told = seen.says(
+        80,
+        &["nodes don't agree about configuration", "could not agree on a valid slots cache"],
+    );
+    let hit = told.or_else(|| {
+        seen.says(
+            58,
+            &[
+                "too many cluster redirections",
+                "ttl exhausted",
+                "too many redirections",
+                "no more cluster attempts left",
+                "redirected too many times",
+            ],
+        )
+        .filter(|_| !seen.has(&["clusterdown", "timeout", "moved 0 :0"]))
+    })?;
+    Some(hit.less_if(8, seen.has(&["importing state", "migrating state"])))
+}
+
+fn claimed_twice(seen: &Seen) -> Option<Hit> {
+    let own: Vec<&Row> =
+        seen.server_rows().filter(|r| r.is_myself() && !r.slots.is_empty()).collect();
+    let same_table = seen.tables.iter().find_map(|table| {
+        let rows: Vec<&Row> = table.rows.iter().filter(|r| !r.slots.is_empty()).collect();
+        overlap(&rows)
+    });
+    let (a, b) = same_table.or_else(|| overlap(&own))?;
+    let both = a.slots.intersection(&b.slots);
+    Some(
+        Hit::of(82)
+            .quote(a.line)
+            .quote(b.line)
+            .fact("dispute", format!("{} and {} both have {}", a.place(), b.place(), slots(&both))),
+    )
+}
+
+fn overlap<'a>(rows: &[&'a Row]) -> Option<(&'a Row, &'a Row)> {
+    rows.iter().take(200).enumerate().find_map(|(at, a)| {
+        let b = rows
+            .iter()
+            .take(200)
+            .skip(at + 1)
+            .find(|b| b.id != a.id && !a.slots.intersection(&b.slots).is_empty())?;
+        Some((*a, *b))
+    })
+}
+
+fn forgotten_returns(seen: &Seen) -> Option<Hit> {
+    let forget = seen.lines_with(&["cluster forget", "cluster_forget"]);
+    let id = seen.word_after("cluster forget ");
+    let back = id.as_ref().and_then(|id| seen.server_rows().find(|row| row.id == *id));
+    let told = seen.has(&[
+        "comes back",
+        "come back",
+        "reappear",
+        "re-appear",
+        "back again",
+        "rejoin",
+        "returns",
+        "added again",
+        "still shows",
+        "re-added",
+    ]);
+    let relinked = seen.lines_with(&["there is no inbound link for it"]);
+    let score = match (!forget.is_empty(), back.is_some(), told || !relinked.is_empty()) {
+        (true, true, _) => 92,
+        (true, false, true) => 78,
+        (false, _, _) if !relinked.is_empty() => 58,
+        _ => return None,
+    };
+    let place = back
+        .map(|row| if row.address.ip.is_empty() { "with this id".to_owned() } else { row.place() });
+    Some(
+        Hit::of(score)
+            .quotes(forget.into_iter().take(1))
+            .quotes(back.map(|row| row.line))
+            .quotes(relinked.into_iter().take(1))
+            .fact_if("id", id)
+            .fact_if("node", place)
+            .fact_if(
+                "empty",
+                back.map(
+                    |row| if row.slots.is_empty() { " (without slots)" } else { " (with slots)" },
+                ),
+            ),
+    )
+}
+
+fn islands(seen: &Seen) -> Option<Hit> {
+    let tables: Vec<_> = seen
+        .tables
+        .iter()
+        .filter(|t| t.source == Source::Nodes && t.rows.len() > 1)
+        .take(50)
+        .collect();
+    for (at, a) in tables.iter().enumerate() {
+        let apart = tables
+            .iter()
+            .skip(at + 1)
+            .find(|b| !a.rows.iter().any(|row| b.rows.iter().any(|other| other.id == row.id)));
+        if let Some(b) = apart {
+            let lines = a.rows.first().into_iter().chain(b.rows.first()).map(|row| row.line);
+            return Some(Hit::of(60).quotes(lines));
+        }
+    }
+    None
+}

@@ -1,0 +1,272 @@
+//! Figures that the pastes show, whatever the cause.
+
+use super::cause::Side;
+use super::seen::{Seen, Source};
+use super::table::Row;
+use super::template::{Facts, list};
+use crate::model::{Flag, SlotSet};
+
+/// Slots as ranges, a few of them.
+pub(super) fn slots(set: &SlotSet) -> String {
+    let ranges: Vec<String> = set.ranges().iter().map(ToString::to_string).collect();
+    list(&ranges, 4)
+}
+
+/// Places of rows.
+pub(super) fn places<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for row in rows {
+        let place = if row.address.ip.is_empty() { short(&row.id) } else { row.place() };
+        if !found.contains(&place) {
+            found.push(place);
+        }
+    }
+    found
+}
+
+/// The beginning of an id.
+pub(super) fn short(id: &str) -> String {
+    id.chars().take(8).collect()
+}
+
+/// Facts for every text.
+pub(super) fn facts(seen: &Seen) -> Facts {
+    let mut facts = Facts::new();
+    let fields = [
+        ("assigned", "cluster_slots_assigned"),
+        ("slots_ok", "cluster_slots_ok"),
+        ("pfail", "cluster_slots_pfail"),
+        ("slots_fail", "cluster_slots_fail"),
+        ("known", "cluster_known_nodes"),
+        ("size", "cluster_size"),
+        ("sent", "cluster_stats_messages_sent"),
+        ("received", "cluster_stats_messages_received"),
+        ("state", "cluster_state"),
+    ];
+    for (fact, name) in fields {
+        if let Some(value) = seen.field(name) {
+            facts.insert(fact, value.to_owned());
+        }
+    }
+    if let Some((major, minor)) = seen.version() {
+        facts.insert("version", format!("{major}.{minor}"));
+    }
+    if let Some(client) = seen.client() {
+        facts.insert("client", client.to_owned());
+    }
+    let failing = seen.failing();
+    if !failing.is_empty() {
+        facts.insert("failing", list(&places(failing), 6));
+    }
+    if let Some(missing) = seen.unowned() {
+        facts.insert("missing", slots(&missing));
+        facts.insert("missing_count", missing.len().to_string());
+    }
+    if let Some(me) = seen.tables.iter().find_map(|table| table.myself()) {
+        facts.insert("myself", me.place());
+    }
+    ports(seen, &mut facts);
+    facts
+}
+
+/// The client ports of nodes and what follows for the bus.
+fn ports(seen: &Seen, facts: &mut Facts) {
+    let mut pairs: Vec<(u16, u16)> = Vec::new();
+    for row in seen.rows().filter(|row| row.address.port != 0) {
+        let bus = row.address.bus().map_or(0, |bus| bus.port);
+        if !pairs.contains(&(row.address.port, bus)) {
+            pairs.push((row.address.port, bus));
+        }
+    }
+    if pairs.is_empty() {
+        let mut tool = seen.addresses.keys().map(|(_, port)| *port).filter(|port| *port > 1_000);
+        pairs.extend(tool.by_ref().take(12).filter_map(|p| Some((p, p.checked_add(10_000)?))));
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    if pairs.is_empty() {
+        return;
+    }
+    let of = |pick: fn(&(u16, u16)) -> u16| -> Vec<String> {
+        pairs.iter().map(|pair| pick(pair).to_string()).collect()
+    };
+    facts.insert("ports", list(&of(|pair| pair.0), 8));
+    facts.insert("bus_ports", list(&of(|pair| pair.1), 8));
+}
+
+/// Sentences with figures.
+pub(super) fn shown(seen: &Seen) -> Vec<String> {
+    let mut out = Vec::new();
+    counters(seen, &mut out);
+    if let Some(table) = seen.table() {
+        let primaries = table.rows.iter().filter(|row| row.is_primary()).count();
+        let replicas = table.rows.iter().filter(|row| row.is_replica()).count();
+        let owned = table.assigned();
+        out.push(format!(
+            "The table has {primaries} primaries and {replicas} replicas; {} of 16384 slots have \
+             an owner{}.",
+            owned.len(),
+            match owned.complement() {
+                missing if missing.is_empty() || owned.is_empty() => String::new(),
+                missing => format!(" (none: {})", slots(&missing)),
+            }
+        ));
+        let empty: Vec<&Row> =
+            table.rows.iter().filter(|row| row.is_primary() && row.slots.is_empty()).collect();
+        if !empty.is_empty() && !owned.is_empty() {
+            out.push(format!("Primaries without slots: {}.", list(&places(empty), 6)));
+        }
+    }
+    flags(seen, &mut out);
+    if let Some((major, minor)) = seen.version() {
+        out.push(format!("A server version is named: {major}.{minor}."));
+    }
+    out
+}
+
+fn counters(seen: &Seen, out: &mut Vec<String>) {
+    let number = |name: &str| seen.number(name);
+    if let (Some(state), Some(assigned)) =
+        (seen.field("cluster_state"), number("cluster_slots_assigned"))
+    {
+        let part = |name: &str| number(name).unwrap_or(0);
+        out.push(format!(
+            "cluster_state:{state}: {assigned} of 16384 slots assigned, {} ok, {} pfail, {} fail; \
+             {} nodes known, {} primaries with slots.",
+            part("cluster_slots_ok"),
+            part("cluster_slots_pfail"),
+            part("cluster_slots_fail"),
+            part("cluster_known_nodes"),
+            part("cluster_size"),
+        ));
+    }
+    if let (Some(0), Some(sent)) =
+        (number("cluster_stats_messages_received"), number("cluster_stats_messages_sent"))
+        && sent > 0
+    {
+        out.push(format!(
+            "{sent} bus messages were sent and none was received: no link to any peer is \
+             established (cluster_stats_messages_received:0)."
+        ));
+    }
+    let stale = seen.stale_roles();
+    if !stale.is_empty() {
+        let hosts: Vec<String> = stale.iter().map(|role| role.host.clone()).collect();
+        out.push(format!(
+            "Replicas dial {}; no pod in the list has these addresses.",
+            list(&hosts, 6)
+        ));
+    }
+}
+
+fn flags(seen: &Seen, out: &mut Vec<String>) {
+    let kinds = [
+        (Flag::Failed, "flagged fail (a majority agreed)"),
+        (Flag::Suspected, "flagged fail? (only this node's own view)"),
+        (Flag::NoAddress, "noaddr (the address was lost)"),
+        (Flag::Handshake, "handshake (identity not proved yet)"),
+    ];
+    for (flag, text) in kinds {
+        let rows = seen.flagged(flag);
+        if !rows.is_empty() {
+            out.push(format!("Nodes {text}: {}.", list(&places(rows), 6)));
+        }
+    }
+    let open: Vec<String> = seen.rows().flat_map(|row| row.open.clone()).collect();
+    if !open.is_empty() {
+        out.push(format!("Open slots: {}.", list(&open, 4)));
+    }
+}
+
+/// Formats that were found.
+pub(super) fn recognised(seen: &Seen) -> Vec<String> {
+    let mut out = Vec::new();
+    for (source, name) in [
+        (Source::Nodes, "CLUSTER NODES"),
+        (Source::File, "nodes.conf"),
+        (Source::Check, "--cluster listing"),
+    ] {
+        let rows: Vec<usize> = seen
+            .tables
+            .iter()
+            .filter(|table| table.source == source)
+            .map(|table| table.rows.len())
+            .collect();
+        if !rows.is_empty() {
+            let (count, rows) = (rows.len(), rows.iter().sum::<usize>());
+            out.push(format!("{name}: {count} with {rows} rows"));
+        }
+    }
+    let parts = [
+        (seen.blocks.len(), "INFO or CLUSTER INFO"),
+        (seen.roles.len(), "ROLE of replicas"),
+        (seen.pods.len(), "rows of kubectl get pods"),
+        (seen.settings.len(), "settings"),
+        (seen.log_lines, "lines of a server log"),
+    ];
+    for (count, name) in parts {
+        if count > 0 {
+            out.push(format!("{name}: {count}"));
+        }
+    }
+    if let Some(client) = seen.client() {
+        out.push(format!("client: {client}"));
+    }
+    out
+}
+
+/// Whether the cluster itself is to be repaired.
+pub(super) fn health(seen: &Seen, side: Option<Side>) -> String {
+    let said = if seen.says_fail() {
+        "the pasted CLUSTER INFO says cluster_state:fail"
+    } else if seen.says_ok() {
+        "the pasted CLUSTER INFO says cluster_state:ok"
+    } else {
+        ""
+    };
+    let tail = if said.is_empty() { String::new() } else { format!(" ({said})") };
+    match side {
+        Some(Side::Client) => format!(
+            "The fault is on the client side; nothing pasted says that the cluster is broken, and \
+             it is not to be repaired{tail}."
+        ),
+        Some(Side::Application) => format!(
+            "The fault is in the application's commands and keys; the cluster is fine as far as \
+             the paste shows, and it is not to be repaired{tail}."
+        ),
+        Some(Side::Command) => {
+            format!("The fault is in how the command was called, not in stored data{tail}.")
+        }
+        Some(Side::Nobody) => {
+            format!("Nothing is wrong with the cluster in what was pasted{tail}.")
+        }
+        Some(Side::Network) => {
+            format!("The network or the announced addresses are at fault, not the data{tail}.")
+        }
+        Some(Side::Platform) => {
+            format!(
+                "The platform below the nodes is at fault; slots and data need no repair{tail}."
+            )
+        }
+        Some(Side::Cluster) => format!("The fault is on the server side{tail}."),
+        None if said.is_empty() => "Whether the cluster is broken cannot be told.".to_owned(),
+        None => format!("Only this much can be told: {said}."),
+    }
+}
+
+/// What to ask for when nothing fits.
+pub(super) fn ask_for(seen: &Seen) -> Vec<String> {
+    let mut out = Vec::new();
+    if seen.tables.is_empty() {
+        out.push("CLUSTER NODES of every node: who believes what about whom.".to_owned());
+    }
+    if seen.field("cluster_state").is_none() {
+        out.push("CLUSTER INFO of every node.".to_owned());
+    }
+    if seen.log_lines == 0 {
+        out.push("The last 100 lines of the log of the node that misbehaves.".to_owned());
+    }
+    out.push("The whole text of the client's error, with its cause or lastNodeError.".to_owned());
+    out.push("Where the cluster can be reached: slotwright check HOST:PORT.".to_owned());
+    out
+}

@@ -1,0 +1,221 @@
+//! `explain`: the cause behind evidence that a person pasted.
+//!
+//! The pastes become clean lines, the lines become what they hold ([`seen`]), and each row of the
+//! table of causes ([`causes`]) says how well it fits. The best one is the answer, the next are the
+//! alternatives, each with the one check that tells them apart.
+//!
+//! Invariant: the same pastes give the same explanation; no text makes it panic; time is linear in
+//! the length of the text. Deliberately absent: guessing. What nothing fits is called unknown, with
+//! what to ask next.
+
+mod ask;
+mod cause;
+mod causes;
+mod figures;
+mod lines;
+mod seen;
+mod table;
+mod template;
+
+use serde::{Deserialize, Serialize};
+
+use cause::{Cause, Hit};
+use seen::Seen;
+
+pub use cause::Side;
+
+/// A piece of evidence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Paste {
+    /// Where it comes from: a file's name, or `-`.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// The answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Explanation {
+    /// The most likely cause; `None` when nothing in the pastes points at one.
+    pub cause: Option<Explained>,
+    /// What else it could be, likeliest first.
+    pub alternatives: Vec<Alternative>,
+    /// Whether the cluster itself is to be repaired, in one sentence.
+    pub health: String,
+    /// Figures that the pastes show, whatever the cause.
+    pub shown: Vec<String>,
+    /// What to ask for next when nothing fits.
+    pub ask_for: Vec<String>,
+    /// What was recognised.
+    pub recognised: Vec<String>,
+    /// What could not be read, or was passed over.
+    pub unread: Vec<String>,
+}
+
+/// A cause with its text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Explained {
+    /// The stable code.
+    pub code: String,
+    /// One line.
+    pub title: String,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Who has to change something.
+    pub side: Side,
+    /// What happened, in plain words.
+    pub cause: String,
+    /// The lines that show it.
+    pub quotes: Vec<Quote>,
+    /// The one check that settles it.
+    pub check: String,
+    /// Safe steps, in order.
+    pub fix: Vec<String>,
+    /// What must not be done.
+    pub never: Vec<String>,
+}
+
+/// How sure.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// It fits, and so do others; the check decides.
+    Possible,
+    /// It fits better than the others.
+    Likely,
+    /// The paste shows it.
+    Shown,
+}
+
+/// A line of a paste.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Quote {
+    /// The name of the paste.
+    pub paste: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The text, without control characters.
+    pub text: String,
+}
+
+/// Another cause that may be meant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Alternative {
+    /// The stable code.
+    pub code: String,
+    /// One line.
+    pub title: String,
+    /// The one check that separates it from the first.
+    pub check: String,
+}
+
+/// Characters quoted of one line.
+const QUOTE_CHARS: usize = 240;
+
+/// Quotes for one cause.
+const QUOTES_MAX: usize = 6;
+
+/// Alternatives named.
+const ALTERNATIVES_MAX: usize = 3;
+
+/// Below this, a fit is no alternative worth naming.
+const SCORE_MIN: u8 = 30;
+
+/// Explains.
+pub fn explain(pastes: &[Paste]) -> Explanation {
+    let (lines, mut unread) = lines::clean(pastes);
+    let seen = Seen::gather(lines);
+    let mut hits: Vec<(&Cause, Hit)> = causes::all()
+        .filter_map(|cause| Some((cause, (cause.when)(&seen)?)))
+        .filter(|(_, hit)| hit.score >= SCORE_MIN)
+        .collect();
+    hits.sort_by_key(|(_, hit)| std::cmp::Reverse(hit.score));
+    let common = figures::facts(&seen);
+    for (_, hit) in &mut hits {
+        for (name, value) in &common {
+            hit.facts.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    let recognised = figures::recognised(&seen);
+    if recognised.is_empty() && hits.is_empty() && !seen.lines.is_empty() {
+        unread.push("No format that is known was found in the text.".to_owned());
+    }
+    Explanation {
+        health: figures::health(&seen, hits.first().map(|(cause, _)| cause.side)),
+        alternatives: alternatives(&hits, &common),
+        ask_for: if hits.is_empty() { figures::ask_for(&seen) } else { Vec::new() },
+        shown: figures::shown(&seen),
+        cause: hits.first().map(|(cause, hit)| explained(cause, hit, &seen, pastes)),
+        recognised,
+        unread,
+    }
+}
+
+fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explained {
+    let fill = |text: &str| template::fill(text, &hit.facts);
+    let mut story = fill(cause.cause);
+    for note in &hit.notes {
+        story.push(' ');
+        story.push_str(note);
+    }
+    Explained {
+        code: cause.code.to_owned(),
+        title: fill(cause.title),
+        confidence: confidence(hit.score),
+        side: cause.side,
+        cause: story,
+        quotes: hit
+            .quotes
+            .iter()
+            .take(QUOTES_MAX)
+            .filter_map(|at| quote(*at, seen, pastes))
+            .collect(),
+        check: fill(cause.check),
+        fix: cause.fix.iter().map(|step| fill(step)).collect(),
+        never: cause.never.iter().map(|what| fill(what)).collect(),
+    }
+}
+
+const fn confidence(score: u8) -> Confidence {
+    match score {
+        85.. => Confidence::Shown,
+        65..85 => Confidence::Likely,
+        _ => Confidence::Possible,
+    }
+}
+
+fn quote(at: usize, seen: &Seen, pastes: &[Paste]) -> Option<Quote> {
+    let line = seen.lines.get(at)?;
+    let text = line.text.trim().chars().take(QUOTE_CHARS).collect();
+    Some(Quote { paste: pastes.get(line.paste)?.name.clone(), line: line.number, text })
+}
+
+/// The next best fits, then what looks like the first one.
+fn alternatives(hits: &[(&Cause, Hit)], common: &template::Facts) -> Vec<Alternative> {
+    let Some((first, first_hit)) = hits.first() else { return Vec::new() };
+    let near = hits.iter().skip(1).filter(|(_, hit)| first_hit.score - hit.score <= 45);
+    let mut found: Vec<Alternative> = Vec::new();
+    for (cause, hit) in near.take(2) {
+        found.push(alternative(cause, &hit.facts));
+    }
+    for code in first.like {
+        let Some(cause) = causes::all().find(|cause| cause.code == *code) else { continue };
+        if found.len() < ALTERNATIVES_MAX && !found.iter().any(|one| one.code == cause.code) {
+            found.push(alternative(cause, common));
+        }
+    }
+    found
+}
+
+fn alternative(cause: &Cause, facts: &template::Facts) -> Alternative {
+    Alternative {
+        code: cause.code.to_owned(),
+        title: template::fill(cause.title, facts),
+        check: template::fill(cause.check, facts),
+    }
+}

@@ -1,0 +1,436 @@
+//! What the pastes hold, in the words of the cluster: tables, fields, roles, settings, pods.
+//!
+//! Everything is gathered in one pass per format over the cleaned lines; a line may serve several.
+//! Nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::lines::Line;
+use super::table::{self, Row};
+use crate::model::SlotSet;
+use crate::observation::Fields;
+use crate::wire::{logs, nodes_conf};
+
+/// Where a table comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// `CLUSTER NODES`.
+    Nodes,
+    /// `nodes.conf`: it has a line of `vars`.
+    File,
+    /// The listing of `--cluster check`, `create` or `redis-trib`.
+    Check,
+}
+
+/// Rows that belong together.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Table {
+    /// The format.
+    pub source: Source,
+    /// The rows, in their order.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// The row of the node that answered.
+    pub fn myself(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| row.is_myself())
+    }
+
+    /// All slots that somebody owns.
+    pub fn assigned(&self) -> SlotSet {
+        self.rows.iter().fold(SlotSet::new(), |all, row| all.union(&row.slots))
+    }
+}
+
+/// Lines of `name:value` that belong together.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Block {
+    /// The number of the line of each field.
+    pub lines: BTreeMap<String, usize>,
+    /// The fields.
+    pub fields: Fields,
+}
+
+/// `ROLE` of a replica.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct ReplicaRole {
+    /// The line of the address of its primary.
+    pub line: usize,
+    /// The address of its primary.
+    pub host: String,
+    /// `connect`, `connecting`, `sync`, `connected`, `handshake`, `none`.
+    pub state: String,
+}
+
+/// A row of `kubectl get pods`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Pod {
+    /// The line.
+    pub line: usize,
+    /// The name.
+    pub name: String,
+    /// `0/1`.
+    pub ready: String,
+    /// `Running`, `CrashLoopBackOff`.
+    pub status: String,
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// Its address, with `-o wide`.
+    pub ip: Option<String>,
+    /// The machine it runs on, with `-o wide`.
+    pub machine: Option<String>,
+}
+
+/// A setting of a configuration file, a command line or `CONFIG GET`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Setting {
+    /// The line.
+    pub line: usize,
+    /// The name in small letters.
+    pub name: String,
+    /// The value, without quotes.
+    pub value: String,
+}
+
+/// All evidence.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The cleaned lines.
+    pub lines: Vec<Line>,
+    /// Tables, in order.
+    pub tables: Vec<Table>,
+    /// Blocks of fields, in order.
+    pub blocks: Vec<Block>,
+    /// Roles of replicas.
+    pub roles: Vec<ReplicaRole>,
+    /// Pods.
+    pub pods: Vec<Pod>,
+    /// Addresses that the platform says pods have now.
+    pub pod_ips: BTreeSet<String>,
+    /// Settings.
+    pub settings: Vec<Setting>,
+    /// How many lines of server logs there are.
+    pub log_lines: usize,
+    /// `host:port` of all lines, with the first line of each.
+    pub addresses: BTreeMap<(String, u16), usize>,
+    /// `currentEpoch` of `nodes.conf`.
+    pub file_epoch: Option<u64>,
+}
+
+impl Seen {
+    /// Gathers.
+    pub fn gather(lines: Vec<Line>) -> Self {
+        let mut seen = Self { lines, ..Self::default() };
+        seen.read_tables();
+        seen.read_blocks();
+        seen.read_roles();
+        seen.read_pods();
+        seen.read_settings();
+        seen.read_rest();
+        seen
+    }
+
+    fn read_tables(&mut self) {
+        let mut tables: Vec<Table> = Vec::new();
+        let mut ids: BTreeSet<String> = BTreeSet::new();
+        let mut last: Option<(usize, Source)> = None;
+        for (at, line) in self.lines.iter().enumerate() {
+            let node = table::node_line(&line.text, at).map(|row| (row, Source::Nodes));
+            let found =
+                node.or_else(|| table::check_line(&line.text, at).map(|row| (row, Source::Check)));
+            if let Some((row, source)) = found {
+                let near = last.is_some_and(|(before, kind)| kind == source && at - before <= 3);
+                let same_paste = last
+                    .and_then(|(before, _)| self.lines.get(before))
+                    .is_some_and(|before| before.paste == line.paste);
+                let again = source == Source::Nodes && ids.contains(&row.id);
+                if !near || !same_paste || again {
+                    ids.clear();
+                    tables.push(Table { source, rows: Vec::new() });
+                }
+                ids.insert(row.id.clone());
+                if let Some(table) = tables.last_mut() {
+                    table.rows.push(row);
+                }
+                last = Some((at, source));
+            } else if let Some(rows) = tables.last_mut() {
+                let detail = rows.source == Source::Check
+                    && rows
+                        .rows
+                        .last_mut()
+                        .is_some_and(|row| table::check_detail(row, &line.lower));
+                if detail {
+                    last = Some((at, Source::Check));
+                } else if line.lower.starts_with("vars ") && rows.source == Source::Nodes {
+                    rows.source = Source::File;
+                    self.file_epoch = nodes_conf::variable(&line.text, "currentEpoch");
+                }
+            }
+        }
+        self.tables = tables;
+    }
+
+    fn read_blocks(&mut self) {
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut last: Option<usize> = None;
+        for (at, line) in self.lines.iter().enumerate() {
+            let Some((name, value)) = field(&line.text) else { continue };
+            let fresh = match (blocks.last(), last) {
+                (Some(block), Some(before)) => {
+                    at - before > 12
+                        || block.lines.contains_key(name)
+                        || self.lines.get(before).is_none_or(|before| before.paste != line.paste)
+                }
+                _ => true,
+            };
+            if fresh {
+                blocks.push(Block { lines: BTreeMap::new(), fields: Fields::default() });
+            }
+            if let Some(block) = blocks.last_mut() {
+                block.fields.set(name, value);
+                block.lines.insert(name.to_owned(), at);
+            }
+            last = Some(at);
+        }
+        self.blocks = blocks;
+    }
+
+    fn read_roles(&mut self) {
+        let values: Vec<String> = self.lines.iter().map(|line| reply_value(&line.text)).collect();
+        for (at, window) in values.windows(5).enumerate() {
+            let [role, host, port, state, offset] = window else { continue };
+            let state_known = ["connect", "connecting", "sync", "connected", "handshake", "none"];
+            if matches!(role.as_str(), "slave" | "replica")
+                && port.parse::<u16>().is_ok()
+                && state_known.contains(&state.as_str())
+                && offset.parse::<i64>().is_ok()
+            {
+                let (host, state) = (host.clone(), state.clone());
+                self.roles.push(ReplicaRole { line: at + 1, host, state });
+            }
+        }
+    }
+
+    fn read_pods(&mut self) {
+        let mut asked_for_ips: Option<usize> = None;
+        let (mut pods, mut ips) = (Vec::new(), BTreeSet::new());
+        for (at, line) in self.lines.iter().enumerate() {
+            if let Some(pod) = pod(&line.text, at) {
+                ips.extend(pod.ip.clone());
+                pods.push(pod);
+                continue;
+            }
+            if line.lower.contains("podip") && line.lower.contains("kubectl") {
+                asked_for_ips = Some(line.paste);
+            } else if asked_for_ips == Some(line.paste) {
+                ips.extend(addresses(&line.text).map(|(host, _)| host));
+                ips.extend(line.text.split_whitespace().filter(|w| is_ipv4(w)).map(str::to_owned));
+            }
+        }
+        self.pods = pods;
+        self.pod_ips = ips;
+    }
+
+    fn read_settings(&mut self) {
+        let mut found = Vec::new();
+        let mut name_before: Option<String> = None;
+        for (at, line) in self.lines.iter().enumerate() {
+            for (name, value) in settings_of(&line.text) {
+                found.push(Setting { line: at, name, value });
+            }
+            let value = reply_value(&line.text);
+            if let Some(name) = name_before.take() {
+                found.push(Setting { line: at, name, value: value.clone() });
+            }
+            let reply = line.text.trim_start().starts_with("1) \"");
+            name_before = (reply && SETTINGS.contains(&value.as_str())).then_some(value);
+        }
+        self.settings = found;
+    }
+
+    fn read_rest(&mut self) {
+        for (at, line) in self.lines.iter().enumerate() {
+            if logs::parse(&line.text).is_some() {
+                self.log_lines += 1;
+            }
+            for address in addresses(&line.text) {
+                self.addresses.entry(address).or_insert(at);
+            }
+        }
+    }
+}
+
+/// The words of settings that matter here.
+const SETTINGS: [&str; 44] = [
+    "port",
+    "tls-port",
+    "bind",
+    "bind-source-addr",
+    "protected-mode",
+    "dir",
+    "save",
+    "appendonly",
+    "requirepass",
+    "masterauth",
+    "masteruser",
+    "maxmemory",
+    "maxmemory-policy",
+    "maxclients",
+    "timeout",
+    "databases",
+    "cluster-enabled",
+    "cluster-config-file",
+    "cluster-node-timeout",
+    "cluster-port",
+    "cluster-announce-ip",
+    "cluster-announce-port",
+    "cluster-announce-bus-port",
+    "cluster-announce-tls-port",
+    "cluster-announce-hostname",
+    "cluster-preferred-endpoint-type",
+    "cluster-require-full-coverage",
+    "cluster-replica-no-failover",
+    "cluster-slave-no-failover",
+    "cluster-replica-validity-factor",
+    "cluster-slave-validity-factor",
+    "cluster-migration-barrier",
+    "cluster-allow-replica-migration",
+    "tls-cluster",
+    "tls-replication",
+    "tls-auth-clients",
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-ca-cert-file",
+    "client-output-buffer-limit",
+    "repl-timeout",
+    "repl-backlog-size",
+    "min-replicas-to-write",
+    "cluster-allow-reads-when-down",
+];
+
+/// Settings of a line: `name value`, `--name value`, `name=value` or `name: "value"`.
+fn settings_of(text: &str) -> Vec<(String, String)> {
+    let words: Vec<&str> = text
+        .split([' ', '=', ',', '[', ']'])
+        .map(|word| word.trim_matches(|c: char| "\"'`;-".contains(c)).trim_end_matches(':'))
+        .filter(|word| !word.is_empty())
+        .take(200)
+        .collect();
+    let first_word_counts = !text.trim_start().starts_with('#');
+    let mut found = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let name = word.to_lowercase();
+        let dashed = text.contains(&format!("--{word}"));
+        let long = name.contains('-');
+        let here = dashed || long || (at == 0 && words.len() <= 4);
+        if first_word_counts && here && SETTINGS.contains(&name.as_str()) {
+            let value = words.get(at + 1..).unwrap_or(&[]);
+            let value =
+                if dashed { value.first().map_or("", |v| v).to_owned() } else { value.join(" ") };
+            found.push((name, value));
+        }
+    }
+    found
+}
+
+/// Reads `name:value` of `INFO`. YAML and prose have a blank behind the colon.
+fn field(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.trim().trim_start_matches(['"', '\'']).split_once(':')?;
+    let known = name.contains('_') || matches!(name, "role" | "loading" | "maxmemory" | "db0");
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let tight = !value.starts_with(' ') || value.trim().parse::<u64>().is_ok();
+    (known && plain && tight && name.len() >= 3 && name.len() < 60).then(|| (name, value.trim()))
+}
+
+/// The value of a line of a reply as redis-cli prints it: without `1) `, `(integer)` and quotes.
+pub(super) fn reply_value(text: &str) -> String {
+    let mut rest = text.trim();
+    while let Some((number, tail)) = rest.split_once(") ") {
+        if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit()) {
+            break;
+        }
+        rest = tail.trim_start();
+    }
+    rest.trim_start_matches("(integer) ").trim_matches('"').to_owned()
+}
+
+/// Reads a row of `kubectl get pods`.
+fn pod(text: &str, line: usize) -> Option<Pod> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let ready_at = words.iter().take(3).position(|word| is_ready(word)).filter(|at| *at >= 1)?;
+    let status = words.get(ready_at + 1)?;
+    let restarts = words.get(ready_at + 2)?.parse().ok()?;
+    let ip_at = words.iter().position(|word| is_ipv4(word));
+    Some(Pod {
+        line,
+        name: words.get(ready_at - 1)?.to_string(),
+        ready: words.get(ready_at)?.to_string(),
+        status: status.to_string(),
+        restarts,
+        ip: ip_at.and_then(|at| words.get(at)).map(ToString::to_string),
+        machine: ip_at.and_then(|at| words.get(at + 1)).map(ToString::to_string),
+    })
+}
+
+/// `1/2`.
+fn is_ready(word: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    word.split_once('/').is_some_and(|(now, all)| digits(now) && digits(all))
+}
+
+/// Four numbers and three dots; a number may be too big, as in a mangled table.
+pub(super) fn is_ipv4(word: &str) -> bool {
+    let mut parts = 0;
+    for part in word.split('.') {
+        if part.is_empty() || part.len() > 4 || !part.chars().all(|c| c.is_ascii_digit()) {
+            return false;
+        }
+        parts += 1;
+    }
+    parts == 4
+}
+
+/// All `host:port` of a line whose host is an IPv4 address or a name with a dot.
+pub(super) fn addresses(text: &str) -> impl Iterator<Item = (String, u16)> + '_ {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || ".:-_@".contains(c)))
+        .take(4_000)
+        .filter_map(|word| {
+            let (host, port) = word.split('@').next()?.rsplit_once(':')?;
+            let host = host.rsplit(':').next()?;
+            let named = is_ipv4(host) || host == "localhost";
+            let port = port.trim_end_matches(['.', ':']).parse().ok()?;
+            named.then(|| (host.to_owned(), port))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_in_three_ways() {
+        assert_eq!(
+            settings_of("redis-server --port 7000 --cluster-announce-ip 10.0.0.1"),
+            [("port".into(), "7000".into()), ("cluster-announce-ip".into(), "10.0.0.1".into())]
+        );
+        assert_eq!(settings_of("tls-auth-clients no"), [("tls-auth-clients".into(), "no".into())]);
+        assert_eq!(settings_of("# tls-cluster yes"), []);
+        assert_eq!(settings_of("the port of my server is closed by a firewall"), []);
+    }
+
+    #[test]
+    fn a_pod_with_its_address() {
+        let text = "redis-0   1/1   Running   3 (5m ago)   2d   10.1.2.3   node-a   <none>";
+        let pod = pod(text, 0).expect("a pod");
+        assert_eq!((pod.restarts, pod.ip.as_deref()), (3, Some("10.1.2.3")));
+        assert_eq!(pod.machine.as_deref(), Some("node-a"));
+    }
+
+    #[test]
+    fn values_of_replies() {
+        assert_eq!(reply_value(" 3) (integer) 6379"), "6379");
+        assert_eq!(reply_value("1) 1) \"slave\""), "slave");
+        assert_eq!(reply_value("master"), "master");
+    }
+}

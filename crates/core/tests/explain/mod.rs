@@ -1,0 +1,163 @@
+//! `explain` over recorded evidence: the cause that is named, and that no advice does harm.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use slotwright_core::explain::{Explanation, Paste, explain};
+
+fn testdata(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
+    paths.sort();
+    paths
+}
+
+fn paste(path: &Path, text: String) -> Paste {
+    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+    Paste { name, text }
+}
+
+/// The evidence of each incident, by the name of its folder.
+fn incidents() -> Vec<(String, Explanation)> {
+    let folders = files(&testdata("incidents"));
+    let read = |folder: &PathBuf| {
+        let pastes: Vec<Paste> = files(folder)
+            .iter()
+            .map(|path| paste(path, fs::read_to_string(path).expect("text")))
+            .collect();
+        (folder.file_name().expect("a name").to_string_lossy().into_owned(), explain(&pastes))
+    };
+    folders.iter().map(read).collect()
+}
+
+/// The first line of each paste names the expected code: `#expect CODE`.
+fn fixtures() -> Vec<(String, String, Explanation)> {
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).expect("text");
+        let (first, rest) = text.split_once('\n').expect("two lines");
+        let code = first.strip_prefix("#expect ").expect("an expected code").trim().to_owned();
+        let name = path.display().to_string();
+        (name, code, explain(&[paste(path, rest.to_owned())]))
+    };
+    files(&testdata("pastes")).iter().map(read).collect()
+}
+
+fn code(explanation: &Explanation) -> &str {
+    explanation.cause.as_ref().map_or("-", |cause| cause.code.as_str())
+}
+
+#[test]
+fn the_cause_of_each_incident_is_named() {
+    let expected = [
+        ("002", "ALL_ADDRESSES_STALE"),
+        ("006", "NODES_CONF_MANGLED_BY_TEXT_REPLACE"),
+        ("012", "NODE_IDENTITY_LOST"),
+        ("018", "NODE_IP_QUESTION_MARK_BUG"),
+        ("021", "NO_QUORUM_EMPTY_MASTERS_DONT_VOTE"),
+        ("025", "UNASSIGNED_SLOTS_SHARD_FORGOTTEN"),
+        ("029", "LEFTOVER_CLUSTER_STATE_ON_NODE"),
+        ("036", "BUS_PORT_BLOCKED"),
+        ("042", "CLI_WITHOUT_PASSWORD"),
+        ("044", "TLS_BUS_CERT_VERIFY_FAILED"),
+        ("053", "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"),
+        ("058", "CLIENT_TOO_OLD_FOR_REDIS7_SLOTS"),
+        ("059", "CROSSSLOT_NO_HASH_TAG"),
+        ("064", "FORGOTTEN_NODE_REINTRODUCES_ITSELF"),
+    ];
+    let seen = incidents();
+    let wrong: Vec<String> = seen
+        .iter()
+        .filter(|(name, explanation)| {
+            !expected.iter().any(|(id, want)| name.starts_with(id) && *want == code(explanation))
+        })
+        .map(|(name, explanation)| format!("{name}: {}", code(explanation)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(seen.len(), expected.len());
+}
+
+#[test]
+fn each_paste_gives_its_cause() {
+    let wrong: Vec<String> = fixtures()
+        .iter()
+        .filter(|(_, want, explanation)| want != code(explanation))
+        .map(|(name, want, explanation)| format!("{name}: {want}, not {}", code(explanation)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Words that no step of a fix may hold: each loses data, identity or protection.
+const HARMFUL: [&str; 16] = [
+    "flushall",
+    "flushdb",
+    "reset hard",
+    "--cluster fix",
+    "--cluster create",
+    "delete the pvc",
+    "delete the volume",
+    "wipe",
+    "rm -",
+    "protected-mode no",
+    "requirepass \"\"",
+    "tls-cluster no",
+    "rejectunauthorized",
+    "delslots",
+    "nogroup",
+    "delete nodes.conf",
+];
+
+#[test]
+fn no_step_of_any_fix_is_harmful() {
+    let all = incidents().into_iter().chain(fixtures().into_iter().map(|(n, _, e)| (n, e)));
+    for (name, explanation) in all {
+        let Some(cause) = explanation.cause else { continue };
+        for step in cause.fix.iter().chain([&cause.check]) {
+            let lower = step.to_lowercase();
+            let harm = HARMFUL.iter().find(|word| lower.contains(**word));
+            assert_eq!(harm, None, "{name} ({}): {step}", cause.code);
+        }
+        assert!(!cause.fix.is_empty() && !cause.never.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
+    for (name, explanation) in incidents() {
+        let cause = explanation.cause.as_ref().expect("a cause");
+        let text = format!("{explanation:?}");
+        assert!(!text.contains("<<") && !text.contains("[["), "{name}: {text}");
+        assert!(!cause.quotes.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_time_grows_with_the_text_and_not_faster() {
+    let text = "1:M 1 Jan 2024 00:00:00.000 # Cluster state changed: fail\n".repeat(200_000);
+    let explanation = explain(&[Paste { name: "log".to_owned(), text }]);
+    assert_eq!(explanation.unread.len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[a-f0-9:@.,\\-\\[\\]>< \n\"'A-Z_]{0,400}", more in "\\PC{0,100}") {
+        explain(&[
+            Paste { name: "a".to_owned(), text },
+            Paste { name: "b".to_owned(), text: more },
+        ]);
+    }
+
+    #[test]
+    fn a_cut_incident_does_not_make_it_panic(which in 0_usize..14, at in 0_usize..2_000) {
+        let folders = files(&testdata("incidents"));
+        let Some(folder) = folders.get(which) else { return Ok(()) };
+        for path in files(folder) {
+            let text: String = fs::read_to_string(&path).expect("text").chars().take(at).collect();
+            explain(&[paste(&path, text)]);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The integration tests of the judgement, in one binary.
+
+mod explain;
