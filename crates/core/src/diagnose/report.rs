@@ -142,10 +142,11 @@ pub(super) fn assemble(
         one.evidence.sort();
         one.evidence.dedup();
     }
+    let depths = depths(&found, entries);
     found.sort_by(|a, b| {
         b.severity
             .cmp(&a.severity)
-            .then_with(|| depth(&a.code, entries).cmp(&depth(&b.code, entries)))
+            .then_with(|| depths.get(&a.code).cmp(&depths.get(&b.code)))
             .then_with(|| {
                 matches!(a.certainty, Certainty::Suspected(_))
                     .cmp(&matches!(b.certainty, Certainty::Suspected(_)))
@@ -202,9 +203,31 @@ fn ancestors(code: &str, entries: &BTreeMap<String, &Entry>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// The longest chain of causes above a code: causes are listed before what they explain.
-fn depth(code: &str, entries: &BTreeMap<String, &Entry>) -> usize {
-    ancestors(code, entries).iter().map(|cause| 1 + depth(cause, entries)).max().unwrap_or(0)
+/// For each code that was found, the longest chain of causes above it: causes are listed before
+/// what they explain.
+fn depths(found: &[Found], entries: &BTreeMap<String, &Entry>) -> BTreeMap<String, usize> {
+    let mut known = BTreeMap::new();
+    for one in found {
+        depth(&one.code, entries, &mut known);
+    }
+    known
+}
+
+/// Each code is worked out once: the chains of a hundred findings are too many to walk each.
+fn depth(
+    code: &str,
+    entries: &BTreeMap<String, &Entry>,
+    known: &mut BTreeMap<String, usize>,
+) -> usize {
+    if let Some(depth) = known.get(code) {
+        return *depth;
+    }
+    // What a cycle would read; a test of the table forbids cycles.
+    known.insert(code.to_owned(), 0);
+    let causes = ancestors(code, entries);
+    let depth = causes.iter().map(|cause| 1 + depth(cause, entries, known)).max().unwrap_or(0);
+    known.insert(code.to_owned(), depth);
+    depth
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ finding! {
     /// `ACL LIST` on the named nodes side by side, then `ACL SETUSER`. Never copy an `aclfile` over
     /// another before it is clear which one is meant.
     pub struct AclDiverged { users: Vec<String>, apart: Vec<NodeId>, model: Option<NodeId> }
-    group: Security, severity: Warning, after: [PasswordDrift, AuthMismatch], since: "0.1",
+    group: Security, severity: Warning, after: [PasswordDrift, AuthMismatch, MixedVersions],
+    since: "0.1",
 }
 
 impl Finding for AclDiverged {

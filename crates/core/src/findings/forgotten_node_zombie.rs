@@ -118,7 +118,7 @@ impl Finding for ForgottenNodeZombie {
             .send(1, "CLUSTER FORGET {id2}")
             .wait(Until::Knows { on: 0, about: 2, known: false })
             .wait(Until::Knows { on: 1, about: 2, known: false })
-            .send(0, "CLUSTER ADDSLOTSRANGE 10923 16383")
+            .send(0, "CLUSTER ADDSLOTSRANGE 10922 16383")
             .wait(Until::State(0, "ok"))
             .wait(Until::State(1, "ok"))
             .wait(Until::State(2, "ok"))

@@ -91,7 +91,9 @@ impl Finding for LeftoverState {
     fn scenario() -> Scenario {
         let stranger = || Act::Stranger {
             at: At::Fresh,
-            options: vec!["--cluster-enabled".to_owned(), "yes".to_owned()],
+            options: ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"]
+                .map(str::to_owned)
+                .to_vec(),
             server: None,
         };
         Scenario::of(3, 0)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
 use crate::model::{NodeId, Version};
 use crate::observation::{Picture, Role};
-use crate::scenario::{Act, At, Reply, Scenario, Server, Until};
+use crate::scenario::{Act, At, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -115,20 +115,24 @@ impl Finding for MixedVersions {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 0)
-            .keys(300)
             .act(Act::Stranger {
                 at: At::Fresh,
                 options: vec!["--cluster-enabled".to_owned(), "yes".to_owned()],
-                server: Some(Server::Redis82),
+                server: Some(Server::Redis70),
             })
             .send(0, "CLUSTER MEET {ip3} {port3} {cport3}")
             .wait(Until::Knows { on: 3, about: 0, known: true })
+            .wait(Until::Knows { on: 0, about: 3, known: true })
             .wait(Until::Knows { on: 1, about: 3, known: true })
             .wait(Until::Knows { on: 2, about: 3, known: true })
-            .act(Act::Send(3, "CLUSTER REPLICATE {id0}".to_owned(), Reply::Fine))
-            .wait(Until::Field(3, "master_link_status", "up"))
+            .send(3, "CLUSTER SETSLOT 0 NODE {id3}")
+            .send(3, "CLUSTER BUMPEPOCH")
+            .send(0, "CLUSTER SETSLOT 0 NODE {id3}")
+            .wait(Until::Field(0, "cluster_size", "4"))
+            .wait(Until::Field(1, "cluster_size", "4"))
+            .wait(Until::Field(2, "cluster_size", "4"))
             .wait(Until::Settled)
-            .not_on(Server::Redis82, "the newcomer would run the same version")
+            .not_on(Server::Redis70, "the newcomer would run the same version")
     }
 }
 
