@@ -35,7 +35,7 @@ finding! {
     /// The printed FORGET on each member, then look again after 90 s.
     pub struct ForgetNodeReturns { node: NodeId, listed_by: Vec<NodeId>, alive: bool }
     group: Operations, severity: Warning, after: [
-        MembershipAsymmetric, ClusterSplitIslands, GhostNodeEntries, NodeIdentityLost,
+        ClusterSplitIslands, GhostNodeEntries, NodeIdentityLost,
     ],
     settles: true, since: "0.1",
 }
