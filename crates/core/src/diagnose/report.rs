@@ -155,8 +155,10 @@ pub(super) fn assemble(
             .then_with(|| a.subject.cmp(&b.subject))
             .then_with(|| a.message.cmp(&b.message))
     });
-    let causes: Vec<Option<usize>> =
-        (0..found.len()).map(|effect| cause_of(effect, &found, entries)).collect();
+    let mut causes: Vec<Option<usize>> = vec![None; found.len()];
+    for effect in 0..found.len() {
+        causes[effect] = cause_of(effect, &found, &causes, entries);
+    }
     let mut roots: Vec<RootCause> = Vec::new();
     let mut place: BTreeMap<usize, usize> = BTreeMap::new();
     for (number, one) in found.iter().enumerate() {
@@ -167,7 +169,7 @@ pub(super) fn assemble(
     }
     for (number, one) in found.into_iter().enumerate() {
         let mut root = number;
-        // `after` has no cycles (a test of the table), so this ends.
+        // `cause_of` closes no circle, so this ends.
         while let Some(cause) = causes[root] {
             root = cause;
         }
@@ -185,13 +187,24 @@ pub(super) fn assemble(
     Report { at_ms: picture.observation().at_ms, roots, known, answered: known - silent }
 }
 
-fn cause_of(effect: usize, found: &[Found], entries: &BTreeMap<String, &Entry>) -> Option<usize> {
+/// The first finding that explains this one. One that is itself explained by it, directly or
+/// through others, does not: of a circle one finding stays the root.
+fn cause_of(
+    effect: usize,
+    found: &[Found],
+    known: &[Option<usize>],
+    entries: &BTreeMap<String, &Entry>,
+) -> Option<usize> {
     let causes = ancestors(&found[effect].code, entries);
+    let leads_back = |cause: usize| {
+        std::iter::successors(Some(cause), |next| known[*next]).any(|one| one == effect)
+    };
     (0..found.len()).find(|cause| {
         *cause != effect
             && causes.contains(&found[*cause].code)
             && found[*cause].severity > Severity::Info
             && found[*cause].subject.touches(&found[effect].subject)
+            && !leads_back(*cause)
     })
 }
 
@@ -222,7 +235,7 @@ fn depth(
     if let Some(depth) = known.get(code) {
         return *depth;
     }
-    // What a cycle would read; a test of the table forbids cycles.
+    // What a circle of causes reads.
     known.insert(code.to_owned(), 0);
     let causes = ancestors(code, entries);
     let depth = causes.iter().map(|cause| 1 + depth(cause, entries, known)).max().unwrap_or(0);
