@@ -29,7 +29,7 @@ finding! {
     /// `CONFIG SET masterauth` on all nodes, then `CONFIG REWRITE`, and the same in the template
     /// that the nodes are made from.
     pub struct ReplicaAuthFailed { replica: NodeId, primary: NodeId, unset: bool }
-    group: Replication, severity: Error, after: [AddressReusedByForeignNode, NodeDown, ShardDown],
+    group: Replication, severity: Error, after: [AddressReusedByForeignNode],
     settles: true, since: "0.1",
 }
 
