@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use slotwright_core::explain::Paste;
 
 use super::codes;
 use super::failure::Failure;
@@ -38,5 +39,29 @@ pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
         render::result(&render::doc::draw(look, codes::find(word)?))?;
         return Ok(0);
     }
-    Err(Failure::user("evidence cannot be read yet"))
+    let answer = slotwright_core::explain::explain(&pastes(&args.what)?);
+    render::result(&render::explanation::draw(look, &answer))?;
+    Ok(0)
+}
+
+/// The files, and those of the folders, by name.
+fn pastes(what: &[PathBuf]) -> Result<Vec<Paste>, Failure> {
+    let mut files = Vec::new();
+    for path in what {
+        if path.is_dir() {
+            let mut inside = Vec::new();
+            for entry in std::fs::read_dir(path)? {
+                inside.push(entry?.path());
+            }
+            inside.retain(|file| file.is_file());
+            inside.sort();
+            files.extend(inside);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    files
+        .iter()
+        .map(|file| Ok(Paste { name: file.display().to_string(), text: super::input(file)? }))
+        .collect()
 }

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod doc;
 pub mod document;
+pub mod explanation;
 pub mod lab;
 mod matrix;
 pub mod page;
