@@ -33,7 +33,7 @@ finding! {
         SlotsUnassigned, ClusterSplitIslands, AllAddressesStale, ForgottenNodeZombie, TooFewVoters,
         ClusterDisabledOnNode, LeftoverState, SourceAddressMismatch, MembershipAsymmetric,
         HandshakeNeverCompletes, AddressReusedByForeignNode, LoopbackAddress, BusPortWrong,
-        ReplicaSyncedFromForeign, PrimaryNoaddrMasked, BusPortBlocked, ClustersMerged,
+        ReplicaSyncedFromForeign, PrimaryNoaddrMasked, BusPortBlocked, SinglePrimaryOwnsAll,
     ],
     settles: true, since: "0.1",
 }

@@ -32,7 +32,7 @@ finding! {
     group: Slots, severity: Warning, after: [
         ClusterSplitIslands, NodeIdentityLost, ResetMistake, OrphanDataNode, SlotsUnassigned,
         QuorumLost, ForgotSlotOwner, ForgottenNodeZombie, LeftoverState, MinorityPartition,
-        ClustersMerged,
+        SinglePrimaryOwnsAll,
     ],
     settles: true, since: "0.1",
 }
