@@ -36,7 +36,7 @@ finding! {
     pub struct ClientNullOrUnknownEndpoint { kind: Kind, tellers: Vec<NodeId>, about: Vec<NodeId> }
     group: Clients, severity: Error, after: [
         SelfAddressUnknown, PrimaryNoaddrMasked, AddressPermutedNoaddr, TlsPortConfusion,
-        NodeIdentityLost, ShardDown,
+        NodeIdentityLost, ShardDown, AddressReusedByForeignNode,
     ],
     settles: true, since: "0.1",
 }
