@@ -196,7 +196,7 @@ pub(super) static CAUSES: &[Cause] = &[
             concerned.",
         check: "redis-cli --version: 5.0 or later has --cluster.",
         fix: &[
-            "Use redis-cli --cluster create|check|reshard|add-node with the same arguments; a newer \
+            "Use redis-cli --cluster in its place (check, reshard, add-node, create) with the same arguments; a newer \
             redis-cli works with older servers.",
         ],
         never: &["Do not change the servers for it."],

@@ -9,8 +9,11 @@ mod application;
 mod clients;
 mod create;
 mod failover;
+mod healthy;
 mod identity;
+mod kubernetes;
 mod network;
+mod process;
 mod security;
 mod slots;
 
@@ -27,7 +30,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         network::CAUSES,
         security::CAUSES,
         application::CAUSES,
+        kubernetes::CAUSES,
+        process::CAUSES,
         clients::CAUSES,
+        healthy::CAUSES,
     ]
     .into_iter()
     .flatten()

@@ -1,0 +1,108 @@
+//! Nothing is wrong, or too little is said.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::{Seen, Source};
+use crate::model::{Flag, SLOT_COUNT};
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "HEALTHY",
+        title: "Nothing is wrong with the cluster in what was pasted",
+        side: Side::Nobody,
+        when: healthy,
+        cause: "[[CLUSTER INFO says <<state>>; <<slots_ok>> of 16384 slots are ok. ]][[<<table>>. ]]No node is flagged failing, no slot is open or missing. If \
+            something does not work, its cause is not in this text: look at the client (its whole error, its start nodes, the addresses it dials, \
+            its password and TLS), or at other nodes' views.",
+        check: "slotwright check HOST:PORT --as-client from the application's machine; and CLUSTER NODES of every node, not of one.",
+        fix: &[
+            "Nothing to repair here. Collect the client's whole error message and CLUSTER SLOTS as seen from the client.",
+        ],
+        never: &["Do not run --cluster fix or reset anything on a healthy cluster."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+    },
+    Cause {
+        code: "HANDSHAKE_NEVER_COMPLETES",
+        title: "A node stays in handshake",
+        side: Side::Network,
+        when: |seen| {
+            let rows = seen.flagged(Flag::Handshake);
+            let first = rows.first()?;
+            Some(
+                Hit::of(72).quote(first.line).fact("place", first.place()).fact(
+                    "bus",
+                    first
+                        .address
+                        .bus()
+                        .map_or_else(|| "client port + 10000".to_owned(), |b| b.to_string()),
+                ),
+            )
+        },
+        cause: "<<place>> was met, but never proved its identity: the handshake entry comes and goes. Its bus (<<bus>>) must be reachable from here, and this node's \
+            bus from there, because the other side dials back.",
+        check: "nc -vz in both directions on the bus ports (client port + 10000).",
+        fix: &[
+            "Open the bus ports both ways; announce addresses that the other side reaches; same tls-cluster on both; then MEET once more.",
+        ],
+        never: &["Do not repeat MEET in a loop."],
+        like: &["BUS_PORT_BLOCKED", "TLS_BUS_MISMATCH", "BUS_PORT_WRONG"],
+    },
+    Cause {
+        code: "STATE_FAIL_UNKNOWN_REASON",
+        title: "The cluster is down, and the paste does not say why",
+        side: Side::Cluster,
+        when: |seen| {
+            let fail =
+                seen.says_fail() || seen.has(&["cluster state changed: fail", "clusterdown"]);
+            fail.then(|| {
+                Hit::of(36).quotes(seen.lines_with(&[
+                    "cluster_state:fail",
+                    "cluster state changed: fail",
+                    "clusterdown",
+                ]))
+            })
+        },
+        cause: "cluster_state is fail: either some slots have no owner that is up, or this node cannot reach more than half of the primaries. [[Here <<assigned>> slots are \
+            assigned, <<slots_ok>> ok, <<pfail>> pfail, <<slots_fail>> fail. ]]slots_assigned below 16384 means unassigned slots; slots_fail means a dead primary \
+            without a promoted replica; only pfail means that THIS node reaches nobody: addresses or bus ports.",
+        check: "CLUSTER NODES of every node: which rows are fail, fail? or noaddr, and are their addresses those that the nodes have now?",
+        fix: &[
+            "Bring that table; then act on its row: start dead nodes with their own files, correct addresses with CLUSTER MEET, open bus ports.",
+        ],
+        never: &["Do not run --cluster fix, reset or create before the reason is known."],
+        like: &["ALL_ADDRESSES_STALE", "BUS_PORT_BLOCKED", "SHARD_DOWN"],
+    },
+];
+
+fn healthy(seen: &Seen) -> Option<Hit> {
+    let whole_info =
+        seen.says_ok() && seen.number("cluster_slots_ok") == Some(u64::from(SLOT_COUNT));
+    let table = seen.table().filter(|table| table.rows.len() >= 3);
+    let whole_table = table.is_some_and(|table| {
+        table.assigned().len() == SLOT_COUNT
+            && table.source != Source::Check
+            && table.rows.iter().all(|row| {
+                !row.is_failing()
+                    && row.open.is_empty()
+                    && row.linked != Some(false)
+                    && !row.flags.has(Flag::NoAddress)
+                    && !row.flags.has(Flag::Handshake)
+            })
+    });
+    let checked = seen.has(&["[ok] all 16384 slots covered"]) && !seen.has(&["[err]", "[warning]"]);
+    let fault = seen.says_fail()
+        || !seen.failing().is_empty()
+        || (table.is_some() && !whole_table && !checked);
+    if fault || !(whole_info || whole_table || checked) {
+        return None;
+    }
+    let text = table.map(|t| {
+        format!("the table has {} nodes, all linked, and every slot has an owner", t.rows.len())
+    });
+    Some(
+        Hit::of(44)
+            .quotes(seen.field_line("cluster_state"))
+            .quotes(table.and_then(|table| table.rows.first()).map(|row| row.line))
+            .quotes(seen.lines_with(&["[ok] all 16384 slots covered"]).into_iter().take(1))
+            .fact_if("table", text.filter(|_| whole_table)),
+    )
+}

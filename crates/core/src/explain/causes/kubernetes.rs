@@ -1,0 +1,319 @@
+//! Kubernetes, operators and charts.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::template::list;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "K8S_LIVENESS_KILLS_LOADING",
+        title: "The liveness probe kills the pod while it loads",
+        side: Side::Platform,
+        when: |seen| {
+            let probe = seen.says(70, &["liveness probe failed"])?;
+            Some(
+                probe.and(seen, 18, &["loading", "flushing old data", "loading db in memory"]).and(
+                    seen,
+                    4,
+                    &["killing", "restart"],
+                ),
+            )
+        },
+        cause: "The pod is restarted by its liveness probe before the data set is loaded (or the full sync done), so it begins anew each \
+            time. The data are fine.",
+        check: "Restarts at a constant age, with LOADING in the probe's output or 'Loading' as the last log line; period × threshold \
+            against the load time.",
+        fix: &[
+            "Add a startupProbe that allows the longest load; let the liveness probe accept every reply (also LOADING, MISCONF, \
+            NOAUTH, MASTERDOWN) as alive; raise timeoutSeconds.",
+        ],
+        never: &["Do not delete the data so that it starts faster."],
+        like: &["NODE_LOADING", "OOM_KILLED"],
+    },
+    Cause {
+        code: "K8S_READINESS_DEADLOCK",
+        title: "Readiness waits for the cluster, and the cluster waits for ready pods",
+        side: Side::Platform,
+        when: |seen| {
+            let ready = seen.says(66, &["readiness probe failed"])?;
+            Some(ready.and(
+                seen,
+                12,
+                &["cluster_state", "cluster state", "orderedready", "cluster is down"],
+            ))
+        },
+        cause: "The readiness probe demands cluster_state:ok. After a full restart no pod can become ready before the others run; an \
+            OrderedReady StatefulSet then starts only pod 0, Services and DNS names stay empty, and nobody finds anybody.",
+        check: "The probe's command (cluster_state?), podManagementPolicy, and which pods exist.",
+        fix: &[
+            "podManagementPolicy: Parallel, publishNotReadyAddresses: true on the headless Service, and a readiness probe that asks \
+             the process only.",
+            "Now: MEET the pods by their IPs from one of them (kubectl exec).",
+        ],
+        never: &["Do not delete volumes or create the cluster anew."],
+        like: &["K8S_DNS_NOT_READY_HIDDEN", "ALL_ADDRESSES_STALE"],
+    },
+    Cause {
+        code: "K8S_DNS_NOT_READY_HIDDEN",
+        title: "Names of pods that are not ready do not resolve",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says_all(
+                82,
+                &[
+                    &[
+                        "enotfound",
+                        "unknownhostexception",
+                        "no such host",
+                        "name or service not known",
+                        "name does not resolve",
+                        "could not resolve",
+                        "failed to resolve",
+                        "unable to resolve",
+                    ],
+                    &["headless", ".svc", "svc.cluster.local"],
+                ],
+            )
+        },
+        cause: "The name of a pod under a headless Service exists only while the pod is ready, unless the Service has \
+            publishNotReadyAddresses: true. Right after a restart the names are missing (and the miss is cached for about 30 s).",
+        check: "kubectl get endpointslices of the headless Service, and publishNotReadyAddresses.",
+        fix: &[
+            "publishNotReadyAddresses: true on the headless Service (keep a second one for clients); start scripts retry; check the \
+            namespace in the name.",
+        ],
+        never: &["Do not recreate the cluster."],
+        like: &["CLIENT_SEED_DNS_FAILED", "K8S_READINESS_DEADLOCK"],
+    },
+    Cause {
+        code: "K8S_PVC_STUCK",
+        title: "A pod cannot get its volume",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "volume node affinity conflict",
+                    "multi-attach error",
+                    "failedattachvolume",
+                    "failedmount",
+                    "unbound immediate persistentvolumeclaims",
+                    "persistentvolumeclaim is not bound",
+                ],
+            )
+        },
+        cause: "The pod waits for its volume: it is in another zone, still attached to a lost machine, or not provisioned. Its node of the \
+            cluster is absent as long as that lasts.",
+        check: "kubectl describe pod and pvc: zone of the volume, the machine to which it is attached.",
+        fix: &[
+            "Bring capacity in the volume's zone; detach from a machine only after that is surely off.",
+        ],
+        never: &[
+            "Do not delete the claim: the data and the id are on it.",
+            "Do not force-delete the pod while the old machine may run it.",
+        ],
+        like: &["SHARD_DOWN"],
+    },
+    Cause {
+        code: "K8S_EPHEMERAL_STORAGE",
+        title: "Nodes lose their data and id at each restart: no persistent volume",
+        side: Side::Platform,
+        when: |seen| {
+            let hit = seen.says(
+                64,
+                &[
+                    "emptydir",
+                    "persistence.enabled=false",
+                    "no volumeclaimtemplates",
+                    "without persistence",
+                    "persistence: false",
+                    "storage: ephemeral",
+                ],
+            )?;
+            Some(hit.and(
+                seen,
+                20,
+                &["no cluster configuration found", "new node id", "noaddr", "data loss", "lost"],
+            ))
+        },
+        cause: "dir is on storage that ends with the pod, so a restarted pod has neither nodes.conf nor data: it comes back with a new id, and \
+            its old id stays as failed.",
+        check: "The volumes of the pod and CONFIG GET dir: is dir on a claim?",
+        fix: &[
+            "Use volumeClaimTemplates mounted at dir; until then never restart two members of one shard at a time.",
+        ],
+        never: &["Do not FORGET old ids that own slots before a replica was promoted."],
+        like: &["NODE_IDENTITY_LOST"],
+    },
+    Cause {
+        code: "K8S_SIDECAR_MESH",
+        title: "A service mesh intercepts the bus",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(62, &["istio", "linkerd", "envoy", "127.0.0.6", "sidecar"]).map(|h| {
+                h.and(
+                    seen,
+                    12,
+                    &[
+                        "bad message length",
+                        "fail?",
+                        "handshake",
+                        "connection reset",
+                        "waiting for the cluster",
+                    ],
+                )
+            })
+        },
+        cause: "The mesh's proxy takes the connections of the bus (client port + 10000) and of replication: source addresses become the proxy's \
+            (127.0.0.6), mutual TLS of the mesh breaks a protocol that it does not know.",
+        check: "Does it work with injection off for these pods? INFO replication: slave0:ip=127.0.0.6?",
+        fix: &[
+            "Exclude the client and bus ports from interception (in and out), set cluster-announce-ip to the pod's IP, hold the application \
+            until the proxy runs.",
+        ],
+        never: &["Do not reset nodes for it."],
+        like: &["BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "K8S_SCALE_DOWN_WITH_SLOTS",
+        title: "Pods were removed while they owned slots",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                70,
+                &[
+                    "scale --replicas",
+                    "scaled down",
+                    "scale down",
+                    "scale in",
+                    "scaling down",
+                    "scaledown",
+                    "reduced replicas",
+                    "scale-in",
+                ],
+            )
+            .map(|h| {
+                h.more_if(
+                    10,
+                    !seen.failing().is_empty() || seen.has(&["clusterdown", "not covered"]),
+                )
+            })
+        },
+        cause: "The number of pods was lowered before their slots were moved away: the removed nodes[[ (<<failing>>)]] still own slots. Their volumes are \
+            usually kept.",
+        check: "kubectl get pvc: are the claims of the removed pods there?",
+        fix: &[
+            "Scale up again (same claims, same ids), move the slots away with a reshard, forget the nodes, then scale down.",
+        ],
+        never: &["Do not run --cluster fix before that; do not delete the claims."],
+        like: &["SHARD_DOWN"],
+    },
+    Cause {
+        code: "K8S_OPERATOR_FIGHT",
+        title: "An operator or script works against the repair",
+        side: Side::Platform,
+        when: |seen| {
+            let hit = seen.says(
+                50,
+                &[
+                    "reconcil",
+                    "redis-operator",
+                    "operator log",
+                    "rediscluster controller",
+                    "kubeblocks",
+                ],
+            )?;
+            Some(hit.and(
+                seen,
+                14,
+                &["cluster meet", "cluster forget", "reset", "recreat", "failed to", "error"],
+            ))
+        },
+        cause: "A controller changes the cluster at the same time (MEET, FORGET, REPLICATE, restarts), by what it believes; if it looks at a node \
+            with an old table, it repeats the wrong step.",
+        check: "The operator's log around the times of 'cluster meet/forget/reset', and its version's known bugs.",
+        fix: &[
+            "Pause it (scale it to 0, or its pause or skip-reconcile annotation) before repairing by hand; then repair addresses and slots; then \
+            let it go on, upgraded.",
+        ],
+        never: &["Do not delete the custom resource: that may delete the claims."],
+        like: &["ALL_ADDRESSES_STALE"],
+    },
+    Cause {
+        code: "K8S_NODE_LOST_POD_STUCK",
+        title: "A pod is stuck on a lost machine",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                68,
+                &["terminating", "nodelost", "notready", "node is not ready", "nodenotready"],
+            )
+            .filter(|_| seen.has(&["kubectl", "pod", "redis-", "valkey-"]))
+        },
+        cause: "The machine does not answer; the StatefulSet does not replace the pod until it is certain that the old one is gone.",
+        check: "kubectl get nodes, and whether that machine is really off.",
+        fix: &[
+            "Make sure that the machine is off, then taint it node.kubernetes.io/out-of-service (or delete the node object); the pod moves.",
+        ],
+        never: &[
+            "Do not force-delete the pod while the machine may still run it: two processes would have one id.",
+        ],
+        like: &["K8S_PVC_STUCK"],
+    },
+    Cause {
+        code: "NODE_CRASH_LOOP",
+        title: "A container starts and ends again and again",
+        side: Side::Platform,
+        when: |seen| {
+            let bad: Vec<_> = seen
+                .pods
+                .iter()
+                .filter(|p| p.status.contains("CrashLoop") || p.status == "Error")
+                .collect();
+            if let Some(pod) = bad.first() {
+                let names: Vec<String> =
+                    bad.iter().map(|p| format!("{} ({} restarts)", p.name, p.restarts)).collect();
+                return Some(Hit::of(56).quote(pod.line).fact("pods", list(&names, 4)));
+            }
+            seen.says(50, &["crashloopbackoff", "back-off restarting"])
+        },
+        cause: "[[<<pods>>. ]]The last log lines of the former container say why it ended: a configuration or nodes.conf that does not load (exit 1), memory \
+            (137), a probe (143), a crash (139).",
+        check: "kubectl logs --previous, and Last State in kubectl describe pod.",
+        fix: &[
+            "Act on that line; stop the restarts (scale or pause) before anything is changed on the volume.",
+        ],
+        never: &["Do not delete the volume or nodes.conf to make it start."],
+        like: &["NODES_CONF_CORRUPT", "OOM_KILLED", "K8S_LIVENESS_KILLS_LOADING"],
+    },
+    Cause {
+        code: "SHARD_COLOCATED",
+        title: "A primary and its replica are on one machine",
+        side: Side::Platform,
+        when: |seen| {
+            let table = seen.table()?;
+            let pair = table.rows.iter().find_map(|row| {
+                let above = row.primary.as_ref()?;
+                let primary = table.rows.iter().find(|p| p.id == *above)?;
+                let machine = |ip: &str| {
+                    seen.pods.iter().find(|pod| pod.ip.as_deref() == Some(ip))?.machine.clone()
+                };
+                let (a, b) = (machine(&row.address.ip)?, machine(&primary.address.ip)?);
+                (a == b).then_some((row, primary, a))
+            })?;
+            Some(
+                Hit::of(50)
+                    .quote(pair.0.line)
+                    .quote(pair.1.line)
+                    .fact("machine", pair.2)
+                    .fact("places", format!("{} and {}", pair.1.place(), pair.0.place())),
+            )
+        },
+        cause: "<<places>> are one shard and run on <<machine>>: when that machine goes, the shard goes.",
+        check: "kubectl get pods -o wide beside CLUSTER NODES.",
+        fix: &[
+            "Swap replicas between shards (CLUSTER REPLICATE) so that each shard has two machines; set anti-affinity.",
+        ],
+        never: &["Do not move both members at a time."],
+        like: &["REPLICA_PILEUP"],
+    },
+];

@@ -1,0 +1,432 @@
+//! The process, its memory, its disk; versions.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "NODE_LOADING",
+        title: "The node is loading its data set",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                76,
+                &[
+                    "loading redis is loading",
+                    "loading valkey is loading",
+                    "is loading the dataset in memory",
+                    "busyloadingerror",
+                ],
+            )
+            .map(|h| h.less_if(14, seen.has(&["liveness probe failed"])))
+            .or_else(|| seen.field_is(70, "loading", &["1"]))
+        },
+        cause: "The process is up and reads its RDB or AOF into memory (or a replica the copy of its primary); until then \
+            it answers LOADING, and a loading primary is flagged fail? by its peers although the connection stands. It \
+            ends by itself.",
+        check: "INFO persistence: loading_eta_seconds and loading_loaded_perc grow.",
+        fix: &[
+            "Wait for loading_eta_seconds; let probes tolerate LOADING; give clients several start nodes and retries.",
+        ],
+        never: &[
+            "Do not kill or restart it: it begins anew.",
+            "Do not delete the data files to start faster.",
+        ],
+        like: &["K8S_LIVENESS_KILLS_LOADING"],
+    },
+    Cause {
+        code: "DISK_ERROR_MISCONF",
+        title: "The server cannot save to disk, so it refuses writes",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "misconf",
+                    "errors writing to the aof file",
+                    "write error saving db on disk",
+                    "no space left on device",
+                    "failed opening the rdb file",
+                    "failed opening the temp rdb",
+                ],
+            )
+            .map(|h| {
+                h.less_if(6, seen.has(&["nodes.conf", "cluster config file"]))
+                    .less_if(30, seen.has(&["can't save in background"]))
+            })
+        },
+        cause: "The last save or AOF write failed (disk full, read-only, missing rights, a wrong dir; or no memory for the \
+            fork), and stop-writes-on-bgsave-error protects the data by refusing writes. PING may fail too, so probes can \
+            kill the process.",
+        check: "INFO persistence (rdb_last_bgsave_status, aof_last_write_status), df and ls -ld of dir, and the log line of the \
+            save.",
+        fix: &[
+            "Free space or mend the rights and dir (CONFIG GET dir), then BGSAVE; writes are accepted again after the \
+            first good save.",
+        ],
+        never: &[
+            "Do not only switch stop-writes-on-bgsave-error off: then nothing is saved and nobody sees it.",
+            "Do not delete the data files.",
+        ],
+        like: &["FORK_FAILED", "NODES_CONF_UNWRITABLE"],
+    },
+    Cause {
+        code: "FORK_FAILED",
+        title: "The fork for saving failed: memory overcommit",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(92, &["can't save in background: fork", "fork: cannot allocate memory"])
+                .or_else(|| seen.says(34, &["overcommit_memory is set to 0"]))
+        },
+        cause: "BGSAVE, AOF rewrite and full syncs fork the process; with vm.overcommit_memory 0 the kernel refuses when the \
+            copy might not fit. Saving and new replicas then fail. (As a mere warning at start it is no fault yet.)",
+        check: "sysctl vm.overcommit_memory, free memory against used_memory, and rdb_last_bgsave_status.",
+        fix: &[
+            "sysctl vm.overcommit_memory=1 on the host (and in its configuration), leave memory for copy on write; disable \
+            transparent huge pages.",
+        ],
+        never: &["Do not restart the primary before a save or a replica has its data."],
+        like: &["DISK_ERROR_MISCONF", "OOM_KILLED"],
+    },
+    Cause {
+        code: "AOF_OR_RDB_CORRUPT",
+        title: "A data file does not load",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                92,
+                &[
+                    "bad file format reading the append only file",
+                    "short read or oom loading db",
+                    "wrong signature trying to load",
+                    "unexpected end of file reading the append only",
+                    "aof manifest",
+                    "the aof",
+                    "internal error in rdb reading",
+                    "crc error",
+                    "rdb checksum",
+                ],
+            )
+            .map(|h| {
+                h.less_if(
+                    30,
+                    !seen.has(&[
+                        "bad file format",
+                        "short read",
+                        "wrong signature",
+                        "unexpected end",
+                        "doesn't exist",
+                        "internal error",
+                        "crc error",
+                        "checksum",
+                    ]),
+                )
+            })
+        },
+        cause: "The RDB or AOF is damaged or cut short (power loss, full disk, interrupted copy, missing manifest), and the \
+            server stops rather than losing data silently. Whether that matters depends on the replica: if one is alive \
+            with the shard, this file is not needed.",
+        check: "Has a replica of this shard the data (INFO keyspace there)?",
+        fix: &[
+            "Copy the whole directory aside first.",
+            "A replica is alive: promote it (CLUSTER FAILOVER FORCE), then let this node come back empty under it.",
+            "No replica: redis-check-aof (--fix cuts off the damaged tail; of a copy), or the last good RDB.",
+        ],
+        never: &[
+            "Do not delete the files and start it as the primary: its replicas would copy the emptiness.",
+        ],
+        like: &["RDB_VERSION_INCOMPATIBLE", "DISK_ERROR_MISCONF"],
+    },
+    Cause {
+        code: "OOM_KILLED",
+        title: "The process was killed for want of memory",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                92,
+                &[
+                    "oomkilled",
+                    "oom-kill",
+                    "out of memory: kill",
+                    "killed process",
+                    "exit code: 137",
+                    "exit code 137",
+                ],
+            )
+            .map(|h| h.less_if(22, !seen.has(&["oom", "out of memory"])))
+        },
+        cause: "The kernel or the container's limit killed the process (137). The limit must hold maxmemory AND copy on write \
+            during saves and full syncs, client and replica buffers and the cluster's link buffers; with maxmemory 0 \
+            nothing holds it back.",
+        check: "Last State of the pod (OOMKilled) or dmesg; maxmemory against the limit; whether a save or a sync was running.",
+        fix: &[
+            "Set maxmemory to about 60-70 % of the limit (with a policy that is meant), or raise the limit; let one replica \
+            sync at a time.",
+        ],
+        never: &["Do not delete data to make it start."],
+        like: &["K8S_LIVENESS_KILLS_LOADING"],
+    },
+    Cause {
+        code: "MAXMEMORY_REACHED",
+        title: "The node has reached maxmemory",
+        side: Side::Cluster,
+        when: |seen| seen.says(90, &["oom command not allowed when used memory"]),
+        cause: "used_memory is at maxmemory and the policy does not evict (noeviction), so writes are refused; reads go on. \
+            Reshards into this node fail too and leave a slot open.",
+        check: "INFO memory: used_memory, maxmemory, maxmemory_policy; is one shard fuller than the others?",
+        fix: &[
+            "Raise maxmemory, remove keys by the application, or move slots to emptier shards; choose an eviction policy only \
+            for caches.",
+        ],
+        never: &["Do not switch eviction on for data that must not vanish."],
+        like: &["SLOT_IMBALANCE"],
+    },
+    Cause {
+        code: "MAXCLIENTS_EXHAUSTED",
+        title: "The node has no room for more connections",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "max number of clients reached",
+                    "max number of clients + cluster connections",
+                    "too many open files",
+                ],
+            )
+            .or_else(|| seen.says(34, &["requiring at least", "maxclients has been reduced"]))
+        },
+        cause: "maxclients or the limit of open files is reached; bus links of the other nodes count too, so peers may be flagged \
+            fail. Usually clients that do not give connections back, or a storm of reconnects.",
+        check: "INFO clients (connected_clients, maxclients), rejected_connections, CLIENT LIST by address and idle time, ulimit -n.",
+        fix: &[
+            "Mend the leaking client, set timeout and tcp-keepalive, CLIENT KILL idle ones, raise maxclients and ulimit -n \
+            together.",
+        ],
+        never: &["Do not restart all nodes at once: the storm comes back."],
+        like: &["CLIENT_POOL_EXHAUSTED"],
+    },
+    Cause {
+        code: "BUSY_SCRIPT",
+        title: "A script blocks the node",
+        side: Side::Application,
+        when: |seen| {
+            seen.says(
+                90,
+                &[
+                    "busy redis is busy running a script",
+                    "busy valkey is busy",
+                    "is busy running a script",
+                    "unkillable",
+                ],
+            )
+        },
+        cause: "A Lua script or function runs for longer than busy-reply-threshold (5 s); the node serves nothing else, and peers may \
+            flag it fail.",
+        check: "Which script: the application's EVAL at that time, SLOWLOG afterwards.",
+        fix: &[
+            "SCRIPT KILL (or FUNCTION KILL) if it has not written yet; otherwise wait, or fail over to its replica. Mend the \
+            script.",
+        ],
+        never: &["Do not kill the process: writes of the script may be half done."],
+        like: &["NODE_HUNG"],
+    },
+    Cause {
+        code: "NODE_HUNG",
+        title: "The node's event loop stalls (slow command, save, swap, CPU)",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                70,
+                &[
+                    "asynchronous aof fsync is taking too long",
+                    "disk is busy?",
+                    "transparent huge pages",
+                    "thp",
+                    "swap",
+                ],
+            )
+            .map(|h| h.less_if(34, !seen.has(&["fsync is taking too long", "disk is busy"])))
+            .or_else(|| {
+                seen.says_all(
+                    64,
+                    &[
+                        &["slowlog", "keys *", "stalled", "hang", "freez", "blocked for"],
+                        &["fail", "timeout", "pfail"],
+                    ],
+                )
+            })
+        },
+        cause: "The process lives but does not answer for seconds: an O(N) command on a big key, fsync on a slow disk, fork of a big \
+            heap with huge pages, swap, CPU throttling or a frozen virtual machine. Longer than the node timeout, and its \
+            peers mark it FAIL and promote a replica.",
+        check: "LATENCY DOCTOR and SLOWLOG GET on the node, and the log's times around the stall.",
+        fix: &[
+            "Remove the slow command, give it a faster disk (or appendfsync everysec with no-appendfsync-on-rewrite), disable huge \
+            pages and swap, give it CPU; then choose a node timeout above the longest normal stall.",
+        ],
+        never: &["Do not start a second process on the same files."],
+        like: &["TIMEOUT_FLAPPING"],
+    },
+    Cause {
+        code: "TIMEOUT_FLAPPING",
+        title: "Nodes flap between fail and ok: the node timeout is too small for the stalls",
+        side: Side::Cluster,
+        when: flapping,
+        cause: "[['Cluster state changed' occurs <<changes>> times. ]][[cluster-node-timeout is <<timeout>> ms. ]]Nodes are marked failing \
+            and cleared again within moments: peers do not answer within cluster-node-timeout, because of stalls (saves, \
+            slow commands, CPU limits) or a shaky network, and each time elections and redirects follow.",
+        check: "Do the times of 'Marking node ... as failing' coincide with saves, slow commands or CPU throttling on that node?",
+        fix: &[
+            "Remove the stall (see the log at those times); set cluster-node-timeout to 5000-15000 ms on ALL nodes alike.",
+        ],
+        never: &["Do not repair slots: they come and go with the links."],
+        like: &["NODE_HUNG", "ALL_ADDRESSES_STALE"],
+    },
+    Cause {
+        code: "MIXED_VERSIONS",
+        title: "The nodes run different versions",
+        side: Side::Cluster,
+        when: |seen| {
+            let packet = seen.says(
+                84,
+                &["received invalid ping packet of length", "received unknown packet type"],
+            );
+            packet.or_else(|| {
+                let mut versions: Vec<&str> =
+                    seen.blocks.iter().filter_map(|b| b.fields.get("redis_version")).collect();
+                versions.sort_unstable();
+                versions.dedup();
+                (versions.len() > 1).then(|| {
+                    Hit::of(58)
+                        .quotes(seen.lines_with(&["redis_version:"]))
+                        .fact("versions", versions.join(", "))
+                })
+            })
+        },
+        cause: "A rolling upgrade is half done[[ (<<versions>>)]]. Old nodes may drop the longer bus packets of new ones, cannot read their \
+            RDB format as replicas, and answer CLUSTER commands otherwise.",
+        check: "redis_version (and valkey_version) of every node, with its role.",
+        fix: &[
+            "Finish the upgrade: replicas first, then a failover, then the old primaries; from 6.2 go over 7.0.",
+        ],
+        never: &["Do not leave a shard whose replica is older than its primary."],
+        like: &["RDB_VERSION_INCOMPATIBLE"],
+    },
+    Cause {
+        code: "SERVER_CRASHED",
+        title: "The server crashed",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(
+                86,
+                &[
+                    "redis bug report start",
+                    "valkey bug report start",
+                    "crashed by signal",
+                    "assertion failed",
+                    "segmentation fault",
+                    "guru meditation",
+                ],
+            )
+        },
+        cause: "The process ended with a crash report[[ (version <<version>>)]]. The first frames of the stack and the version tell whether it is \
+            a known bug.",
+        check: "Search the issues of the project for the assertion or the top frame, with this version.",
+        fix: &[
+            "Keep the report and the data files; fail over to a replica; upgrade to the newest patch release of this version.",
+        ],
+        never: &["Do not delete its files."],
+        like: &["OOM_KILLED"],
+    },
+    Cause {
+        code: "BUS_BUFFER_GROWTH",
+        title: "Bus links or output buffers eat the memory (pub/sub)",
+        side: Side::Cluster,
+        when: |seen| {
+            let limit = seen.number("total_cluster_links_buffer_limit_exceeded").filter(|n| *n > 0);
+            limit
+                .map(|_| {
+                    Hit::of(72).quotes(seen.field_line("total_cluster_links_buffer_limit_exceeded"))
+                })
+                .or_else(|| {
+                    seen.says(
+                        70,
+                        &[
+                            "mem_cluster_links",
+                            "send buffer memory limit",
+                            "client-output-buffer-limit pubsub",
+                        ],
+                    )
+                })
+        },
+        cause: "PUBLISH goes to every node; a slow peer or subscriber makes queues grow until memory or the limit ends.",
+        check: "CLUSTER LINKS (send-buffer-used), mem_cluster_links, CLIENT LIST (omem).",
+        fix: &[
+            "Set cluster-link-sendbuf-limit and client-output-buffer-limit pubsub; use sharded pub/sub; mend the slow peer.",
+        ],
+        never: &["Do not restart all nodes at once."],
+        like: &["BUS_ONE_WAY_PARTITION"],
+    },
+    Cause {
+        code: "SELINUX_OR_PERMISSION",
+        title: "The operating system denies access",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                74,
+                &[
+                    "selinux",
+                    "avc: denied",
+                    "avc:  denied",
+                    "apparmor",
+                    "bind: permission denied",
+                    "can't chdir to",
+                ],
+            )
+            .or_else(|| seen.says(62, &["permission denied"]))
+        },
+        cause: "The process may not open the port, directory or file: ownership, a read-only mount, or a policy (SELinux lets redis use \
+            certain ports only; the bus port, client port + 10000, is not among them by default).",
+        check: "ausearch -m avc (or dmesg), ls -lZ of dir, and the user of the process.",
+        fix: &[
+            "Give the directory to the user of the process (fsGroup on Kubernetes); semanage port -a -t redis_port_t for client and \
+            bus port.",
+        ],
+        never: &["Do not switch SELinux off for the machine."],
+        like: &["NODES_CONF_UNWRITABLE", "BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "CLOCK_JUMP",
+        title: "The clock jumped",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(56, &["clock", "ntp", "chrony", "time jump"])
+                .filter(|_| seen.has(&["step", "jump", "skew", "expired", "resume"]))
+        },
+        cause: "Ages of pings and expiries use the wall clock: a step makes nodes look dead and keys expire at once.",
+        check: "TIME on all nodes side by side, and the log of the time service.",
+        fix: &["Slew rather than step the clocks; same time source everywhere."],
+        never: &["Do not repair slots for it."],
+        like: &["TIMEOUT_FLAPPING"],
+    },
+];
+
+fn flapping(seen: &Seen) -> Option<Hit> {
+    let changes = seen.count(&["cluster state changed:"]);
+    let marks = seen.count(&["as failing (quorum reached)", "clear fail state"]);
+    let timeout = seen.setting("cluster-node-timeout");
+    let small = timeout.filter(|s| s.value.parse::<u64>().is_ok_and(|ms| ms < 3_000));
+    if changes < 4 && marks < 4 {
+        let small = small?;
+        return seen
+            .has(&["fail", "failover"])
+            .then(|| Hit::of(60).quote(small.line).fact("timeout", small.value.clone()));
+    }
+    let hit = Hit::of(66)
+        .more_if(12, small.is_some())
+        .quotes(seen.lines_with(&["cluster state changed:", "as failing (quorum reached)"]))
+        .fact_if("changes", (changes > 1).then(|| changes.to_string()))
+        .fact_if("timeout", timeout.map(|s| s.value.clone()));
+    Some(hit)
+}
