@@ -1,5 +1,7 @@
 //! Tests of the engine and of the table of findings as a whole.
 
+use std::collections::BTreeSet;
+
 use super::{Found, Step, diagnose};
 use crate::findings;
 use crate::model::{Flag, NodeId, SlotSet};
@@ -175,4 +177,37 @@ fn a_code_is_the_name_in_capitals() {
     codes.sort();
     codes.dedup();
     assert_eq!(codes.len(), count, "two findings have one code");
+}
+
+#[test]
+fn causes_have_no_cycle() {
+    fn walk(name: &str, path: &mut Vec<String>, done: &mut BTreeSet<String>) {
+        assert!(!path.iter().any(|seen| seen == name), "a cycle: {} {name}", path.join(" "));
+        if done.contains(name) {
+            return;
+        }
+        let Some(entry) = findings::ALL.iter().find(|entry| entry.name == name) else { return };
+        path.push(name.to_owned());
+        for cause in entry.after {
+            walk(cause, path, done);
+        }
+        path.pop();
+        done.insert(name.to_owned());
+    }
+    let mut done = BTreeSet::new();
+    for entry in findings::ALL {
+        walk(entry.name, &mut Vec::new(), &mut done);
+    }
+    assert_eq!(done.len(), findings::ALL.len());
+}
+
+#[test]
+fn every_named_cause_exists() {
+    let names: BTreeSet<&str> = findings::ALL.iter().map(|entry| entry.name).collect();
+    for entry in findings::ALL {
+        for cause in entry.after {
+            assert!(names.contains(cause), "{} names {cause}, which does not exist", entry.name);
+            assert_ne!(*cause, entry.name);
+        }
+    }
 }

@@ -35,8 +35,8 @@ finding! {
     after: [
         AllAddressesStale, AnnounceAddressWrong, PeerAddressStale, SourceAddressMismatch,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
-        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, TlsCertInvalid,
-        MinorityPartition, BusPortBlocked, MtuBlackhole, NodeLoading,
+        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, MinorityPartition,
+        BusPortBlocked, MtuBlackhole, NodeLoading,
     ],
     settles: true, since: "0.1",
 }

@@ -42,7 +42,7 @@ finding! {
     after: [
         AllAddressesStale, AnnounceAddressWrong, PeerAddressStale, SourceAddressMismatch,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
-        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, TlsCertInvalid,
+        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch,
     ],
     settles: true, since: "0.1",
 }

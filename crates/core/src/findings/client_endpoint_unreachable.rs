@@ -40,10 +40,10 @@ finding! {
     pub struct ClientEndpointUnreachable { told: Vec<(String, NodeId)>, tellers: Vec<NodeId> }
     group: Clients, severity: Error, after: [
         ClientNullOrUnknownEndpoint, AllAddressesStale, PeerAddressStale, SelfAddressStale,
-        SelfAddressUnknown, AnnounceAddressWrong, HostnameAsAnnounceIp, NatOrPortRemap,
-        LoopbackAddress, SourceAddressMismatch, DualStackMismatch, AddressPermutedNoaddr,
-        PrimaryNoaddrMasked, DuplicateNodeIdLive, ClonedClusterHijack, NodeIdentityLost,
-        AddressReusedByForeignNode, TlsPortConfusion, NodeDown, ShardDown, MinorityPartition,
+        SelfAddressUnknown, AnnounceAddressWrong, HostnameAsAnnounceIp, LoopbackAddress,
+        SourceAddressMismatch, DualStackMismatch, AddressPermutedNoaddr, PrimaryNoaddrMasked,
+        DuplicateNodeIdLive, ClonedClusterHijack, NodeIdentityLost, AddressReusedByForeignNode,
+        NodeDown, ShardDown, MinorityPartition,
     ],
     settles: true, since: "0.1",
 }

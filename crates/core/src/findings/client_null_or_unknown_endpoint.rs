@@ -34,9 +34,10 @@ finding! {
     /// ## By hand
     /// The printed commands go back to IPs. Never switch the type before the names are known.
     pub struct ClientNullOrUnknownEndpoint { kind: Kind, tellers: Vec<NodeId>, about: Vec<NodeId> }
-    group: Clients, severity: Error, after: [AddressReusedByForeignNode,
-        SelfAddressUnknown, PrimaryNoaddrMasked, AddressPermutedNoaddr, TlsPortConfusion,
-        NodeIdentityLost, ShardDown, AddressReusedByForeignNode,
+    group: Clients, severity: Error, after: [
+        AddressReusedByForeignNode, SelfAddressUnknown, PrimaryNoaddrMasked,
+        AddressPermutedNoaddr, NodeIdentityLost, ShardDown, AddressReusedByForeignNode,
+        ClusterSplitIslands,
     ],
     settles: true, since: "0.1",
 }

@@ -35,7 +35,7 @@ finding! {
     group: Addressing, severity: Error,
     after: [
         NodeIdentityLost, AddressReusedByForeignNode, ClonedClusterHijack, BusPortWrong,
-        HandshakeNeverCompletes,
+        HandshakeNeverCompletes, LeftoverState,
     ],
     settles: true, since: "0.1",
 }

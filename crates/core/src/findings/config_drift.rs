@@ -40,7 +40,7 @@ finding! {
     group: Configuration, severity: Warning, after: [
         FailoverDisabled, ReplicaTooStale, FullCoverageMasked, WritesRefusedMinReplicas,
         NodeTimeoutTooSmall, TimeoutFlapping, BusBufferGrowth, MixedVersions,
-        ClustersMerged, ClonedClusterHijack, ClusterSplitIslands, AddressReusedByForeignNode,
+        ClonedClusterHijack, ClusterSplitIslands, AddressReusedByForeignNode,
     ],
     since: "0.1",
 }

@@ -34,9 +34,7 @@ finding! {
     /// ## By hand
     /// The printed FORGET on each member, then look again after 90 s.
     pub struct ForgetNodeReturns { node: NodeId, listed_by: Vec<NodeId>, alive: bool }
-    group: Operations, severity: Warning, after: [
-        ClusterSplitIslands, GhostNodeEntries, NodeIdentityLost,
-    ],
+    group: Operations, severity: Warning, after: [GhostNodeEntries, NodeIdentityLost],
     settles: true, since: "0.1",
 }
 

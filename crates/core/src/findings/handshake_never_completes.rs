@@ -35,8 +35,8 @@ finding! {
     after: [
         AllAddressesStale, BusPortBlocked, BusPortWrong, MtuBlackhole, SourceAddressMismatch,
         LoopbackAddress, AnnounceAddressWrong, HostnameAsAnnounceIp, IllegalAddress,
-        MembershipAsymmetric, MinorityPartition, BusOneWayPartition, TlsBusMismatch, TlsCertInvalid,
-        NodeHung, NodeLoading,
+        MembershipAsymmetric, MinorityPartition, BusOneWayPartition, TlsBusMismatch, NodeHung,
+        NodeLoading,
     ],
     settles: true, since: "0.1",
 }

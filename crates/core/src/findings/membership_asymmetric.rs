@@ -38,8 +38,9 @@ finding! {
     group: Bus, severity: Error,
     after: [
         NodeIdentityLost, SourceAddressMismatch, LoopbackAddress, BusPortBlocked, BusPortWrong,
-        ClonedClusterHijack, DuplicateNodeIdLive, AllAddressesStale,
-        ForgottenNodeZombie, ForgotSlotOwner, AnnounceAddressWrong, MtuBlackhole, MinorityPartition,
+        ClonedClusterHijack, DuplicateNodeIdLive, AllAddressesStale, ForgottenNodeZombie,
+        ForgotSlotOwner, AnnounceAddressWrong, MtuBlackhole, MinorityPartition, ResetMistake,
+        ForgetNodeReturns,
     ],
     settles: true, since: "0.1",
 }

@@ -37,7 +37,7 @@ finding! {
     pub struct NodeLoading {
         at: Endpoint, id: Option<NodeId>, eta_s: Option<u64>, percent: Option<String>, serves: bool,
     }
-    group: Process, severity: Warning, after: [FullSyncLoop], settles: true, since: "0.1",
+    group: Process, severity: Warning, after: [], settles: true, since: "0.1",
 }
 
 impl Finding for NodeLoading {

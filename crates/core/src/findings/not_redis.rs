@@ -36,8 +36,8 @@ finding! {
     /// FORGET` the member before its own process was found: it may be alive at another address.
     pub struct NotRedis { at: Endpoint, id: Option<NodeId>, does: String }
     group: Process, severity: Error, after: [
-        AddressReusedByForeignNode, NatOrPortRemap, AnnounceAddressWrong, TlsPortConfusion,
-        AllAddressesStale, PeerAddressStale, ProtectedMode, MaxclientsExhausted,
+        AddressReusedByForeignNode, AnnounceAddressWrong, AllAddressesStale, PeerAddressStale,
+        ProtectedMode, MaxclientsExhausted,
     ],
     since: "0.1",
 }

@@ -29,11 +29,11 @@ finding! {
     pub struct OrphanedPrimary { primary: NodeId, spare: NodeId, donor: NodeId }
     group: Replication, severity: Warning, after: [
         NodeDown, ShardDown, QuorumLost, AllAddressesStale, NodeHung, NodeLoading,
-        ReplicaSyncedFromForeign, NodeIdentityLost, ForgotSlotOwner, ClusterSplitIslands,
-        ReplicaTooStale, MinorityPartition, PrimaryNoaddrMasked, GhostNodeEntries, ResetMistake,
-        ForgetNodeReturns, SlotClaimedTwice, ReplicationChainOrCycle, TooFewVoters,
-        FailoverDisabled, FailoverBlockedByEpoch, FullCoverageMasked, ClustersMerged,
-        ForgottenNodeZombie, NotRedis, AuthMismatch, ClusterDisabledOnNode, EmptyPrimary,
+        NodeIdentityLost, ForgotSlotOwner, ClusterSplitIslands, ReplicaTooStale,
+        MinorityPartition, PrimaryNoaddrMasked, GhostNodeEntries, ResetMistake,
+        ForgetNodeReturns, SlotClaimedTwice, TooFewVoters, FailoverDisabled,
+        FailoverBlockedByEpoch, FullCoverageMasked, ForgottenNodeZombie, NotRedis, AuthMismatch,
+        ClusterDisabledOnNode, EmptyPrimary,
     ],
     settles: true, since: "0.1",
 }

@@ -37,7 +37,7 @@ finding! {
     group: Slots, severity: Critical, after: [
         AllAddressesStale, PeerAddressStale, NodeIdentityLost, DuplicateNodeIdLive,
         ClonedClusterHijack, ClusterSplitIslands, BusPortBlocked, MtuBlackhole, TlsBusMismatch,
-        TlsCertInvalid, AnnounceAddressWrong, SourceAddressMismatch, NodeLoading, NodeHung,
+        AnnounceAddressWrong, SourceAddressMismatch, NodeLoading, NodeHung,
         ClusterDisabledOnNode, NotRedis, LeftoverState,
     ],
     since: "0.1",

@@ -33,7 +33,7 @@ finding! {
     /// ## By hand
     /// Stop the replica, set its dump and AOF files aside, start it again.
     pub struct ReplicaGhostKeys { replica: NodeId, primary: NodeId, slots: SlotSet, keys: u64 }
-    group: Data, severity: Warning, after: [KeysInForeignSlot, ReplicaSyncedFromForeign],
+    group: Data, severity: Warning, after: [KeysInForeignSlot],
     settles: true, since: "0.1",
 }
 

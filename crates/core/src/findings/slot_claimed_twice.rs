@@ -32,8 +32,8 @@ finding! {
     pub struct SlotClaimedTwice { slots: SlotSet, one: NodeId, other: NodeId }
     group: Slots, severity: Critical, after: [
         ClusterSplitIslands, DuplicateNodeIdLive, ClonedClusterHijack, ForgottenNodeZombie,
-        ForgotSlotOwner, MinorityPartition, NodeIdentityLost, OrphanDataNode, ClustersMerged,
-        ForgetNodeReturns, BusPortBlocked, QuorumLost, LeftoverState, ResetMistake,
+        ForgotSlotOwner, MinorityPartition, NodeIdentityLost, OrphanDataNode, ForgetNodeReturns,
+        BusPortBlocked, QuorumLost, LeftoverState, ResetMistake,
     ],
     settles: true, since: "0.1",
 }

@@ -36,12 +36,12 @@ finding! {
     group: Slots, severity: Error, after: [
         ClusterSplitIslands, SlotClaimedTwice, SlotOwnerlessAfterSourceFirst, ResetMistake,
         ForgotSlotOwner, ForgottenNodeZombie, NodeIdentityLost, MinorityPartition, ShardDown,
-        DuplicateNodeIdLive, ClonedClusterHijack, ClustersMerged, QuorumLost, AllAddressesStale,
-        BusPortBlocked, MembershipAsymmetric, SourceAddressMismatch, OrphanDataNode, LeftoverState,
+        DuplicateNodeIdLive, ClonedClusterHijack, QuorumLost, AllAddressesStale, BusPortBlocked,
+        MembershipAsymmetric, SourceAddressMismatch, OrphanDataNode, LeftoverState,
         EpochContaminatedByForeignNode, BusOneWayPartition, PrimaryNoaddrMasked, NodeLoading,
         NodeHung, FailoverBlockedByEpoch, ReplicaTooStale, FailoverDisabled, SlotsUnassigned,
         HandshakeNeverCompletes, AddressReusedByForeignNode, LoopbackAddress, MtuBlackhole,
-        TlsBusMismatch, TlsCertInvalid, BusPortWrong, ForgetNodeReturns, ReplicaSyncedFromForeign,
+        TlsBusMismatch, BusPortWrong, ForgetNodeReturns,
     ],
     settles: true, since: "0.1",
 }

@@ -39,8 +39,8 @@ finding! {
     /// when it comes back.
     pub struct SlotsUnassigned { slots: SlotSet, holder: Option<NodeId> }
     group: Slots, severity: Critical, after: [
-        ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands, ClonedClusterHijack,
-        OrphanDataNode,
+        ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands,
+        ClonedClusterHijack, OrphanDataNode, MembershipAsymmetric,
     ],
     settles: true, since: "0.1",
 }

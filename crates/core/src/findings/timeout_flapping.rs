@@ -47,7 +47,7 @@ finding! {
     group: Bus, severity: Warning,
     after: [
         AllAddressesStale, MinorityPartition, BusOneWayPartition, BusPortBlocked, MtuBlackhole,
-        DuplicateNodeIdLive, NodeHung, NodeDown, ShardDown, QuorumLost, NodeLoading, FailoverNoVotes,
+        DuplicateNodeIdLive, NodeHung, NodeDown, ShardDown, QuorumLost, NodeLoading,
         FailoverBlockedByEpoch, ReplicaTooStale, PrimaryNoaddrMasked,
     ],
     since: "0.1",

@@ -29,7 +29,7 @@ finding! {
     /// min-replicas-to-write 0`.
     pub struct WritesRefusedMinReplicas { primary: NodeId, good: u64, wanted: u64 }
     group: Replication, severity: Critical, after: [
-        NodeDown, NodeHung, NodeLoading, ReplicaLinkDown, ReplicaAuthFailed, FullSyncLoop,
+        NodeDown, NodeHung, NodeLoading, ReplicaLinkDown, ReplicaAuthFailed,
         RdbVersionIncompatible, OrphanedPrimary, AllAddressesStale, QuorumLost,
     ],
     settles: true, since: "0.1",
