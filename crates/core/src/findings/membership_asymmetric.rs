@@ -71,7 +71,8 @@ impl Finding for MembershipAsymmetric {
             }
             for (me, to) in blind {
                 let evidence = tell(seen, me, &to);
-                out.push(Self { blind: me, to }, Subject::node(me), evidence);
+                let subject = Subject::node(me).with_nodes(to.iter().copied());
+                out.push(Self { blind: me, to }, subject, evidence);
             }
         }
     }
