@@ -1,8 +1,8 @@
 //! `cargo xtask fuzz`: the parsers on millions of inputs, as a plain loop.
 //!
-//! Inputs are mutations of real texts, and sometimes bytes out of nothing. All randomness comes from
-//! one seed, so that a failure can be repeated: a panic prints the target, the seed and the number
-//! of the input. The same targets run under coverage guidance in `fuzz/`.
+//! Inputs are mutations of real texts, and sometimes bytes out of nothing. All randomness comes
+//! from one seed, so that a failure can be repeated: a panic prints the target, the seed and the
+//! number of the input. The same targets run under coverage guidance in `fuzz/`.
 
 mod linear;
 mod mutate;

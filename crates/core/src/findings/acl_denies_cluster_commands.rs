@@ -9,33 +9,33 @@ use crate::scenario::Scenario;
 finding! {
     /// ## What it means
     /// The user that we log in as is refused `CLUSTER SLOTS`, `CLUSTER NODES` or `CLUSTER INFO`
-    /// (`NOPERM User app has no permissions to run the 'cluster|slots' command`). If the application
-    /// uses the same user, its client cannot start: ioredis `Failed to refresh slots cache`, redis-py
-    /// `Cluster mode is not enabled on this node`, which is misleading, Lettuce `Cannot retrieve
-    /// cluster partitions`.
+    /// (`NOPERM User app has no permissions to run the 'cluster|slots' command`). If the
+    /// application uses the same user, its client cannot start: ioredis `Failed to refresh slots
+    /// cache`, redis-py `Cluster mode is not enabled on this node`, which is misleading, Lettuce
+    /// `Cannot retrieve cluster partitions`.
     ///
     /// ## How it comes about
-    /// An ACL with `-@admin -@dangerous`, or with a list of data commands only. Up to 6.2 the whole
-    /// `CLUSTER` command is in `@admin`; from 7.0 each subcommand has its own permission.
+    /// An ACL with `-@admin -@dangerous`, or with a list of data commands only. Up to 6.2 the
+    /// whole `CLUSTER` command is in `@admin`; from 7.0 each subcommand has its own permission.
     ///
     /// ## What we look at
-    /// The replies of every node to those commands. That this user may not run `CONFIG` or `ACL` is
-    /// right for an application and is not reported here.
+    /// The replies of every node to those commands. That this user may not run `CONFIG` or `ACL`
+    /// is right for an application and is not reported here.
     ///
     /// ## The repair
-    /// `ACL SETUSER app +cluster|slots +cluster|shards +cluster|nodes +cluster|info +readonly +asking
-    /// +ping +info` on every node: ioredis needs `slots` and `info`, Lettuce `nodes` and `info`,
-    /// StackExchange.Redis `nodes`, most others `slots` or `shards`; `readonly` for reads from
-    /// replicas, `asking` while slots move. On 6.2: `+cluster`.
+    /// `ACL SETUSER app +cluster|slots +cluster|shards +cluster|nodes +cluster|info +readonly
+    /// +asking +ping +info` on every node: ioredis needs `slots` and `info`, Lettuce `nodes` and
+    /// `info`, StackExchange.Redis `nodes`, most others `slots` or `shards`; `readonly` for reads
+    /// from replicas, `asking` while slots move. On 6.2: `+cluster`.
     ///
     /// ## Repair safety
-    /// These subcommands only read. `+cluster` as a whole also allows `FORGET`, `RESET` and `ADDSLOTS`,
-    /// so do not give it where subcommands can be named.
+    /// These subcommands only read. `+cluster` as a whole also allows `FORGET`, `RESET` and
+    /// `ADDSLOTS`, so do not give it where subcommands can be named.
     ///
     /// ## By hand
     /// The printed commands, as a user who may change ACLs; then `ACL SAVE` or the source of the
-    /// settings, because ACLs are neither replicated nor kept by themselves. Never `+@all` to be done
-    /// with it.
+    /// settings, because ACLs are neither replicated nor kept by themselves. Never `+@all` to be
+    /// done with it.
     pub struct AclDeniesClusterCommands {
         user: Option<String>, denied: Vec<Endpoint>, commands: Vec<&'static str>,
     }

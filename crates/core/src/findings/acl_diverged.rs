@@ -11,30 +11,30 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// The list of users is not the same on all nodes. The same client works on some slots and gets
-    /// `NOPERM` or `WRONGPASS` on others, or fails right after a failover, when a node with other
-    /// rules became the primary.
+    /// The list of users is not the same on all nodes. The same client works on some slots and
+    /// gets `NOPERM` or `WRONGPASS` on others, or fails right after a failover, when a node with
+    /// other rules became the primary.
     ///
     /// ## How it comes about
-    /// `ACL SETUSER` on one node only; a new node without the `aclfile`; an `aclfile` that was changed
-    /// and not loaded everywhere (`ACL LOAD`). ACLs are not replicated, not part of a snapshot, and do
-    /// not move with slots.
+    /// `ACL SETUSER` on one node only; a new node without the `aclfile`; an `aclfile` that was
+    /// changed and not loaded everywhere (`ACL LOAD`). ACLs are not replicated, not part of a
+    /// snapshot, and do not move with slots.
     ///
     /// ## What we look at
-    /// `ACL LIST` of every node that shows it: whether two nodes have the same rules for a user, never
-    /// the rules or password hashes themselves.
+    /// `ACL LIST` of every node that shows it: whether two nodes have the same rules for a user,
+    /// never the rules or password hashes themselves.
     ///
     /// ## The repair
     /// Decide which rules are meant, apply them to every node, and keep them (`ACL SAVE` with an
     /// `aclfile`, `CONFIG REWRITE` without one, or the source of the settings).
     ///
     /// ## Repair safety
-    /// Giving a user more is safe for those who are connected. Taking rights or passwords away ends
-    /// their connections.
+    /// Giving a user more is safe for those who are connected. Taking rights or passwords away
+    /// ends their connections.
     ///
     /// ## By hand
-    /// `ACL LIST` on the named nodes side by side, then `ACL SETUSER`. Never copy an `aclfile` over
-    /// another before it is clear which one is meant.
+    /// `ACL LIST` on the named nodes side by side, then `ACL SETUSER`. Never copy an `aclfile`
+    /// over another before it is clear which one is meant.
     pub struct AclDiverged { users: Vec<String>, apart: Vec<NodeId>, model: Option<NodeId> }
     group: Security, severity: Warning, after: [PasswordDrift, AuthMismatch, MixedVersions],
     since: "0.1",

@@ -10,15 +10,15 @@ use crate::scenario::{At, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
-    /// A node lives and answers, but other nodes list it as `:0@0 noaddr`. They neither dial nor ping
-    /// it, their clients get `MOVED <slot> :0`, and the state stays `ok`: a node without address counts
-    /// as reachable (Redis, and Valkey up to 8.0).
+    /// A node lives and answers, but other nodes list it as `:0@0 noaddr`. They neither dial nor
+    /// ping it, their clients get `MOVED <slot> :0`, and the state stays `ok`: a node without
+    /// address counts as reachable (Redis, and Valkey up to 8.0).
     ///
     /// ## How it comes about
-    /// After a restart nodes got each other's old IPs. A peer that dials the recorded address and is
-    /// answered by another id blanks the entry. Nodes without address are never dialled and never
-    /// gossiped, so two nodes that swapped addresses can stay like this for ever on Redis 7.0 to 8.x;
-    /// Valkey 8.1 and later mark the node `fail` and heal in about five seconds.
+    /// After a restart nodes got each other's old IPs. A peer that dials the recorded address and
+    /// is answered by another id blanks the entry. Nodes without address are never dialled and
+    /// never gossiped, so two nodes that swapped addresses can stay like this for ever on Redis
+    /// 7.0 to 8.x; Valkey 8.1 and later mark the node `fail` and heal in about five seconds.
     ///
     /// Replicas that dial the recorded address reach a sibling and log `-NOMASTERLINK Can't SYNC
     /// while not connected with my master`.
@@ -28,8 +28,9 @@ finding! {
     /// `PRIMARY_NOADDR_MASKED`.
     ///
     /// ## The repair
-    /// `CLUSTER MEET` of the true address, from one side of each pair. Then compare the epochs: the
-    /// wrong node's epoch may have been credited to the entry (`EPOCH_CONTAMINATED_BY_FOREIGN_NODE`).
+    /// `CLUSTER MEET` of the true address, from one side of each pair. Then compare the epochs:
+    /// the wrong node's epoch may have been credited to the entry
+    /// (`EPOCH_CONTAMINATED_BY_FOREIGN_NODE`).
     ///
     /// ## Repair safety
     /// A MEET of a known id only corrects the address.

@@ -8,25 +8,26 @@ use crate::scenario::{At, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// At the address that the tables record (or recorded) for a member, a server with another id and
-    /// slots of its own answers: somebody else's node. The member is thereby unreachable for all who
-    /// know it by this address only.
+    /// At the address that the tables record (or recorded) for a member, a server with another id
+    /// and slots of its own answers: somebody else's node. The member is thereby unreachable for
+    /// all who know it by this address only.
     ///
     /// ## How it comes about
     /// The IP of a stopped pod was given to a pod of another cluster while the old owner's id was
-    /// still in the tables. Peers that dial it get an unexpected id and blank the entry (`noaddr`);
-    /// Valkey 8 and later log `PONG contains mismatching sender ID`, Redis is silent. The stranger's
-    /// epochs may be credited to the entry, and replicas that dial the address copy the stranger's
-    /// data.
+    /// still in the tables. Peers that dial it get an unexpected id and blank the entry
+    /// (`noaddr`); Valkey 8 and later log `PONG contains mismatching sender ID`, Redis is silent.
+    /// The stranger's epochs may be credited to the entry, and replicas that dial the address copy
+    /// the stranger's data.
     ///
     /// ## What we look at
-    /// An id that no process holds, recorded at an address (or without one), and a node there that no
-    /// member lists and that claims slots the lost one never had, or lists nodes that are not ours.
+    /// An id that no process holds, recorded at an address (or without one), and a node there that
+    /// no member lists and that claims slots the lost one never had, or lists nodes that are not
+    /// ours.
     ///
     /// ## The repair
-    /// Give the true owner a way back: start it and MEET its new address. If it is gone for good, let
-    /// its replica take over, then forget its id. Block the bus between workloads, and give each
-    /// cluster its own password or CA, so that replication cannot cross.
+    /// Give the true owner a way back: start it and MEET its new address. If it is gone for good,
+    /// let its replica take over, then forget its id. Block the bus between workloads, and give
+    /// each cluster its own password or CA, so that replication cannot cross.
     ///
     /// ## Repair safety
     /// Before a replica takes over, make sure that it did not copy the stranger's data.

@@ -9,41 +9,42 @@ use crate::scenario::{At, Scenario, Until};
 finding! {
     /// ## What it means
     /// The servers run, with their data and their slots, but each one looks for the others at
-    /// addresses where they no longer are. No node can find any other, so none can reach a majority
-    /// and every one of them says `cluster_state:fail`. It does not heal by itself.
+    /// addresses where they no longer are. No node can find any other, so none can reach a
+    /// majority and every one of them says `cluster_state:fail`. It does not heal by itself.
     ///
     /// ## How it comes about
-    /// Nodes find each other only by the addresses in `nodes.conf`. A node that moved is found again
-    /// when *it* reaches at least one peer at an address that is still true: its ping carries its id,
-    /// and the peer corrects the entry. When all addresses changed in one window there is no such
-    /// peer: a StatefulSet deleted and created again, a rollout with the `Parallel` policy, scaled to
-    /// 0 and back, a node pool or a docker network made anew.
+    /// Nodes find each other only by the addresses in `nodes.conf`. A node that moved is found
+    /// again when *it* reaches at least one peer at an address that is still true: its ping
+    /// carries its id, and the peer corrects the entry. When all addresses changed in one window
+    /// there is no such peer: a StatefulSet deleted and created again, a rollout with the
+    /// `Parallel` policy, scaled to 0 and back, a node pool or a docker network made anew.
     ///
     /// In the log of each primary: `Cluster state changed: ok` two seconds after the start (the
-    /// picture restored from `nodes.conf` looks healthy) and `Cluster state changed: fail` about one
-    /// `cluster-node-timeout` later; Valkey 8.1 and later add `I am part of a minority partition`.
-    /// `CLUSTER INFO` has all slots assigned, the slots of others as `pfail` and never as `fail`, and
-    /// no message received. Clients get dead addresses from `CLUSTER SLOTS`: ioredis raises
-    /// `ClusterAllFailedError: Failed to refresh slots cache.` or loops in silence, Lettuce says
-    /// `Unable to connect to`, Jedis `Failed to connect to`.
+    /// picture restored from `nodes.conf` looks healthy) and `Cluster state changed: fail` about
+    /// one `cluster-node-timeout` later; Valkey 8.1 and later add `I am part of a minority
+    /// partition`. `CLUSTER INFO` has all slots assigned, the slots of others as `pfail` and never
+    /// as `fail`, and no message received. Clients get dead addresses from `CLUSTER SLOTS`:
+    /// ioredis raises `ClusterAllFailedError: Failed to refresh slots cache.` or loops in silence,
+    /// Lettuce says `Unable to connect to`, Jedis `Failed to connect to`.
     ///
     /// ## What we look at
-    /// For every node that answered: its id, and what all the others record for that id. The finding
-    /// stands when no node that answers is recorded, by any other, at an address where it really is.
-    /// If the addresses are right and only the bus is closed it is `BUS_PORT_BLOCKED`; if
-    /// `cluster-announce-ip` holds the old address it is `ANNOUNCE_ADDRESS_WRONG`; if the ids are new
-    /// it is `NODE_IDENTITY_LOST`.
+    /// For every node that answered: its id, and what all the others record for that id. The
+    /// finding stands when no node that answers is recorded, by any other, at an address where it
+    /// really is. If the addresses are right and only the bus is closed it is `BUS_PORT_BLOCKED`;
+    /// if `cluster-announce-ip` holds the old address it is `ANNOUNCE_ADDRESS_WRONG`; if the ids
+    /// are new it is `NODE_IDENTITY_LOST`.
     ///
     /// ## The repair
-    /// From **one** primary send `CLUSTER MEET` with the new address of every other node. MEET of an
-    /// id that is already known only corrects its address; ids, slots, epochs and data stay as they
-    /// are. The rest learn from that primary. Then send one MEET from any other node back to that
-    /// primary: it never received one, so it still reports its own old address to clients.
+    /// From **one** primary send `CLUSTER MEET` with the new address of every other node. MEET of
+    /// an id that is already known only corrects its address; ids, slots, epochs and data stay as
+    /// they are. The rest learn from that primary. Then send one MEET from any other node back to
+    /// that primary: it never received one, so it still reports its own old address to clients.
     /// Wait two node timeouts; the state turns `ok` by itself.
     ///
     /// ## Repair safety
-    /// No data can be lost by it. Make sure first that each id is held by one live process, and that
-    /// the new addresses are those of this cluster: a MEET of a foreign cluster would merge the two.
+    /// No data can be lost by it. Make sure first that each id is held by one live process, and
+    /// that the new addresses are those of this cluster: a MEET of a foreign cluster would merge
+    /// the two.
     ///
     /// ## By hand
     /// The commands are printed with the real addresses. To prevent it: set `cluster-announce-ip`

@@ -9,14 +9,14 @@ use crate::scenario::{Scenario, Until};
 finding! {
     /// ## What it means
     /// `cluster-announce-ip` (or `-port`, `-bus-port`) of a node is set, the others dial what it
-    /// says, and nobody of that id answers there. To its peers the node is dead; clients are sent to
-    /// the wrong place as well.
+    /// says, and nobody of that id answers there. To its peers the node is dead; clients are sent
+    /// to the wrong place as well.
     ///
     /// ## How it comes about
-    /// The value was written for an earlier pod and kept in a config file; a Service or load balancer
-    /// is announced that does not forward the bus, or forwards it to another pod; a host port changed;
-    /// `cluster-announce-bus-port` is missing where the bus port is mapped (its default is the real
-    /// bus port and never follows from `cluster-announce-port`).
+    /// The value was written for an earlier pod and kept in a config file; a Service or load
+    /// balancer is announced that does not forward the bus, or forwards it to another pod; a host
+    /// port changed; `cluster-announce-bus-port` is missing where the bus port is mapped (its
+    /// default is the real bus port and never follows from `cluster-announce-port`).
     ///
     /// The state flips from `ok` to `fail` about one node timeout after each restart.
     ///
@@ -25,8 +25,8 @@ finding! {
     /// they get no answer there.
     ///
     /// ## The repair
-    /// `CONFIG SET` the right value: it counts at once and spreads with the next pings. Then mend the
-    /// template that wrote it, and try a restart.
+    /// `CONFIG SET` the right value: it counts at once and spreads with the next pings. Then mend
+    /// the template that wrote it, and try a restart.
     ///
     /// ## Repair safety
     /// Nothing but the address changes.

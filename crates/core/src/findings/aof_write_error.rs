@@ -8,23 +8,24 @@ use crate::scenario::{Act, Reply, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A node with `appendonly yes` cannot write its append-only file. A primary then refuses every
-    /// write and `PING` as well: `MISCONF Errors writing to the AOF file: No space left on device`
-    /// (`appendfsync everysec` and `no`; with `always` the process ends itself instead). Where only
-    /// the rewrite fails, writes go on, and the file grows until the disk is full.
+    /// A node with `appendonly yes` cannot write its append-only file. A primary then refuses
+    /// every write and `PING` as well: `MISCONF Errors writing to the AOF file: No space left on
+    /// device` (`appendfsync everysec` and `no`; with `always` the process ends itself instead).
+    /// Where only the rewrite fails, writes go on, and the file grows until the disk is full.
     ///
     /// ## How it comes about
-    /// The disk is full or read-only, a quota is reached, or the volume reports errors. For a rewrite
-    /// also: not enough room for a second copy of the data, or the kernel refuses the fork.
+    /// The disk is full or read-only, a quota is reached, or the volume reports errors. For a
+    /// rewrite also: not enough room for a second copy of the data, or the kernel refuses the
+    /// fork.
     ///
     /// ## What we look at
-    /// `aof_last_write_status` and `aof_last_bgrewrite_status` in `INFO`, and the reply to `PING`. In
-    /// the log: `Error writing to the AOF file: ...`, `Short write while writing to the AOF file`,
-    /// `Can't rewrite append only file in background: fork`.
+    /// `aof_last_write_status` and `aof_last_bgrewrite_status` in `INFO`, and the reply to `PING`.
+    /// In the log: `Error writing to the AOF file: ...`, `Short write while writing to the AOF
+    /// file`, `Can't rewrite append only file in background: fork`.
     ///
     /// ## The repair
-    /// Make room. The server tries again once a second and opens writes by itself (`AOF write error
-    /// looks solved. The server can write again.`). After a failed rewrite: `BGREWRITEAOF`.
+    /// Make room. The server tries again once a second and opens writes by itself (`AOF write
+    /// error looks solved. The server can write again.`). After a failed rewrite: `BGREWRITEAOF`.
     ///
     /// ## Repair safety
     /// Making room is safe as long as no file below `appenddirname` is touched. `CONFIG SET

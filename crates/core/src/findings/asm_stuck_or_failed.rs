@@ -13,20 +13,22 @@ const RECENT_S: u64 = 3_600;
 finding! {
     /// ## What it means
     /// The servers were to move slots by themselves and the job failed, or nothing was heard of it
-    /// for a minute. The slots stay with the source and are served; a failed job is rolled back. The
-    /// rebalance that somebody waits for does not happen.
+    /// for a minute. The slots stay with the source and are served; a failed job is rolled back.
+    /// The rebalance that somebody waits for does not happen.
     ///
     /// ## How it comes about
     /// The link between the two broke or a failover happened at one end (`Connection lost`), slots
-    /// were open from a move by hand, more is written than `slot-migration-max-failover-repl-bytes`
-    /// (Valkey, default 0) or `cluster-slot-migration-handoff-max-lag-bytes` (Redis) lets pass, a
-    /// fork was running, the replication user may not log in at the target, or the two disagree
-    /// about the owner. Redis tries a failed import again for ever (`retries`).
+    /// were open from a move by hand, more is written than
+    /// `slot-migration-max-failover-repl-bytes` (Valkey, default 0) or
+    /// `cluster-slot-migration-handoff-max-lag-bytes` (Redis) lets pass, a fork was running, the
+    /// replication user may not log in at the target, or the two disagree about the owner. Redis
+    /// tries a failed import again for ever (`retries`).
     ///
     /// ## What we look at
-    /// `CLUSTER GETSLOTMIGRATIONS` (Valkey since 9.0) and `CLUSTER MIGRATION STATUS ALL` (Redis since
-    /// 8.4) at both ends: state `failed` within the last hour with no later job for the same slots,
-    /// or a job under way that was not heard of for 60 s, or one with retries and a last error.
+    /// `CLUSTER GETSLOTMIGRATIONS` (Valkey since 9.0) and `CLUSTER MIGRATION STATUS ALL` (Redis
+    /// since 8.4) at both ends: state `failed` within the last hour with no later job for the same
+    /// slots, or a job under way that was not heard of for 60 s, or one with retries and a last
+    /// error.
     ///
     /// ## The repair
     /// Read the reason at both ends, remove it, cancel what is left of the job and start it again.
@@ -34,14 +36,15 @@ finding! {
     /// the destination try again).
     ///
     /// ## Repair safety
-    /// Until the handover the source owns every key. If its log says `Write loss risk!` or
-    /// `Write pause timeout during slot handoff`, compare the owners first: writes of the last
-    /// moment may be gone.
+    /// Until the handover the source owns every key. If its log says `Write loss risk!` or `Write
+    /// pause timeout during slot handoff`, compare the owners first: writes of the last moment may
+    /// be gone.
     ///
     /// ## By hand
     /// The printed questions at both ends, then cancel and start again.
     pub struct AsmStuckOrFailed {
-        slots: SlotSet, source: Option<NodeId>, target: Option<NodeId>, failed: bool, reason: String,
+        slots: SlotSet, source: Option<NodeId>, target: Option<NodeId>,
+        failed: bool, reason: String,
     }
     group: Operations, severity: Warning, after: [SlotOpen, ReplicaAuthFailed],
     since: "0.1",

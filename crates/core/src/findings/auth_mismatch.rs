@@ -9,31 +9,32 @@ use crate::scenario::Scenario;
 finding! {
     /// ## What it means
     /// Nodes of the cluster refuse our user and password (`NOAUTH Authentication required.`,
-    /// `WRONGPASS invalid username-password pair or user is disabled.`). If others accept them, every
-    /// client with these credentials works on some slots and fails on others, and tools that talk to
-    /// all nodes stop half way.
+    /// `WRONGPASS invalid username-password pair or user is disabled.`). If others accept them,
+    /// every client with these credentials works on some slots and fails on others, and tools that
+    /// talk to all nodes stop half way.
     ///
     /// ## How it comes about
-    /// A password was changed on some nodes only; a Secret was updated and the processes were not; a
-    /// node was restarted from an old configuration after a `CONFIG SET`; a user exists on some nodes
-    /// only (ACLs are not replicated); or no password was given to us at all.
+    /// A password was changed on some nodes only; a Secret was updated and the processes were not;
+    /// a node was restarted from an old configuration after a `CONFIG SET`; a user exists on some
+    /// nodes only (ACLs are not replicated); or no password was given to us at all.
     ///
     /// ## What we look at
-    /// The first reply of every node to the same credentials. Bus links do not use passwords, so the
-    /// cluster can say `ok` meanwhile. Replication does: look at `masterauth` and `masteruser` too.
+    /// The first reply of every node to the same credentials. Bus links do not use passwords, so
+    /// the cluster can say `ok` meanwhile. Replication does: look at `masterauth` and `masteruser`
+    /// too.
     ///
     /// ## The repair
-    /// Find out which password is the intended one. Then add it beside the old one on the nodes that
-    /// lack it, roll the clients, and remove the old one. A user may have several passwords at once:
-    /// `ACL SETUSER default >new`.
+    /// Find out which password is the intended one. Then add it beside the old one on the nodes
+    /// that lack it, roll the clients, and remove the old one. A user may have several passwords
+    /// at once: `ACL SETUSER default >new`.
     ///
     /// ## Repair safety
-    /// Adding a password breaks nobody. Replacing one (`CONFIG SET requirepass`) breaks clients and
-    /// replicas that still use the old one when they next connect.
+    /// Adding a password breaks nobody. Replacing one (`CONFIG SET requirepass`) breaks clients
+    /// and replicas that still use the old one when they next connect.
     ///
     /// ## By hand
-    /// `AUTH` by hand against each node, then `ACL SETUSER` as printed. Never switch the password off
-    /// to get in.
+    /// `AUTH` by hand against each node, then `ACL SETUSER` as printed. Never switch the password
+    /// off to get in.
     pub struct AuthMismatch { refused: Vec<Endpoint>, accepted: usize }
     group: Security, severity: Error, after: [AddressReusedByForeignNode], since: "0.1",
 }

@@ -15,20 +15,22 @@ const WAITING_BYTES_GRAVE: u64 = 256 * 1024 * 1024;
 finding! {
     /// ## What it means
     /// On a bus link a node has bytes waiting that the peer does not take. They are kept in memory
-    /// without a limit (`cluster-link-sendbuf-limit` is 0 by default), outside of `maxmemory` eviction:
-    /// in the end `-OOM command not allowed` although the data is small, or the container is killed.
+    /// without a limit (`cluster-link-sendbuf-limit` is 0 by default), outside of `maxmemory`
+    /// eviction: in the end `-OOM command not allowed` although the data is small, or the
+    /// container is killed.
     ///
     /// ## How it comes about
-    /// A classic `PUBLISH` goes to every node of the cluster. A peer that is slow, hung or cut off in
-    /// one direction lets the queue of every publisher grow. Redis 7.0.0 to 7.0.5 also burn CPU on it.
+    /// A classic `PUBLISH` goes to every node of the cluster. A peer that is slow, hung or cut off
+    /// in one direction lets the queue of every publisher grow. Redis 7.0.0 to 7.0.5 also burn CPU
+    /// on it.
     ///
     /// ## What we look at
-    /// `send-buffer-used` of `CLUSTER LINKS` and `mem_cluster_links` of `INFO memory` (both 7.0 and
-    /// later).
+    /// `send-buffer-used` of `CLUSTER LINKS` and `mem_cluster_links` of `INFO memory` (both 7.0
+    /// and later).
     ///
     /// ## The repair
-    /// Find out why the peer does not read. Set `cluster-link-sendbuf-limit` (7.0 and later), and use
-    /// sharded pub/sub (`SPUBLISH`), which stays within a shard.
+    /// Find out why the peer does not read. Set `cluster-link-sendbuf-limit` (7.0 and later), and
+    /// use sharded pub/sub (`SPUBLISH`), which stays within a shard.
     ///
     /// ## Repair safety
     /// A limit drops the link and with it the pub/sub messages that wait; keys are not concerned.

@@ -8,28 +8,30 @@ use crate::scenario::{Act, Cut as Fault, Port, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A node does not reach the bus of another one that lives, that answers clients, and that other
-    /// nodes do reach. With one such observer nothing happens yet: it alone flags the node `fail?`.
-    /// When half of the primaries are cut off like this, a healthy node is declared failed.
+    /// A node does not reach the bus of another one that lives, that answers clients, and that
+    /// other nodes do reach. With one such observer nothing happens yet: it alone flags the node
+    /// `fail?`. When half of the primaries are cut off like this, a healthy node is declared
+    /// failed.
     ///
     /// ## How it comes about
-    /// An asymmetric firewall or connection-tracking table, a policy on one side only, a bad route, a
-    /// network card that is half dead.
+    /// An asymmetric firewall or connection-tracking table, a policy on one side only, a bad
+    /// route, a network card that is half dead.
     ///
     /// ## What we look at
-    /// Each node's own links and flags. A stale address is `PEER_ADDRESS_STALE`; a node that nobody
-    /// reaches is `BUS_PORT_BLOCKED`; two groups that do not hear each other at all are
+    /// Each node's own links and flags. A stale address is `PEER_ADDRESS_STALE`; a node that
+    /// nobody reaches is `BUS_PORT_BLOCKED`; two groups that do not hear each other at all are
     /// `MINORITY_PARTITION`. `send-buffer-used` of `CLUSTER LINKS` grows at the cut-off side.
     ///
     /// ## The repair
-    /// Mend the path from the one to the other. Until then, `cluster-link-sendbuf-limit` (7.0) keeps
-    /// the waiting bytes within bounds.
+    /// Mend the path from the one to the other. Until then, `cluster-link-sendbuf-limit` (7.0)
+    /// keeps the waiting bytes within bounds.
     ///
     /// ## Repair safety
     /// Nothing in the servers is changed.
     ///
     /// ## By hand
-    /// From the host or pod of the first node: `nc -vz OTHER BUSPORT`, and the reverse for comparison.
+    /// From the host or pod of the first node: `nc -vz OTHER BUSPORT`, and the reverse for
+    /// comparison.
     pub struct BusOneWayPartition { from: Vec<NodeId>, to: NodeId }
     group: Bus, severity: Warning,
     after: [

@@ -8,35 +8,36 @@ use crate::scenario::{Act, Cut as Fault, Port, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The client ports work and the addresses in the tables are right, but the connections between
-    /// the nodes do not come about: the cluster bus port (client port + 10000, or `cluster-port`) is
-    /// closed from node to node. Without the bus the nodes hold each other for dead.
+    /// The client ports work and the addresses in the tables are right, but the connections
+    /// between the nodes do not come about: the cluster bus port (client port + 10000, or
+    /// `cluster-port`) is closed from node to node. Without the bus the nodes hold each other for
+    /// dead.
     ///
     /// ## How it comes about
     /// A NetworkPolicy, security group or firewall that names only 6379; a Service, container or
     /// host port that maps only 6379; a policy rolled out to one node.
     ///
-    /// After a restart the log says `Cluster state changed: ok` at two seconds and `fail` about one
-    /// `cluster-node-timeout` later. `CLUSTER MEET` answers OK and nothing happens;
-    /// `redis-cli --cluster create` hangs at `Waiting for the cluster to join`.
+    /// After a restart the log says `Cluster state changed: ok` at two seconds and `fail` about
+    /// one `cluster-node-timeout` later. `CLUSTER MEET` answers OK and nothing happens; `redis-cli
+    /// --cluster create` hangs at `Waiting for the cluster to join`.
     ///
     /// ## What we look at
-    /// For each node that answers us at the recorded address: whether the other nodes' links to its
-    /// bus stand. Shut for all of them means that its bus port is closed. Our own probe of the bus
-    /// port is quoted, but it is made from here and not from node to node. Wrong addresses are
+    /// For each node that answers us at the recorded address: whether the other nodes' links to
+    /// its bus stand. Shut for all of them means that its bus port is closed. Our own probe of the
+    /// bus port is quoted, but it is made from here and not from node to node. Wrong addresses are
     /// `ALL_ADDRESSES_STALE`; connections that stand and stay silent are `MTU_BLACKHOLE`.
     ///
     /// ## The repair
-    /// Open the bus port for TCP between all members, both ways. The nodes retry by themselves every
-    /// 100 ms; no restart, no MEET.
+    /// Open the bus port for TCP between all members, both ways. The nodes retry by themselves
+    /// every 100 ms; no restart, no MEET.
     ///
     /// ## Repair safety
     /// Nothing in the servers is changed. The bus has no password: open it to the members only.
     ///
     /// ## By hand
-    /// From one node's host or pod: `nc -vz ADDRESS BUSPORT` for another one. Then mend the policy.
-    /// Do not repeat MEET or reset anything while the port is closed: each failed MEET only adds
-    /// entries in `handshake`.
+    /// From one node's host or pod: `nc -vz ADDRESS BUSPORT` for another one. Then mend the
+    /// policy. Do not repeat MEET or reset anything while the port is closed: each failed MEET
+    /// only adds entries in `handshake`.
     pub struct BusPortBlocked { shut: Vec<NodeId>, everywhere: bool }
     group: Bus, severity: Error,
     after: [

@@ -10,19 +10,19 @@ use crate::scenario::{Act, At, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A table holds the right IP and client port of a live node with another bus port than the node
-    /// itself names. The connection fails, or reaches something else.
+    /// A table holds the right IP and client port of a live node with another bus port than the
+    /// node itself names. The connection fails, or reaches something else.
     ///
     /// ## How it comes about
-    /// `CLUSTER MEET` without the third argument assumes the client port + 10000, which is wrong where
-    /// `cluster-port` is set (7.0 and later); or the third argument was wrong. Older tools never pass
-    /// it. MEET answers OK all the same; the entry stays in `handshake` and vanishes after one node
-    /// timeout. Several nodes on one host may also collide: the bus port of one is the client port of
-    /// another.
+    /// `CLUSTER MEET` without the third argument assumes the client port + 10000, which is wrong
+    /// where `cluster-port` is set (7.0 and later); or the third argument was wrong. Older tools
+    /// never pass it. MEET answers OK all the same; the entry stays in `handshake` and vanishes
+    /// after one node timeout. Several nodes on one host may also collide: the bus port of one is
+    /// the client port of another.
     ///
     /// ## What we look at
-    /// Rows, those in `handshake` included, whose client address is that of a node that answered us,
-    /// against the bus port in its own row.
+    /// Rows, those in `handshake` included, whose client address is that of a node that answered
+    /// us, against the bus port in its own row.
     ///
     /// ## The repair
     /// `CLUSTER MEET` with the bus port as the third argument.
@@ -31,8 +31,8 @@ finding! {
     /// A failed MEET leaves nothing behind.
     ///
     /// ## By hand
-    /// The command is printed. `CONFIG GET cluster-port` at the node tells its bus port; 0 means the
-    /// client port + 10000.
+    /// The command is printed. `CONFIG GET cluster-port` at the node tells its bus port; 0 means
+    /// the client port + 10000.
     pub struct BusPortWrong { id: NodeId, tried: u16, own: u16, by: Vec<usize> }
     group: Bus, severity: Warning,
     after: [AllAddressesStale, AnnounceAddressWrong, IllegalAddress],

@@ -8,15 +8,16 @@ use crate::scenario::{Act, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A Lua script, a function or a module command runs for longer than `busy-reply-threshold` (5 s
-    /// by default). Until it ends, the node answers every command with `BUSY Redis is busy running a
-    /// script`, also `CLUSTER SLOTS`: nothing is served and clients cannot learn the slot map from it.
-    /// It still answers on the bus, so the cluster says `ok` and no replica takes over.
+    /// A Lua script, a function or a module command runs for longer than `busy-reply-threshold` (5
+    /// s by default). Until it ends, the node answers every command with `BUSY Redis is busy
+    /// running a script`, also `CLUSTER SLOTS`: nothing is served and clients cannot learn the
+    /// slot map from it. It still answers on the bus, so the cluster says `ok` and no replica
+    /// takes over.
     ///
     /// ## How it comes about
     /// A loop without end, a script over very many keys, or a function that waits for something.
-    /// In its first seconds, before the threshold, the node does not answer at all, which looks like
-    /// `NODE_HUNG`.
+    /// In its first seconds, before the threshold, the node does not answer at all, which looks
+    /// like `NODE_HUNG`.
     ///
     /// ## What we look at
     /// The reply to `PING`.
@@ -31,8 +32,8 @@ finding! {
     /// that were not replicated yet, among them all of the running script.
     ///
     /// ## By hand
-    /// The printed command; then look for the script in the application. Never `SHUTDOWN NOSAVE` on a
-    /// node whose data is not elsewhere, although the reply itself proposes it.
+    /// The printed command; then look for the script in the application. Never `SHUTDOWN NOSAVE`
+    /// on a node whose data is not elsewhere, although the reply itself proposes it.
     pub struct BusyScript { at: Endpoint, id: Option<NodeId>, kill: String }
     group: Process, severity: Error, after: [], since: "0.1",
 }

@@ -13,8 +13,8 @@ finding! {
     /// `CLUSTER SLOTS` sends clients to endpoints that do not lead to the nodes: the name does not
     /// resolve, or the address refuses or swallows connections, while the same node answers at the
     /// address where we reached it. A client gets as far as its seed and no further: ioredis loops
-    /// with `node error`, Jedis `Failed to connect`, Lettuce `Unable to connect`, redis-py hangs at
-    /// the first command.
+    /// with `node error`, Jedis `Failed to connect`, Lettuce `Unable to connect`, redis-py hangs
+    /// at the first command.
     ///
     /// ## How it comes about
     /// `cluster-announce-hostname` with names that exist in another network only (or nowhere yet);
@@ -22,9 +22,9 @@ finding! {
     /// published while a pod is not ready (`publishNotReadyAddresses`).
     ///
     /// ## What we look at
-    /// Every endpoint of every node's `CLUSTER SLOTS`: whether its name resolves from here and whether
-    /// a connection comes about from here. Another vantage point may see it otherwise, so look from
-    /// where the clients run.
+    /// Every endpoint of every node's `CLUSTER SLOTS`: whether its name resolves from here and
+    /// whether a connection comes about from here. Another vantage point may see it otherwise, so
+    /// look from where the clients run.
     ///
     /// ## The repair
     /// Make the names resolve, or announce what clients can reach (`cluster-announce-hostname`,
@@ -35,8 +35,8 @@ finding! {
     /// `cluster-announce-ip` changes what the other nodes dial, too: be sure that they can.
     ///
     /// ## By hand
-    /// `getent hosts NAME` and `nc -vz HOST PORT` from the client's host. Never announce an IP that
-    /// only clients can reach: the bus needs it as well.
+    /// `getent hosts NAME` and `nc -vz HOST PORT` from the client's host. Never announce an IP
+    /// that only clients can reach: the bus needs it as well.
     pub struct ClientEndpointUnreachable { told: Vec<(String, NodeId)>, tellers: Vec<NodeId> }
     group: Clients, severity: Error, after: [
         ClientNullOrUnknownEndpoint, AllAddressesStale, PeerAddressStale, SelfAddressStale,

@@ -17,16 +17,16 @@ finding! {
     ///
     /// ## How it comes about
     /// `cluster-preferred-endpoint-type hostname` while a node announces no hostname gives `?`;
-    /// `unknown-endpoint` gives NULL on purpose, which means "the address that you used to reach me"
-    /// and works only where one address leads to each node and the client knows the rule. An empty
-    /// text comes from a node that does not know its own IP.
+    /// `unknown-endpoint` gives NULL on purpose, which means "the address that you used to reach
+    /// me" and works only where one address leads to each node and the client knows the rule. An
+    /// empty text comes from a node that does not know its own IP.
     ///
     /// ## What we look at
     /// The raw answer of every node to `CLUSTER SLOTS`.
     ///
     /// ## The repair
-    /// Set `cluster-announce-hostname` on all nodes first, wait until all tables show the names, then
-    /// set the type; or go back to the type `ip`.
+    /// Set `cluster-announce-hostname` on all nodes first, wait until all tables show the names,
+    /// then set the type; or go back to the type `ip`.
     ///
     /// ## Repair safety
     /// It changes what clients are told from then on; nothing else.

@@ -7,29 +7,30 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// A name in the list of seeds does not resolve from here. Most clients take the next seed. ioredis
-    /// resolves all names before it dials any, and one failure fails the whole attempt: it emits
-    /// neither `error` nor `node error`, only `close` and `reconnecting`, and commands never settle.
-    /// `DEBUG=ioredis:*` shows `failed to resolve hostname`.
+    /// A name in the list of seeds does not resolve from here. Most clients take the next seed.
+    /// ioredis resolves all names before it dials any, and one failure fails the whole attempt: it
+    /// emits neither `error` nor `node error`, only `close` and `reconnecting`, and commands never
+    /// settle. `DEBUG=ioredis:*` shows `failed to resolve hostname`.
     ///
     /// ## How it comes about
-    /// Per-pod names of a StatefulSet whose pod is not ready or was scaled down (a headless service
-    /// publishes names of ready pods only, unless `publishNotReadyAddresses: true`), a typo, a search
-    /// domain that is missing where the client runs.
+    /// Per-pod names of a StatefulSet whose pod is not ready or was scaled down (a headless
+    /// service publishes names of ready pods only, unless `publishNotReadyAddresses: true`), a
+    /// typo, a search domain that is missing where the client runs.
     ///
     /// ## What we look at
-    /// The look-up of every name that was named as a seed. A look-up that merely takes too long is not
-    /// reported.
+    /// The look-up of every name that was named as a seed. A look-up that merely takes too long is
+    /// not reported.
     ///
     /// ## The repair
-    /// Take the name out of the list, or make it resolve; on Kubernetes `publishNotReadyAddresses: true`
-    /// on the headless service, or one seed that is the service's own name.
+    /// Take the name out of the list, or make it resolve; on Kubernetes `publishNotReadyAddresses:
+    /// true` on the headless service, or one seed that is the service's own name.
     ///
     /// ## Repair safety
     /// Safe: servers are not involved.
     ///
     /// ## By hand
-    /// `getent hosts NAME` where the client runs. Do not restart servers for it: they are in order.
+    /// `getent hosts NAME` where the client runs. Do not restart servers for it: they are in
+    /// order.
     pub struct ClientSeedDnsAllOrNothing { lost: Vec<Endpoint>, others: usize }
     group: Clients, severity: Error, after: [], since: "0.1",
 }

@@ -7,25 +7,26 @@ use crate::scenario::{Act, At, Scenario};
 
 finding! {
     /// ## What it means
-    /// A node that was named as a seed runs in cluster mode and belongs to no cluster: it knows only
-    /// itself and no slot. A client that asks it first learns an empty map: ioredis connects and closes
-    /// in a silent loop, Jedis `Cluster slots list is empty.`, redis-py `0 of 16384 covered`, go-redis
-    /// `redis: cluster has no nodes`.
+    /// A node that was named as a seed runs in cluster mode and belongs to no cluster: it knows
+    /// only itself and no slot. A client that asks it first learns an empty map: ioredis connects
+    /// and closes in a silent loop, Jedis `Cluster slots list is empty.`, redis-py `0 of 16384
+    /// covered`, go-redis `redis: cluster has no nodes`.
     ///
     /// ## How it comes about
-    /// A fresh pod stands behind the seed service before it was joined; a node lost its `nodes.conf`
-    /// or was reset; a spare node was put into the list of seeds.
+    /// A fresh pod stands behind the seed service before it was joined; a node lost its
+    /// `nodes.conf` or was reset; a spare node was put into the list of seeds.
     ///
     /// ## What we look at
     /// `CLUSTER NODES` of every node that was named: one row, no slot, while other nodes form a
     /// cluster.
     ///
     /// ## The repair
-    /// Join it (`CLUSTER MEET`, then `CLUSTER REPLICATE` of a primary), or take it out of the list of
-    /// seeds. On Kubernetes: readiness of a pod should mean that it knows the slots.
+    /// Join it (`CLUSTER MEET`, then `CLUSTER REPLICATE` of a primary), or take it out of the list
+    /// of seeds. On Kubernetes: readiness of a pod should mean that it knows the slots.
     ///
     /// ## Repair safety
-    /// Joining is safe as long as the node holds no keys. If it does, find out first whose they are.
+    /// Joining is safe as long as the node holds no keys. If it does, find out first whose they
+    /// are.
     ///
     /// ## By hand
     /// The printed commands. Never give it slots with `ADDSLOTS`: the cluster has owners for them.

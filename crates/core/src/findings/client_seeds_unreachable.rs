@@ -7,30 +7,31 @@ use crate::scenario::{Act, At, Scenario};
 
 finding! {
     /// ## What it means
-    /// An address that was given as a seed does not accept connections, and no node records a member
-    /// there. If it is the only seed, no client finds the cluster: ioredis `Failed to refresh slots
-    /// cache` with `ECONNREFUSED` or `ETIMEDOUT`, Jedis `Could not initialize cluster slots cache`,
-    /// Lettuce `Unable to establish a connection to Redis Cluster`. With other seeds, clients start
-    /// slower, and fail on the day when the other seeds are away.
+    /// An address that was given as a seed does not accept connections, and no node records a
+    /// member there. If it is the only seed, no client finds the cluster: ioredis `Failed to
+    /// refresh slots cache` with `ECONNREFUSED` or `ETIMEDOUT`, Jedis `Could not initialize
+    /// cluster slots cache`, Lettuce `Unable to establish a connection to Redis Cluster`. With
+    /// other seeds, clients start slower, and fail on the day when the other seeds are away.
     ///
     /// ## How it comes about
-    /// A service without ready endpoints, a wrong port or namespace, a firewall or a network policy, an
-    /// address of a node that was removed or came back elsewhere, all processes down at once.
+    /// A service without ready endpoints, a wrong port or namespace, a firewall or a network
+    /// policy, an address of a node that was removed or came back elsewhere, all processes down at
+    /// once.
     ///
     /// ## What we look at
-    /// Our own connection attempt to each address that was named, and whether any node that did answer
-    /// records a member there. A named member that is down is `NODE_DOWN`.
+    /// Our own connection attempt to each address that was named, and whether any node that did
+    /// answer records a member there. A named member that is down is `NODE_DOWN`.
     ///
     /// ## The repair
-    /// Name addresses that exist: several, in different failure domains. If none answers at all, the
-    /// way to the servers, or the servers, are the fault: look from the host of a server.
+    /// Name addresses that exist: several, in different failure domains. If none answers at all,
+    /// the way to the servers, or the servers, are the fault: look from the host of a server.
     ///
     /// ## Repair safety
     /// Only the list of seeds changes.
     ///
     /// ## By hand
-    /// `nc -vz HOST PORT` from here and from the host of a server; `kubectl get endpointslices`. Never
-    /// create a new cluster because the old one does not answer: its data may be whole.
+    /// `nc -vz HOST PORT` from here and from the host of a server; `kubectl get endpointslices`.
+    /// Never create a new cluster because the old one does not answer: its data may be whole.
     pub struct ClientSeedsUnreachable { dead: Vec<(Endpoint, Silence)>, all: bool }
     group: Clients, severity: Warning, after: [
         AllAddressesStale, PeerAddressStale, SelfAddressStale, NodeIdentityLost, GhostNodeEntries,

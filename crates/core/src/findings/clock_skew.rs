@@ -12,9 +12,9 @@ const APART_MS: u64 = 2_000;
 finding! {
     /// ## What it means
     /// The clock of a node differs from those of the others by more than two seconds. Expiry is
-    /// decided by the clock of the node that serves a key: after a failover or a move of a slot keys
-    /// live longer or vanish early. Ages of pings and the ban after FORGET are counted by the same
-    /// clock, so a step of it makes healthy nodes look silent.
+    /// decided by the clock of the node that serves a key: after a failover or a move of a slot
+    /// keys live longer or vanish early. Ages of pings and the ban after FORGET are counted by the
+    /// same clock, so a step of it makes healthy nodes look silent.
     ///
     /// ## How it comes about
     /// No time synchronisation on a machine, a VM that was paused and resumed, a wrong hardware
@@ -26,8 +26,8 @@ finding! {
     /// the answer took is granted on top.
     ///
     /// ## The repair
-    /// Turn on chrony or ntpd on the machine and let it *slew* the clock (run it slowly towards the
-    /// right time) instead of stepping it.
+    /// Turn on chrony or ntpd on the machine and let it *slew* the clock (run it slowly towards
+    /// the right time) instead of stepping it.
     ///
     /// ## Repair safety
     /// A step forwards expires keys in bulk, and they are gone; a step of the size of the node

@@ -8,13 +8,13 @@ use crate::scenario::{Act, Scenario};
 
 finding! {
     /// ## What it means
-    /// Most ids of the cluster live twice. The bus knows nodes by their id alone, so the nodes of both
-    /// sets take each other for members that moved. Clients of the original read and write the copy
-    /// for a part of the slots, while every node of both sets says `cluster_state:ok`.
+    /// Most ids of the cluster live twice. The bus knows nodes by their id alone, so the nodes of
+    /// both sets take each other for members that moved. Clients of the original read and write
+    /// the copy for a part of the slots, while every node of both sets says `cluster_state:ok`.
     ///
     /// ## How it comes about
-    /// A backup of whole volumes, `nodes.conf` included, was started with a route to the original: a
-    /// restore "into staging", a cloned namespace, VM snapshots. The copies know the original's
+    /// A backup of whole volumes, `nodes.conf` included, was started with a route to the original:
+    /// a restore "into staging", a cloned namespace, VM snapshots. The copies know the original's
     /// addresses from the file, dial them, and are accepted.
     ///
     /// Right after, each log of the original has one `Address updated for node` per peer with an
@@ -24,17 +24,17 @@ finding! {
     /// Ids that answer from two processes (different `run_id`), when they are more than half.
     ///
     /// ## The repair
-    /// Cut the network between the two sets, or stop the copies, at once. Then, on the original, MEET
-    /// each true address from one node, and that node from another. Then check the replicas: one that
-    /// followed a primary of the copy was overwritten.
+    /// Cut the network between the two sets, or stop the copies, at once. Then, on the original,
+    /// MEET each true address from one node, and that node from another. Then check the replicas:
+    /// one that followed a primary of the copy was overwritten.
     ///
     /// ## Repair safety
-    /// Cutting the network loses nothing. Writes that went to the copies must be exported from there
-    /// before those are thrown away.
+    /// Cutting the network loses nothing. Writes that went to the copies must be exported from
+    /// there before those are thrown away.
     ///
     /// ## By hand
-    /// Decide which addresses are the original first; the printed list shows both of each id.
-    /// A restored copy must be started without a route to the original, or with a fresh identity.
+    /// Decide which addresses are the original first; the printed list shows both of each id. A
+    /// restored copy must be started without a route to the original, or with a fresh identity.
     pub struct ClonedClusterHijack { ids: Vec<NodeId>, at: Vec<Vec<Endpoint>> }
     group: Addressing, severity: Critical, after: [],
     since: "0.1",

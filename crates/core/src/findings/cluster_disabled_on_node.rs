@@ -8,14 +8,14 @@ use crate::scenario::{Act, At, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// At the address of a member, or at a seed, a server answers that runs without cluster mode. It
-    /// has no bus, so the members hold the node for failed. It accepts keys of any slot and any
-    /// database, which no member will ever find. Clients say `ERR This instance has cluster support
-    /// disabled`, redis-py says `Cluster mode is not enabled on this node`.
+    /// At the address of a member, or at a seed, a server answers that runs without cluster mode.
+    /// It has no bus, so the members hold the node for failed. It accepts keys of any slot and any
+    /// database, which no member will ever find. Clients say `ERR This instance has cluster
+    /// support disabled`, redis-py says `Cluster mode is not enabled on this node`.
     ///
     /// ## How it comes about
-    /// The configuration file or config map was not mounted and the image's own default was used; the
-    /// wrong port or the wrong instance was named; a restart with another command line.
+    /// The configuration file or config map was not mounted and the image's own default was used;
+    /// the wrong port or the wrong instance was named; a restart with another command line.
     ///
     /// ## What we look at
     /// `cluster_enabled:0` in `INFO`, or the refusal of `CLUSTER INFO`, and whether other nodes
@@ -26,14 +26,14 @@ finding! {
     /// `nodes.conf` lies: it rejoins as the member it was.
     ///
     /// ## Repair safety
-    /// Look first what it took in meanwhile (`INFO keyspace`). Keys in databases other than 0 keep a
-    /// server from starting in cluster mode with that file (`You can't have keys in a DB different
-    /// than DB 0 when in Cluster mode`), and keys of other nodes' slots are not reachable afterwards:
-    /// copy them out before the restart.
+    /// Look first what it took in meanwhile (`INFO keyspace`). Keys in databases other than 0 keep
+    /// a server from starting in cluster mode with that file (`You can't have keys in a DB
+    /// different than DB 0 when in Cluster mode`), and keys of other nodes' slots are not
+    /// reachable afterwards: copy them out before the restart.
     ///
     /// ## By hand
-    /// `INFO keyspace`, mend the configuration, restart. Never delete its `nodes.conf`, and never let
-    /// it copy the data of a member with `REPLICAOF`.
+    /// `INFO keyspace`, mend the configuration, restart. Never delete its `nodes.conf`, and never
+    /// let it copy the data of a member with `REPLICAOF`.
     pub struct ClusterDisabledOnNode { at: Endpoint, id: Option<NodeId>, keys: bool }
     group: Configuration, severity: Error, after: [AddressReusedByForeignNode], since: "0.1",
 }

@@ -8,26 +8,27 @@ use crate::scenario::{At, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The nodes fall into groups that do not know each other at all: each group is a cluster of its
-    /// own, with its own view of the slots. Clients get one or the other, by the seed they ask.
+    /// The nodes fall into groups that do not know each other at all: each group is a cluster of
+    /// its own, with its own view of the slots. Clients get one or the other, by the seed they
+    /// ask.
     ///
     /// ## How it comes about
-    /// A bootstrap job ran twice or with a part of the pods; two creators ran at once;
-    /// `redis-cli --cluster create` stopped half way; most nodes lost their identity and the cluster
-    /// was created anew beside the rest. Or a spare node was never joined.
+    /// A bootstrap job ran twice or with a part of the pods; two creators ran at once; `redis-cli
+    /// --cluster create` stopped half way; most nodes lost their identity and the cluster was
+    /// created anew beside the rest. Or a spare node was never joined.
     ///
     /// ## What we look at
-    /// Who lists whom, by id: the connected groups among the nodes that showed their tables. Nodes that
-    /// know each other and do not hear each other are one group (`MINORITY_PARTITION`).
+    /// Who lists whom, by id: the connected groups among the nodes that showed their tables. Nodes
+    /// that know each other and do not hear each other are one group (`MINORITY_PARTITION`).
     ///
     /// ## The repair
     /// Find the group that holds the data: keys per slot, epochs, replication offsets. Nodes of a
-    /// group without any key are reset and joined to it. Where both hold data it is a merge: export
-    /// the keys of the one and write them to the other as a client.
+    /// group without any key are reset and joined to it. Where both hold data it is a merge:
+    /// export the keys of the one and write them to the other as a client.
     ///
     /// ## Repair safety
-    /// Joining an empty node loses nothing. A MEET between two groups with data lets the one with the
-    /// greater epoch take the slots of the other, and the keys there are deleted.
+    /// Joining an empty node loses nothing. A MEET between two groups with data lets the one with
+    /// the greater epoch take the slots of the other, and the keys there are deleted.
     ///
     /// ## By hand
     /// The groups are printed. Never MEET across groups that both have keys.

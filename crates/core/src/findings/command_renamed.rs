@@ -10,14 +10,14 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// A node answers `ERR unknown command` to a command that every server of this kind has. Without
-    /// `CLUSTER` no cluster client can start. Without `CONFIG` tools cannot read or change settings,
-    /// and some clients and operators stop half way.
+    /// A node answers `ERR unknown command` to a command that every server of this kind has.
+    /// Without `CLUSTER` no cluster client can start. Without `CONFIG` tools cannot read or change
+    /// settings, and some clients and operators stop half way.
     ///
     /// ## How it comes about
     /// `rename-command` in the configuration (an old way to lock a server, superseded by ACLs), a
-    /// managed service that hides commands, or a proxy in front that does not know them. If only some
-    /// nodes do it, their configurations differ.
+    /// managed service that hides commands, or a proxy in front that does not know them. If only
+    /// some nodes do it, their configurations differ.
     ///
     /// ## What we look at
     /// The replies to `CLUSTER NODES`, `CLUSTER INFO`, `CONFIG GET` and `INFO`, which all versions
@@ -29,8 +29,8 @@ finding! {
     ///
     /// ## Repair safety
     /// Restarting one node after the other, each only when the last one is back in sync, loses
-    /// nothing. Renamed commands in an append-only file or a script would not be understood after the
-    /// change: look for them first.
+    /// nothing. Renamed commands in an append-only file or a script would not be understood after
+    /// the change: look for them first.
     ///
     /// ## By hand
     /// Look for `rename-command` in the files of the nodes. Never rename a command on some nodes

@@ -7,35 +7,36 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// Nodes disagree in a setting that the cluster as a whole relies on. Nothing fails yet, but the
-    /// nodes will not do the same thing in the same situation: with different
+    /// Nodes disagree in a setting that the cluster as a whole relies on. Nothing fails yet, but
+    /// the nodes will not do the same thing in the same situation: with different
     /// `cluster-node-timeout` a fault is seen by some and not by others (flapping `fail?`); with
     /// different `cluster-require-full-coverage` one part of the nodes goes on where the other
     /// refuses; with different `maxmemory-policy` one shard evicts where the others refuse.
     ///
     /// ## How it comes about
     /// `CONFIG SET` on some nodes only; a new node from another template; a promoted replica with
-    /// settings that were meant for replicas; an upgrade that changed a default on the nodes that were
-    /// already upgraded.
+    /// settings that were meant for replicas; an upgrade that changed a default on the nodes that
+    /// were already upgraded.
     ///
     /// ## What we look at
-    /// `CONFIG GET` of every node, and in it only what should be the same everywhere: timeouts, rules
-    /// of failover and coverage, replication guards, eviction, `cluster-databases`. `maxmemory` is
-    /// compared within a shard only: a replica with less than its primary cannot take its place.
-    /// Settings that are fine when they differ (persistence, addresses, buffers) are left out, and so
-    /// are those that have a finding of their own (passwords, TLS, endpoints).
+    /// `CONFIG GET` of every node, and in it only what should be the same everywhere: timeouts,
+    /// rules of failover and coverage, replication guards, eviction, `cluster-databases`.
+    /// `maxmemory` is compared within a shard only: a replica with less than its primary cannot
+    /// take its place. Settings that are fine when they differ (persistence, addresses, buffers)
+    /// are left out, and so are those that have a finding of their own (passwords, TLS,
+    /// endpoints).
     ///
     /// ## The repair
-    /// Decide which value is meant, set it on the nodes that stand apart, and write it into the source
-    /// of the settings (`CONFIG REWRITE`, config map, unit file).
+    /// Decide which value is meant, set it on the nodes that stand apart, and write it into the
+    /// source of the settings (`CONFIG REWRITE`, config map, unit file).
     ///
     /// ## Repair safety
     /// Setting these values changes behaviour, no data. Raise a node timeout first where a cluster
     /// flaps; lower it only when all is calm. `cluster-databases` needs a restart.
     ///
     /// ## By hand
-    /// The printed `CONFIG SET` lines take the value that most nodes have for the intended one: check
-    /// that first. Never `CONFIG REWRITE` before the running values are right.
+    /// The printed `CONFIG SET` lines take the value that most nodes have for the intended one:
+    /// check that first. Never `CONFIG REWRITE` before the running values are right.
     pub struct ConfigDrift { splits: Vec<Split> }
     group: Configuration, severity: Warning, after: [
         FailoverDisabled, ReplicaTooStale, FullCoverageMasked, WritesRefusedMinReplicas,

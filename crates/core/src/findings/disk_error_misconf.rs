@@ -8,10 +8,11 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The last snapshot (`BGSAVE`) of a node failed. A primary with `stop-writes-on-bgsave-error yes`
-    /// (the default) and a `save` rule then refuses every write, and `PING` as well: `MISCONF Redis is
-    /// configured to save RDB snapshots, but it's currently unable to persist to disk`. Reads go on
-    /// and the cluster says `ok`. A probe that pings takes the node for dead and kills it.
+    /// The last snapshot (`BGSAVE`) of a node failed. A primary with `stop-writes-on-bgsave-error
+    /// yes` (the default) and a `save` rule then refuses every write, and `PING` as well: `MISCONF
+    /// Redis is configured to save RDB snapshots, but it's currently unable to persist to disk`.
+    /// Reads go on and the cluster says `ok`. A probe that pings takes the node for dead and kills
+    /// it.
     ///
     /// ## How it comes about
     /// The disk is full or read-only, a quota is reached, the directory is not writable by the
@@ -24,17 +25,17 @@ finding! {
     /// space left on device`, `Failed opening the temp RDB file ... for saving`.
     ///
     /// ## The repair
-    /// Make room (old `temp-*.rdb`, core dumps, old append-only files) or mend the permissions, then
-    /// `BGSAVE`. The first snapshot that succeeds opens writes again at once.
+    /// Make room (old `temp-*.rdb`, core dumps, old append-only files) or mend the permissions,
+    /// then `BGSAVE`. The first snapshot that succeeds opens writes again at once.
     ///
     /// ## Repair safety
-    /// Freeing space and `BGSAVE` are safe. `CONFIG SET stop-writes-on-bgsave-error no` opens writes
-    /// without mending anything: what is written then is lost if the process ends.
+    /// Freeing space and `BGSAVE` are safe. `CONFIG SET stop-writes-on-bgsave-error no` opens
+    /// writes without mending anything: what is written then is lost if the process ends.
     ///
     /// ## By hand
-    /// `df` and `df -i` on its data directory, the log, then `BGSAVE` and `INFO persistence`. Do not
-    /// restart the node before a snapshot succeeded: it would come back with the last good one, and
-    /// everything since is gone unless a replica has it.
+    /// `df` and `df -i` on its data directory, the log, then `BGSAVE` and `INFO persistence`. Do
+    /// not restart the node before a snapshot succeeded: it would come back with the last good
+    /// one, and everything since is gone unless a replica has it.
     pub struct DiskErrorMisconf { at: Endpoint, id: Option<NodeId>, blocks: bool }
     group: Process, severity: Critical, after: [], since: "0.1",
 }

@@ -12,17 +12,18 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The tables mix the two families of addresses. A node that listens on one family is dead to all
-    /// who seek it by the other, and clients get a mixture that not all of them can dial.
+    /// The tables mix the two families of addresses. A node that listens on one family is dead to
+    /// all who seek it by the other, and clients get a mixture that not all of them can dial.
     ///
     /// ## How it comes about
-    /// Hosts or pods have both families; the family used by `CLUSTER MEET` decides what is recorded.
-    /// `bind 0.0.0.0` listens on IPv4 only; `cluster-announce-ip` has one value. Clients on Node 17 and
-    /// later take the first address that the resolver names, often IPv6, and are refused.
+    /// Hosts or pods have both families; the family used by `CLUSTER MEET` decides what is
+    /// recorded. `bind 0.0.0.0` listens on IPv4 only; `cluster-announce-ip` has one value. Clients
+    /// on Node 17 and later take the first address that the resolver names, often IPv6, and are
+    /// refused.
     ///
     /// ## What we look at
-    /// The families in the address column of all tables, and whether the links to the smaller family
-    /// stand.
+    /// The families in the address column of all tables, and whether the links to the smaller
+    /// family stand.
     ///
     /// ## The repair
     /// One family for the bus everywhere: announce it, or MEET by it. On Valkey,

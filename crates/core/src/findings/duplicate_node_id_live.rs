@@ -10,29 +10,31 @@ use crate::scenario::{Act, Scenario};
 finding! {
     /// ## What it means
     /// Two processes hold the same id, and the other nodes take now the one, now the other for the
-    /// member. Both accept writes for the same slots: two data sets grow apart while every node says
-    /// `cluster_state:ok`.
+    /// member. Both accept writes for the same slots: two data sets grow apart while every node
+    /// says `cluster_state:ok`.
     ///
     /// ## How it comes about
-    /// One `nodes.conf` is used twice: a shared volume, a pod that was force-deleted but still runs on
-    /// a node that is not ready, a cloned disk, an image with a `nodes.conf` baked in. The lock on the
-    /// file does not protect: since 7.2 it is replaced by rename at each save, so the lock is on a
-    /// file that is gone.
+    /// One `nodes.conf` is used twice: a shared volume, a pod that was force-deleted but still
+    /// runs on a node that is not ready, a cloned disk, an image with a `nodes.conf` baked in. The
+    /// lock on the file does not protect: since 7.2 it is replaced by rename at each save, so the
+    /// lock is on a file that is gone.
     ///
-    /// In the logs of all others `Address updated for node` alternates between two addresses, about 20
-    /// times a second. Clients see `MOVED` in circles and `Too many Cluster redirections`.
+    /// In the logs of all others `Address updated for node` alternates between two addresses,
+    /// about 20 times a second. Clients see `MOVED` in circles and `Too many Cluster
+    /// redirections`.
     ///
     /// ## What we look at
-    /// Two addresses that answer `CLUSTER MYID` alike and `INFO` with different `run_id`s. When most
-    /// ids live twice it is `CLONED_CLUSTER_HIJACK`.
+    /// Two addresses that answer `CLUSTER MYID` alike and `INFO` with different `run_id`s. When
+    /// most ids live twice it is `CLONED_CLUSTER_HIJACK`.
     ///
     /// ## The repair
     /// Stop the wrong process from outside (delete the pod, cordon the host, detach the volume).
-    /// Choose the one that stays by role, replication offset and data, not by what the peers list now.
+    /// Choose the one that stays by role, replication offset and data, not by what the peers list
+    /// now.
     ///
     /// ## Repair safety
-    /// Writes that only the stopped one took are lost unless its keys are copied first. Its directory
-    /// must not be started again under this id.
+    /// Writes that only the stopped one took are lost unless its keys are copied first. Its
+    /// directory must not be started again under this id.
     ///
     /// ## By hand
     /// Compare both, save the loser's keys, stop it, then look again.

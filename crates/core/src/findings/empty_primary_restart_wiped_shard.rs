@@ -9,8 +9,8 @@ use crate::scenario::{At, Scenario, Until};
 finding! {
     /// ## What it means
     /// One shard holds no key at all while the others hold many, its primary started not long ago,
-    /// and it keeps nothing on disk. It probably came back empty before anybody noticed that it was
-    /// gone, and its replicas then copied the empty data set. Every node says `ok`.
+    /// and it keeps nothing on disk. It probably came back empty before anybody noticed that it
+    /// was gone, and its replicas then copied the empty data set. Every node says `ok`.
     ///
     /// ## How it comes about
     /// No persistence (`save ""`, no AOF) or an ephemeral volume, and a container that restarts
@@ -21,16 +21,20 @@ finding! {
     /// suspicion: an application may really have no key in these slots.
     ///
     /// ## The repair
-    /// If a replica still holds keys: promote it before it synchronises. Else only a backup has them.
+    /// If a replica still holds keys: promote it before it synchronises. Else only a backup has
+    /// them.
     ///
     /// ## Repair safety
     /// Promoting a replica that holds the keys loses nothing but what was written since.
     ///
     /// ## By hand
-    /// `DBSIZE` on all members of the shard at once. A replica with keys: `CLUSTER FAILOVER TAKEOVER`
-    /// on it. For the future: persistence, or a start script that waits longer than the node timeout.
+    /// `DBSIZE` on all members of the shard at once. A replica with keys: `CLUSTER FAILOVER
+    /// TAKEOVER` on it. For the future: persistence, or a start script that waits longer than the
+    /// node timeout.
     pub struct EmptyPrimaryRestartWipedShard { primary: NodeId, uptime_s: u64, others: u64 }
-    group: Replication, severity: Error, after: [NodeIdentityLost, ResetMistake, ClonedClusterHijack],
+    group: Replication, severity: Error, after: [
+        NodeIdentityLost, ResetMistake, ClonedClusterHijack,
+    ],
     since: "0.1",
 }
 

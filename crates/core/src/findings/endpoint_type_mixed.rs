@@ -7,10 +7,10 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// Some nodes answer `CLUSTER SLOTS` and `MOVED` with IPs, others with hostnames or with nothing
-    /// (`cluster-preferred-endpoint-type` differs). A client knows the same node under two names,
-    /// depending on which node it asked: it opens two pools, fails to verify certificates on one of
-    /// them, or works from some networks only.
+    /// Some nodes answer `CLUSTER SLOTS` and `MOVED` with IPs, others with hostnames or with
+    /// nothing (`cluster-preferred-endpoint-type` differs). A client knows the same node under two
+    /// names, depending on which node it asked: it opens two pools, fails to verify certificates
+    /// on one of them, or works from some networks only.
     ///
     /// ## How it comes about
     /// The setting was changed on some nodes, or only the template of new nodes was.
@@ -19,16 +19,16 @@ finding! {
     /// `cluster-preferred-endpoint-type` of every node that shows its settings.
     ///
     /// ## The repair
-    /// The same type on all nodes. For `hostname`, `cluster-announce-hostname` first, on all nodes:
-    /// a node without one is told to clients as `?`.
+    /// The same type on all nodes. For `hostname`, `cluster-announce-hostname` first, on all
+    /// nodes: a node without one is told to clients as `?`.
     ///
     /// ## Repair safety
-    /// It changes what clients are told from then on; connections stay open. Make sure that clients
-    /// can resolve the names before switching to them.
+    /// It changes what clients are told from then on; connections stay open. Make sure that
+    /// clients can resolve the names before switching to them.
     ///
     /// ## By hand
-    /// The printed commands take the type that most nodes have for the intended one. Never switch to
-    /// `hostname` before every node announces one.
+    /// The printed commands take the type that most nodes have for the intended one. Never switch
+    /// to `hostname` before every node announces one.
     pub struct EndpointTypeMixed { split: Split }
     group: Clients, severity: Warning, after: [ClientNullOrUnknownEndpoint], since: "0.1",
 }

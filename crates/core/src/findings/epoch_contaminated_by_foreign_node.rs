@@ -7,31 +7,34 @@ use crate::scenario::{At, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The others record a config epoch for a primary that the primary itself does not have. All works
-    /// today; but when it fails, its replica stands for election with the true, lower epoch and is
-    /// refused: `Failover auth denied to ...: slot N epoch (99) > reqEpoch (3)`, on Redis for ever.
+    /// The others record a config epoch for a primary that the primary itself does not have. All
+    /// works today; but when it fails, its replica stands for election with the true, lower epoch
+    /// and is refused: `Failover auth denied to ...: slot N epoch (99) > reqEpoch (3)`, on Redis
+    /// for ever.
     ///
     /// ## How it comes about
-    /// For a time another server answered at the primary's recorded address: a recycled IP, a sibling
-    /// after a swap. The receiver credits the answer's epochs to the node that it expected, before it
-    /// notices that the id is another one (7.0 and later; Redis 7.0.15 and 8.2.3, Valkey 9.1.2).
-    /// `cluster_current_epoch` jumps without an election.
+    /// For a time another server answered at the primary's recorded address: a recycled IP, a
+    /// sibling after a swap. The receiver credits the answer's epochs to the node that it
+    /// expected, before it notices that the id is another one (7.0 and later; Redis 7.0.15 and
+    /// 8.2.3, Valkey 9.1.2). `cluster_current_epoch` jumps without an election.
     ///
     /// ## What we look at
-    /// `cluster_my_epoch` of each primary against the epoch that the others list for its id. A lower
-    /// one is ordinary delay; a greater one has no good reason.
+    /// `cluster_my_epoch` of each primary against the epoch that the others list for its id. A
+    /// lower one is ordinary delay; a greater one has no good reason.
     ///
     /// ## The repair
-    /// While the primary lives: `CLUSTER BUMPEPOCH` on it, which gives it an epoch above all others.
-    /// When it is already dead and its replica is refused: `CLUSTER FAILOVER TAKEOVER` on the best
-    /// replica.
+    /// While the primary lives: `CLUSTER BUMPEPOCH` on it, which gives it an epoch above all
+    /// others. When it is already dead and its replica is refused: `CLUSTER FAILOVER TAKEOVER` on
+    /// the best replica.
     ///
     /// ## Repair safety
     /// BUMPEPOCH changes only the epoch of a node that keeps its slots.
     ///
     /// ## By hand
     /// The command is printed.
-    pub struct EpochContaminatedByForeignNode { id: NodeId, own: ConfigEpoch, recorded: ConfigEpoch }
+    pub struct EpochContaminatedByForeignNode {
+        id: NodeId, own: ConfigEpoch, recorded: ConfigEpoch,
+    }
     group: Addressing, severity: Warning,
     after: [
         DuplicateNodeIdLive, ClonedClusterHijack, AddressReusedByForeignNode, AddressPermutedNoaddr,

@@ -9,21 +9,21 @@ use crate::scenario::{Act, At, ConfEdit, Scenario, Server, Until};
 finding! {
     /// ## What it means
     /// A primary is dead, its replica asks for votes, and the voters refuse for ever: `Failover
-    /// auth denied to <id>: slot <n> epoch (99) > reqEpoch (3)`. They have recorded a greater config
-    /// epoch for the dead primary than its replica knows.
+    /// auth denied to <id>: slot <n> epoch (99) > reqEpoch (3)`. They have recorded a greater
+    /// config epoch for the dead primary than its replica knows.
     ///
     /// ## How it comes about
     /// The primary raised its epoch and died before the replica heard of it; or a stranger at its
-    /// old address leaked its own epoch into the voters' tables; or the replica was restored with an
-    /// old `nodes.conf`.
+    /// old address leaked its own epoch into the voters' tables; or the replica was restored with
+    /// an old `nodes.conf`.
     ///
     /// ## What we look at
     /// The config epoch of the dead primary in the voters' tables and in its replica's.
     ///
     /// ## The repair
     /// Bring the primary back, if its data can come back. Else `CLUSTER FAILOVER TAKEOVER` on the
-    /// best replica: `FORCE` needs the same votes. Valkey since 8.1.2, 8.0.5 and 7.2.10 heals itself
-    /// with the next election.
+    /// best replica: `FORCE` needs the same votes. Valkey since 8.1.2, 8.0.5 and 7.2.10 heals
+    /// itself with the next election.
     ///
     /// ## Repair safety
     /// `TAKEOVER` asks nobody, so the primary must be dead for certain. It loses what had not been

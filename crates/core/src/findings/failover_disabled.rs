@@ -28,7 +28,9 @@ finding! {
     /// ## By hand
     /// `CONFIG SET cluster-replica-no-failover no` on the replica, then `CONFIG REWRITE`.
     pub struct FailoverDisabled { replica: NodeId, primary: Option<NodeId>, dead: bool }
-    group: Replication, severity: Warning, after: [QuorumLost, AllAddressesStale, MinorityPartition],
+    group: Replication, severity: Warning, after: [
+        QuorumLost, AllAddressesStale, MinorityPartition,
+    ],
     since: "0.1",
 }
 

@@ -8,9 +8,10 @@ use crate::scenario::{Scenario, Server, Until};
 
 finding! {
     /// ## What it means
-    /// Some members list a node that others have forgotten. It owns no slots, so nothing fails now;
-    /// but its removal is half done: when the ban of 60 s is over, those who list it may introduce
-    /// it to the others again, and monitors, new nodes and some clients go on meeting it.
+    /// Some members list a node that others have forgotten. It owns no slots, so nothing fails
+    /// now; but its removal is half done: when the ban of 60 s is over, those who list it may
+    /// introduce it to the others again, and monitors, new nodes and some clients go on meeting
+    /// it.
     ///
     /// ## How it comes about
     /// `CLUSTER FORGET` was sent to some members only (up to 7.0 it concerns one node), or not to
@@ -18,8 +19,8 @@ finding! {
     /// forgotten process still runs (Valkey since 8.1 joins again by itself after the ban).
     ///
     /// ## What we look at
-    /// An id without slots that is in the tables of some members and, for more than a moment, not in
-    /// the tables of others although they know each other. *Near it:* it owns slots
+    /// An id without slots that is in the tables of some members and, for more than a moment, not
+    /// in the tables of others although they know each other. *Near it:* it owns slots
     /// (FORGOT_SLOT_OWNER); all members list it although it is gone (GHOST_NODE_ENTRIES); two live
     /// members do not know each other because of the network (MEMBERSHIP_ASYMMETRIC).
     ///

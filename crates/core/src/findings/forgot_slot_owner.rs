@@ -10,33 +10,33 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A node that lives and owns slots was removed from the tables of other members with
-    /// `CLUSTER FORGET`. With them its slots have no owner: they say `cluster_state:fail`, answer
+    /// A node that lives and owns slots was removed from the tables of other members with `CLUSTER
+    /// FORGET`. With them its slots have no owner: they say `cluster_state:fail`, answer
     /// `CLUSTERDOWN Hash slot not served`, and clients that learn the map there find a hole. The
     /// forgotten node was not told. It lists everybody, says `ok` and **goes on taking writes** of
     /// clients that still have the old map.
     ///
     /// ## How it comes about
-    /// `CLUSTER FORGET` was sent with the wrong id, or before the slots of the node were moved away
-    /// (scale-down scripts, "replace the bad node" runbooks). Up to 7.0 the command concerns the
-    /// node it is sent to; since 7.2 it spreads to every member within a second.
+    /// `CLUSTER FORGET` was sent with the wrong id, or before the slots of the node were moved
+    /// away (scale-down scripts, "replace the bad node" runbooks). Up to 7.0 the command concerns
+    /// the node it is sent to; since 7.2 it spreads to every member within a second.
     ///
     /// ## What we look at
-    /// The table of the forgotten node, which lists members that do not list it, although they know
-    /// others who do or nobody does; its own slots; and that these slots have no owner with them.
-    /// *Near it:* the node itself was reset and knows nobody (RESET_MISTAKE); its slots were given
-    /// to others meanwhile (FORGOTTEN_NODE_ZOMBIE); nobody owns the slots any more
+    /// The table of the forgotten node, which lists members that do not list it, although they
+    /// know others who do or nobody does; its own slots; and that these slots have no owner with
+    /// them. *Near it:* the node itself was reset and knows nobody (RESET_MISTAKE); its slots were
+    /// given to others meanwhile (FORGOTTEN_NODE_ZOMBIE); nobody owns the slots any more
     /// (SLOTS_UNASSIGNED).
     ///
     /// ## The repair
-    /// Let the node join again; with its first packets the unassigned slots are its own. Up to Redis
-    /// 7.0 a MEET works at once. Since 7.2 the members keep deleting it while the ban lasts: wait
-    /// until 60 s (Valkey: `cluster-blacklist-ttl`) after the *last* FORGET, then MEET once. Valkey
-    /// since 8.1 comes back by itself after the ban.
+    /// Let the node join again; with its first packets the unassigned slots are its own. Up to
+    /// Redis 7.0 a MEET works at once. Since 7.2 the members keep deleting it while the ban lasts:
+    /// wait until 60 s (Valkey: `cluster-blacklist-ttl`) after the *last* FORGET, then MEET once.
+    /// Valkey since 8.1 comes back by itself after the ban.
     ///
     /// ## Repair safety
-    /// A MEET of a node that owns these slots with the greatest epoch loses nothing. Writes that it
-    /// took meanwhile are kept, as nobody else owned the slots.
+    /// A MEET of a node that owns these slots with the greatest epoch loses nothing. Writes that
+    /// it took meanwhile are kept, as nobody else owned the slots.
     ///
     /// ## By hand
     /// The printed MEET, once, at one member, after the ban where there is one.

@@ -10,9 +10,9 @@ use crate::scenario::{Scenario, Until};
 finding! {
     /// ## What it means
     /// A node that no member lists any more says `cluster_state:ok`, lists all of them, and serves
-    /// slots that the members have given to others. Clients with an old map, or with this node among
-    /// their seeds, write to it: **the two sides drift apart** and every check of a single node
-    /// says `ok`.
+    /// slots that the members have given to others. Clients with an old map, or with this node
+    /// among their seeds, write to it: **the two sides drift apart** and every check of a single
+    /// node says `ok`.
     ///
     /// ## How it comes about
     /// `CLUSTER FORGET` removes a node from the tables of the others; the node itself is not told
@@ -22,17 +22,19 @@ finding! {
     ///
     /// ## What we look at
     /// A live node with slots and `cluster_state:ok` whose table lists the members, while none of
-    /// them lists it and all of its slots have other owners with them. *Near it:* the slots have no
-    /// owner with the members (FORGOT_SLOT_OWNER: there the node must come back); both owners are
-    /// members (SLOT_CLAIMED_TWICE); nobody knows anybody of the other side (CLUSTER_SPLIT_ISLANDS).
+    /// them lists it and all of its slots have other owners with them. *Near it:* the slots have
+    /// no owner with the members (FORGOT_SLOT_OWNER: there the node must come back); both owners
+    /// are members (SLOT_CLAIMED_TWICE); nobody knows anybody of the other side
+    /// (CLUSTER_SPLIT_ISLANDS).
     ///
     /// ## The repair
-    /// Fence it from clients, save what was written to it since the removal, then stop it for good.
+    /// Fence it from clients, save what was written to it since the removal, then stop it for
+    /// good.
     ///
     /// ## Repair safety
-    /// What it took since the removal exists only there: copy its data before the process ends, and
-    /// compare with the present owners. Valkey since 8.1 joins again by itself when the ban of 60 s
-    /// is over; then one side's keys are deleted as foreign.
+    /// What it took since the removal exists only there: copy its data before the process ends,
+    /// and compare with the present owners. Valkey since 8.1 joins again by itself when the ban of
+    /// 60 s is over; then one side's keys are deleted as foreign.
     ///
     /// ## By hand
     /// Fence, save, compare, stop: in this order.

@@ -24,8 +24,8 @@ finding! {
     /// That of `SHARD_DOWN` or `SLOTS_UNASSIGNED`, whichever stands below.
     ///
     /// ## Repair safety
-    /// That of the finding below: bringing the owner back loses nothing, promoting a replica loses what
-    /// had not been replicated.
+    /// That of the finding below: bringing the owner back loses nothing, promoting a replica loses
+    /// what had not been replicated.
     ///
     /// ## By hand
     /// Bring the owner back, or promote its replica. Put the alarm on `cluster_slots_fail` and

@@ -13,26 +13,26 @@ const GONE_AFTER_MS: u32 = 24 * 60 * 60 * 1000;
 finding! {
     /// ## What it means
     /// The tables still list a node that no longer exists and owns nothing. The cluster works; but
-    /// every node dials the ghost, monitors alarm on it, clients (Lettuce) log connect failures, and
-    /// new members learn it too.
+    /// every node dials the ghost, monitors alarm on it, clients (Lettuce) log connect failures,
+    /// and new members learn it too.
     ///
     /// ## How it comes about
-    /// A node was taken away without `CLUSTER FORGET`, or FORGET reached only some of the nodes: the
-    /// others told the rest again after the ban of 60 seconds.
+    /// A node was taken away without `CLUSTER FORGET`, or FORGET reached only some of the nodes:
+    /// the others told the rest again after the ban of 60 seconds.
     ///
     /// ## What we look at
-    /// An id without slots that no process holds and that cannot come back as it is: its entry has no
-    /// address (`noaddr`), or another member lives at its address, or it has been silent for a day. If
-    /// it owns slots it is no ghost but an outage: `SHARD_DOWN`, `PRIMARY_NOADDR_MASKED`.
+    /// An id without slots that no process holds and that cannot come back as it is: its entry has
+    /// no address (`noaddr`), or another member lives at its address, or it has been silent for a
+    /// day. If it owns slots it is no ghost but an outage: `SHARD_DOWN`, `PRIMARY_NOADDR_MASKED`.
     ///
     /// ## The repair
-    /// `CLUSTER FORGET` on **every** live node within 60 seconds. Redis and Valkey 7.2 and later pass
-    /// it on by themselves, but make sure. Replicas of the ghost are given another primary first
-    /// (`Can't forget my master!`). Look again after 90 seconds.
+    /// `CLUSTER FORGET` on **every** live node within 60 seconds. Redis and Valkey 7.2 and later
+    /// pass it on by themselves, but make sure. Replicas of the ghost are given another primary
+    /// first (`Can't forget my master!`). Look again after 90 seconds.
     ///
     /// ## Repair safety
-    /// Nothing is lost: the ghost owns no slot, and no process with that id was found. If it may still
-    /// run somewhere out of sight, find it first.
+    /// Nothing is lost: the ghost owns no slot, and no process with that id was found. If it may
+    /// still run somewhere out of sight, find it first.
     ///
     /// ## By hand
     /// The commands are printed, one for each node that answered.

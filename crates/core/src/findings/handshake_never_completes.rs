@@ -9,21 +9,23 @@ use crate::scenario::{Act, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A node tries to get to know another one and has no success. The entry with a random id and the
-    /// flag `handshake` lives for one node timeout (at least a second), vanishes, and comes back when
-    /// somebody sends the MEET again. `CLUSTER MEET` itself answers OK.
+    /// A node tries to get to know another one and has no success. The entry with a random id and
+    /// the flag `handshake` lives for one node timeout (at least a second), vanishes, and comes
+    /// back when somebody sends the MEET again. `CLUSTER MEET` itself answers OK.
     ///
     /// ## How it comes about
-    /// The address or bus port is not reachable from the node that was sent the MEET; or the other one
-    /// cannot dial back; the versions or TLS settings do not fit; the node timeout is too short for a
-    /// large cluster under load. Valkey 8.1 and later log `Clusterbus handshake timeout`.
+    /// The address or bus port is not reachable from the node that was sent the MEET; or the other
+    /// one cannot dial back; the versions or TLS settings do not fit; the node timeout is too
+    /// short for a large cluster under load. Valkey 8.1 and later log `Clusterbus handshake
+    /// timeout`.
     ///
     /// ## What we look at
     /// Rows with `handshake` that are still (or again) there at a second look.
     ///
     /// ## The repair
-    /// Make the bus port of each reachable from the other, then MEET again, always from one and the
-    /// same node. Raise `cluster-node-timeout` for the time of the join if the cluster is large.
+    /// Make the bus port of each reachable from the other, then MEET again, always from one and
+    /// the same node. Raise `cluster-node-timeout` for the time of the join if the cluster is
+    /// large.
     ///
     /// ## Repair safety
     /// A failed handshake leaves nothing behind.

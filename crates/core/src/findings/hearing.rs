@@ -33,7 +33,8 @@ pub(super) enum Cut {
     Pairs,
 }
 
-/// The live nodes of the largest island with those who do and do not hear them; `None` when everybody hears everybody.
+/// The live nodes of the largest island with those who do and do not hear them; `None` when
+/// everybody hears everybody.
 pub(super) fn ears(seen: &Picture<'_>) -> Option<Vec<Ear>> {
     let mut ears = Vec::new();
     let mut any = false;

@@ -10,15 +10,15 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// `cluster-announce-ip` of a node is a name. Its peers store the name and resolve it each time
-    /// they connect: it works until the resolver hides or changes it, and then the node counts as
-    /// failed. Clients are given a name where they expect an IP.
+    /// `cluster-announce-ip` of a node is a name. Its peers store the name and resolve it each
+    /// time they connect: it works until the resolver hides or changes it, and then the node
+    /// counts as failed. Clients are given a name where they expect an IP.
     ///
     /// ## How it comes about
-    /// The field takes any text (every Redis and Valkey tried here accepts it). It holds 46 bytes, so
-    /// the long name of a StatefulSet pod is cut off. `CLUSTER MEET` with a name is refused with
-    /// `ERR Invalid node address specified`. A headless Service does not resolve a pod that is not
-    /// ready, and a node without its peers never gets ready.
+    /// The field takes any text (every Redis and Valkey tried here accepts it). It holds 46 bytes,
+    /// so the long name of a StatefulSet pod is cut off. `CLUSTER MEET` with a name is refused
+    /// with `ERR Invalid node address specified`. A headless Service does not resolve a pod that
+    /// is not ready, and a node without its peers never gets ready.
     ///
     /// ## What we look at
     /// The address column of every table, and `cluster-announce-ip`.

@@ -9,20 +9,20 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The address recorded for a node can never be dialled: `10.0.0.1841`, `?`, a cut-off text. The
-    /// node is unreachable for all who hold it, and clients are told the same.
+    /// The address recorded for a node can never be dialled: `10.0.0.1841`, `?`, a cut-off text.
+    /// The node is unreachable for all who hold it, and clients are told the same.
     ///
     /// ## How it comes about
-    /// `cluster-announce-ip` is an unvalidated text (until 2026) that a template filled wrongly: two
-    /// values joined, a placeholder left over, a name cut at 46 bytes. Or a `nodes.conf` was edited by
-    /// a script: a `sed` that replaces `10.0.0.18` also changes `10.0.0.184`.
+    /// `cluster-announce-ip` is an unvalidated text (until 2026) that a template filled wrongly:
+    /// two values joined, a placeholder left over, a name cut at 46 bytes. Or a `nodes.conf` was
+    /// edited by a script: a `sed` that replaces `10.0.0.18` also changes `10.0.0.184`.
     ///
     /// ## What we look at
     /// The address column of every table, the nodes' own rows, and `cluster-announce-ip`.
     ///
     /// ## The repair
-    /// Where it is announced: set `cluster-announce-ip` to the node's IP. Else send `CLUSTER MEET` with
-    /// the true address from the node that holds the wrong one. Then mend the script.
+    /// Where it is announced: set `cluster-announce-ip` to the node's IP. Else send `CLUSTER MEET`
+    /// with the true address from the node that holds the wrong one. Then mend the script.
     ///
     /// ## Repair safety
     /// Nothing but the address changes.

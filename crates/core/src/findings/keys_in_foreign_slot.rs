@@ -28,13 +28,14 @@ finding! {
     /// ## The repair
     /// Bring the keys to the owner: mark the slot as importing at the holder, which lets it run
     /// MIGRATE on the slot, migrate the keys to the owner, take the mark away. Tried on Redis
-    /// 7.0.15, 8.2.3 and Valkey 9.1.2. If the keys are known to be rubbish, they are deleted instead.
+    /// 7.0.15, 8.2.3 and Valkey 9.1.2. If the keys are known to be rubbish, they are deleted
+    /// instead.
     ///
     /// ## Repair safety
-    /// MIGRATE keeps one copy at every moment and, without REPLACE, refuses to overwrite a key that
-    /// the owner has meanwhile. **Do not restart the holder first:** Valkey since 8.0 and Redis
-    /// since 8.4 delete such keys when they start (`verifyClusterConfigWithData`); older ones mark
-    /// the slots as importing and keep them.
+    /// MIGRATE keeps one copy at every moment and, without REPLACE, refuses to overwrite a key
+    /// that the owner has meanwhile. **Do not restart the holder first:** Valkey since 8.0 and
+    /// Redis since 8.4 delete such keys when they start (`verifyClusterConfigWithData`); older
+    /// ones mark the slots as importing and keep them.
     ///
     /// ## By hand
     /// For each slot the printed steps; `GETKEYSINSLOT` lists the names.

@@ -8,10 +8,10 @@ use crate::scenario::{Act, At, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// An empty node that is to become a member already knows other nodes, none of which answers. It
-    /// is of no use and of no harm, but `--cluster create` and `add-node` refuse it: `[ERR] Node ...
-    /// is not empty. Either the node already knows other nodes (check with CLUSTER NODES) or
-    /// contains some key in database 0.`
+    /// An empty node that is to become a member already knows other nodes, none of which answers.
+    /// It is of no use and of no harm, but `--cluster create` and `add-node` refuse it: `[ERR]
+    /// Node ... is not empty. Either the node already knows other nodes (check with CLUSTER NODES)
+    /// or contains some key in database 0.`
     ///
     /// ## How it comes about
     /// An earlier `create` or join failed half way, or its partners were removed since. The table
@@ -19,15 +19,15 @@ finding! {
     ///
     /// ## What we look at
     /// A node that owns no slot and holds no key, that no living node lists, while its table has
-    /// other ids, none of which answered. *Near it:* it holds keys (ORPHAN_DATA_NODE); it owns slots
-    /// (CLUSTER_SPLIT_ISLANDS); the living members list it (then it is one of them).
+    /// other ids, none of which answered. *Near it:* it holds keys (ORPHAN_DATA_NODE); it owns
+    /// slots (CLUSTER_SPLIT_ISLANDS); the living members list it (then it is one of them).
     ///
     /// ## The repair
     /// `CLUSTER RESET SOFT` on this node, which is empty, then join it as intended.
     ///
     /// ## Repair safety
-    /// Nothing is lost by it: no keys, no slots, no member follows it. The counts are looked at again
-    /// right before, because a reset empties a replica at once.
+    /// Nothing is lost by it: no keys, no slots, no member follows it. The counts are looked at
+    /// again right before, because a reset empties a replica at once.
     ///
     /// ## By hand
     /// Count the keys, look at the table, then reset this one node.

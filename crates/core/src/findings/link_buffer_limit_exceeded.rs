@@ -7,22 +7,22 @@ use crate::scenario::{Act, Cut, Port, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A node has freed bus links whose queue exceeded `cluster-link-sendbuf-limit`, since it started.
-    /// Each time the waiting messages were lost: pub/sub messages, and pings, so that the peer may be
-    /// declared failed.
+    /// A node has freed bus links whose queue exceeded `cluster-link-sendbuf-limit`, since it
+    /// started. Each time the waiting messages were lost: pub/sub messages, and pings, so that the
+    /// peer may be declared failed.
     ///
     /// ## How it comes about
-    /// A peer that does not read (hung, slow, cut off in one direction), or more `PUBLISH` than the
-    /// network carries, or a limit that is too small. The log says `Freeing cluster link(...) due to
-    /// exceeding send buffer memory limit.`
+    /// A peer that does not read (hung, slow, cut off in one direction), or more `PUBLISH` than
+    /// the network carries, or a limit that is too small. The log says `Freeing cluster link(...)
+    /// due to exceeding send buffer memory limit.`
     ///
     /// ## What we look at
-    /// `total_cluster_links_buffer_limit_exceeded` of `CLUSTER INFO` (7.0 and later): a count since the
-    /// start of the process.
+    /// `total_cluster_links_buffer_limit_exceeded` of `CLUSTER INFO` (7.0 and later): a count
+    /// since the start of the process.
     ///
     /// ## The repair
-    /// Find out why the peer does not read; use sharded pub/sub; raise the limit if it is below what a
-    /// burst of messages needs.
+    /// Find out why the peer does not read; use sharded pub/sub; raise the limit if it is below
+    /// what a burst of messages needs.
     ///
     /// ## Repair safety
     /// A greater limit takes memory beside the data.

@@ -12,18 +12,18 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A node is recorded as `127.0.0.1` (or a link-local address), while others have routable ones.
-    /// Whoever follows the record dials itself.
+    /// A node is recorded as `127.0.0.1` (or a link-local address), while others have routable
+    /// ones. Whoever follows the record dials itself.
     ///
     /// ## How it comes about
-    /// `CLUSTER MEET 127.0.0.1` or `--cluster create 127.0.0.1:...` was run on the host itself: the
-    /// receiver takes its own IP from the connection and logs `IP address for this node updated to
-    /// 127.0.0.1`. Or `cluster-announce-ip` says so. go-redis hides it, because it puts the seed's
-    /// host in the place of a loopback address; other clients fail.
+    /// `CLUSTER MEET 127.0.0.1` or `--cluster create 127.0.0.1:...` was run on the host itself:
+    /// the receiver takes its own IP from the connection and logs `IP address for this node
+    /// updated to 127.0.0.1`. Or `cluster-announce-ip` says so. go-redis hides it, because it puts
+    /// the seed's host in the place of a loopback address; other clients fail.
     ///
     /// ## What we look at
-    /// The address column of every table. A cluster that lives on loopback addresses altogether, on one
-    /// machine, is fine and not reported.
+    /// The address column of every table. A cluster that lives on loopback addresses altogether,
+    /// on one machine, is fine and not reported.
     ///
     /// ## The repair
     /// MEET the node by its routable IP from another host, or set `cluster-announce-ip`.

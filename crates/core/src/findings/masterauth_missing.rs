@@ -8,24 +8,24 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// The cluster wants a password (`requirepass`), and some nodes have no `masterauth`, or another
-    /// one. Today nothing need be wrong, because established replication links are not asked again,
-    /// or because the node is a primary. At the next restart or failover the node becomes a replica
-    /// that is refused: `MASTER aborted replication with an error: NOAUTH Authentication required.`,
-    /// and its shard has no reserve any more.
+    /// The cluster wants a password (`requirepass`), and some nodes have no `masterauth`, or
+    /// another one. Today nothing need be wrong, because established replication links are not
+    /// asked again, or because the node is a primary. At the next restart or failover the node
+    /// becomes a replica that is refused: `MASTER aborted replication with an error: NOAUTH
+    /// Authentication required.`, and its shard has no reserve any more.
     ///
     /// ## How it comes about
-    /// `CONFIG SET requirepass` without `CONFIG SET masterauth`; a file with `requirepass` only on the
-    /// nodes that were primaries when it was written.
+    /// `CONFIG SET requirepass` without `CONFIG SET masterauth`; a file with `requirepass` only on
+    /// the nodes that were primaries when it was written.
     ///
     /// ## What we look at
     /// `masterauth`, `masteruser` and `requirepass` of every node that shows its settings, in a
-    /// cluster that has replicas. Nodes with a `masteruser` of their own are left out: the password of
-    /// that user is not visible.
+    /// cluster that has replicas. Nodes with a `masteruser` of their own are left out: the
+    /// password of that user is not visible.
     ///
     /// ## The repair
-    /// `CONFIG SET masterauth` on every node, primaries included, and the same in the source of the
-    /// settings.
+    /// `CONFIG SET masterauth` on every node, primaries included, and the same in the source of
+    /// the settings.
     ///
     /// ## Repair safety
     /// Safe: an established replication link is not cut by it.

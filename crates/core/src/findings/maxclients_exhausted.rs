@@ -8,29 +8,30 @@ use crate::scenario::{Act, Scenario};
 
 finding! {
     /// ## What it means
-    /// The node holds `maxclients` connections and answers every further one with `ERR max number of
-    /// clients reached`. It serves those that it has; new clients, probes and replicas that must
-    /// connect again are refused. Bus links count as connections too, two for each other member.
+    /// The node holds `maxclients` connections and answers every further one with `ERR max number
+    /// of clients reached`. It serves those that it has; new clients, probes and replicas that
+    /// must connect again are refused. Bus links count as connections too, two for each other
+    /// member.
     ///
     /// ## How it comes about
     /// A client that opens connections and does not close them; thousands of clients that connect
-    /// again at once after an outage; a `maxclients` that the server lowered by itself at start because
-    /// the limit of open files is low (`You requested maxclients of 10000 requiring at least 10032
-    /// max file descriptors`). When open files run out before that, bus links cannot be accepted
-    /// either (`accept: Too many open files`), and the node is held for failed.
+    /// again at once after an outage; a `maxclients` that the server lowered by itself at start
+    /// because the limit of open files is low (`You requested maxclients of 10000 requiring at
+    /// least 10032 max file descriptors`). When open files run out before that, bus links cannot
+    /// be accepted either (`accept: Too many open files`), and the node is held for failed.
     ///
     /// ## What we look at
     /// The reply to our own connection, or `connected_clients` and `cluster_connections` against
     /// `maxclients` where we got in; above 90 % is a warning.
     ///
     /// ## The repair
-    /// Find out whose connections they are (`CLIENT LIST`, by address and idle time), end those that
-    /// are idle, mend the client; raise `maxclients` and the limit of open files if the number is
-    /// truly needed.
+    /// Find out whose connections they are (`CLIENT LIST`, by address and idle time), end those
+    /// that are idle, mend the client; raise `maxclients` and the limit of open files if the
+    /// number is truly needed.
     ///
     /// ## Repair safety
-    /// Ending idle client connections loses nothing: clients connect again. Do not end connections of
-    /// type `replica` or `master`.
+    /// Ending idle client connections loses nothing: clients connect again. Do not end connections
+    /// of type `replica` or `master`.
     ///
     /// ## By hand
     /// From a connection that is already open, or from the node's own host once a place is free:

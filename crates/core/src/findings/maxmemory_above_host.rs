@@ -7,25 +7,26 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// `maxmemory` is greater than all the memory of the host. The server will never refuse or evict
-    /// in time: the kernel ends the process first (exit code 137), at the worst moment, which is during
-    /// a snapshot or a full synchronisation, when copy-on-write needs memory on top.
+    /// `maxmemory` is greater than all the memory of the host. The server will never refuse or
+    /// evict in time: the kernel ends the process first (exit code 137), at the worst moment,
+    /// which is during a snapshot or a full synchronisation, when copy-on-write needs memory on
+    /// top.
     ///
     /// ## How it comes about
-    /// A value copied from a larger machine, a unit taken for another (`mb` and `gb`), a machine that
-    /// was made smaller.
+    /// A value copied from a larger machine, a unit taken for another (`mb` and `gb`), a machine
+    /// that was made smaller.
     ///
     /// ## What we look at
-    /// `maxmemory` and `total_system_memory` in `INFO`. A container has a lower limit of its own that
-    /// servers do not know, so the absence of this finding proves nothing there.
+    /// `maxmemory` and `total_system_memory` in `INFO`. A container has a lower limit of its own
+    /// that servers do not know, so the absence of this finding proves nothing there.
     ///
     /// ## The repair
-    /// A limit that leaves room for copy-on-write, replication and client buffers: often 60 to 75 % of
-    /// the memory that the process may have.
+    /// A limit that leaves room for copy-on-write, replication and client buffers: often 60 to 75
+    /// % of the memory that the process may have.
     ///
     /// ## Repair safety
-    /// Lowering `maxmemory` below `used_memory` makes the server refuse writes (`noeviction`) or delete
-    /// keys (any other policy) at once: look at `used_memory` first.
+    /// Lowering `maxmemory` below `used_memory` makes the server refuse writes (`noeviction`) or
+    /// delete keys (any other policy) at once: look at `used_memory` first.
     ///
     /// ## By hand
     /// `INFO memory`, then `CONFIG SET maxmemory`, and the source of the settings. Never below

@@ -9,17 +9,18 @@ finding! {
     /// ## What it means
     /// A primary uses as much memory as `maxmemory` allows and its `maxmemory-policy` forbids to
     /// evict. Writes that need memory are refused: `OOM command not allowed when used memory >
-    /// 'maxmemory'.`; reads and deletions go on. Moving slots to it stops half way (`Target instance
-    /// replied with error: OOM`) and leaves them open.
+    /// 'maxmemory'.`; reads and deletions go on. Moving slots to it stops half way (`Target
+    /// instance replied with error: OOM`) and leaves them open.
     ///
     /// ## How it comes about
-    /// The data grew; one slot or one key grew far beyond the others; a reshard gave it more than it
-    /// can hold; buffers of slow clients and replicas count too; or `maxmemory` differs between nodes.
+    /// The data grew; one slot or one key grew far beyond the others; a reshard gave it more than
+    /// it can hold; buffers of slow clients and replicas count too; or `maxmemory` differs between
+    /// nodes.
     ///
     /// ## What we look at
     /// `used_memory` without `mem_not_counted_for_evict`, against `maxmemory`, with the policy
-    /// `noeviction`. Replicas do not count: they ignore the limit (`replica-ignore-maxmemory yes`).
-    /// A node that evicts works as it was told and is not reported.
+    /// `noeviction`. Replicas do not count: they ignore the limit (`replica-ignore-maxmemory
+    /// yes`). A node that evicts works as it was told and is not reported.
     ///
     /// ## The repair
     /// Raise `maxmemory` if the host has the room (on the replicas too), or delete what is not
@@ -27,8 +28,8 @@ finding! {
     ///
     /// ## Repair safety
     /// Raising the limit is safe as long as the sum of data, copy-on-write during a snapshot and
-    /// buffers fits into the memory of host and container; beyond that the kernel kills the process.
-    /// Changing the policy to an evicting one deletes data on purpose.
+    /// buffers fits into the memory of host and container; beyond that the kernel kills the
+    /// process. Changing the policy to an evicting one deletes data on purpose.
     ///
     /// ## By hand
     /// `INFO memory`, `MEMORY STATS`, and `redis-cli --bigkeys -i 0.01` against a replica. Never

@@ -11,15 +11,15 @@ use crate::scenario::{Act, At, Cut, Port, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
-    /// Some nodes list a node that does not list them. It answers their pings (a node answers pings of
-    /// strangers too), so they show it as connected; but it never learns their slots, never votes for
-    /// their replicas, and its own view and state are wrong.
+    /// Some nodes list a node that does not list them. It answers their pings (a node answers
+    /// pings of strangers too), so they show it as connected; but it never learns their slots,
+    /// never votes for their replicas, and its own view and state are wrong.
     ///
     /// ## How it comes about
-    /// The MEET was lost or the connection broke after the one side had added the other; the way back
-    /// failed; or FORGET or RESET was sent to the one side only. Redis sends the MEET on the first
-    /// connection only; Valkey 7.2.6 and later repeat it until it is answered, and Valkey 8.1 and later
-    /// send it again to any peer without an inbound link.
+    /// The MEET was lost or the connection broke after the one side had added the other; the way
+    /// back failed; or FORGET or RESET was sent to the one side only. Redis sends the MEET on the
+    /// first connection only; Valkey 7.2.6 and later repeat it until it is answered, and Valkey
+    /// 8.1 and later send it again to any peer without an inbound link.
     ///
     /// ## What we look at
     /// For each pair of nodes that answered: whether both list each other.
@@ -29,8 +29,8 @@ finding! {
     /// know the other.
     ///
     /// ## Repair safety
-    /// If the node holds slots or keys of its own, find out why before it joins: claims with a greater
-    /// epoch win.
+    /// If the node holds slots or keys of its own, find out why before it joins: claims with a
+    /// greater epoch win.
     ///
     /// ## By hand
     /// The commands are printed.

@@ -15,8 +15,8 @@ finding! {
     /// counts of these slots say little until it is done, and other changes of slots have to wait.
     ///
     /// ## How it comes about
-    /// `CLUSTER MIGRATESLOTS` (Valkey since 9.0) or `CLUSTER MIGRATION IMPORT` (Redis since 8.4), sent
-    /// by an operator or a tool that reshards.
+    /// `CLUSTER MIGRATESLOTS` (Valkey since 9.0) or `CLUSTER MIGRATION IMPORT` (Redis since 8.4),
+    /// sent by an operator or a tool that reshards.
     ///
     /// ## What we look at
     /// `CLUSTER GETSLOTMIGRATIONS` and `CLUSTER MIGRATION STATUS ALL`: a job whose state is not a

@@ -8,9 +8,9 @@ use crate::scenario::{Act, Cut as Fault, Port, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The nodes live, but they fall into groups: within a group all hear each other, across nobody
-    /// hears anybody. A group with the majority of the slot-owning primaries goes on and lets its
-    /// replicas take over the shards of the other side. A group without it says
+    /// The nodes live, but they fall into groups: within a group all hear each other, across
+    /// nobody hears anybody. A group with the majority of the slot-owning primaries goes on and
+    /// lets its replicas take over the shards of the other side. A group without it says
     /// `cluster_state:fail`; its clients get `CLUSTERDOWN The cluster is down`.
     ///
     /// ## How it comes about
@@ -18,23 +18,23 @@ finding! {
     /// Valkey 8.1 and later log `I am part of a minority partition`.
     ///
     /// ## What we look at
-    /// Every node's own links and flags about the other nodes that answer us. The majority flags the
-    /// other side `fail`; the minority flags the majority `fail?` and never `fail`, for want of a
-    /// quorum. We reach both sides; the nodes do not reach each other.
+    /// Every node's own links and flags about the other nodes that answer us. The majority flags
+    /// the other side `fail`; the minority flags the majority `fail?` and never `fail`, for want
+    /// of a quorum. We reach both sides; the nodes do not reach each other.
     ///
     /// ## The repair
-    /// Mend the network. The old primaries of the minority come back, learn who owns their slots now,
-    /// and become replicas; writes they took after the cut and did not replicate are discarded. They
-    /// wait up to five seconds before they say `ok`.
+    /// Mend the network. The old primaries of the minority come back, learn who owns their slots
+    /// now, and become replicas; writes they took after the cut and did not replicate are
+    /// discarded. They wait up to five seconds before they say `ok`.
     ///
     /// ## Repair safety
-    /// Nothing in the servers is changed. If writes on the minority side matter, export its keys before
-    /// the network is mended.
+    /// Nothing in the servers is changed. If writes on the minority side matter, export its keys
+    /// before the network is mended.
     ///
     /// ## By hand
-    /// Find what the group has in common (zone, host, network) and mend that. Never `CLUSTER FAILOVER
-    /// TAKEOVER` in the minority while the majority lives: both sides then take writes for the same
-    /// slots, and one side's are dropped later.
+    /// Find what the group has in common (zone, host, network) and mend that. Never `CLUSTER
+    /// FAILOVER TAKEOVER` in the minority while the majority lives: both sides then take writes
+    /// for the same slots, and one side's are dropped later.
     pub struct MinorityPartition { sides: Vec<Vec<NodeId>>, majority: Option<usize> }
     group: Bus, severity: Critical,
     after: [

@@ -9,23 +9,25 @@ use crate::scenario::{Act, At, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
-    /// The members of one cluster run different versions. While an upgrade rolls this is normal; to
-    /// stay in it is not: a replica that is older than its primary may refuse its data
-    /// (`Can't handle RDB format version`), old nodes may drop packets of new ones, `CLUSTER SHARDS`
-    /// has different shapes, functions and commands exist on some nodes only.
+    /// The members of one cluster run different versions. While an upgrade rolls this is normal;
+    /// to stay in it is not: a replica that is older than its primary may refuse its data (`Can't
+    /// handle RDB format version`), old nodes may drop packets of new ones, `CLUSTER SHARDS` has
+    /// different shapes, functions and commands exist on some nodes only.
     ///
     /// ## How it comes about
-    /// A rolling upgrade stopped half way, primaries were upgraded before their replicas, a failover
-    /// moved the primary's role to an upgraded node, or one image is pinned to another tag.
+    /// A rolling upgrade stopped half way, primaries were upgraded before their replicas, a
+    /// failover moved the primary's role to an upgraded node, or one image is pinned to another
+    /// tag.
     ///
     /// ## What we look at
-    /// `valkey_version` (else `redis_version`: Valkey reports 7.2.4 there) in each member's `INFO`.
-    /// A warning when a replica is older than its primary, when majors or products are mixed; to be
-    /// known otherwise. *Near it:* a replica that cannot load at all (RDB_VERSION_INCOMPATIBLE).
+    /// `valkey_version` (else `redis_version`: Valkey reports 7.2.4 there) in each member's
+    /// `INFO`. A warning when a replica is older than its primary, when majors or products are
+    /// mixed; to be known otherwise. *Near it:* a replica that cannot load at all
+    /// (RDB_VERSION_INCOMPATIBLE).
     ///
     /// ## The repair
-    /// Finish the upgrade: replicas first, then `CLUSTER FAILOVER` on an upgraded replica, then the
-    /// former primary, one shard after the other.
+    /// Finish the upgrade: replicas first, then `CLUSTER FAILOVER` on an upgraded replica, then
+    /// the former primary, one shard after the other.
     ///
     /// ## Repair safety
     /// Each restart of a replica costs nothing; wait for `master_link_status:up` before the next.

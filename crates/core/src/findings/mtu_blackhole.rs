@@ -8,15 +8,16 @@ use crate::scenario::{Act, Cut as Fault, Port, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// Every node answers clients, and the nodes' links to each other count as connected, yet no node
-    /// gets an answer from another. Small packets pass, those of the bus do not: a bus ping has at
-    /// least 2256 bytes and never fits one packet of a usual network.
+    /// Every node answers clients, and the nodes' links to each other count as connected, yet no
+    /// node gets an answer from another. Small packets pass, those of the bus do not: a bus ping
+    /// has at least 2256 bytes and never fits one packet of a usual network.
     ///
     /// ## How it comes about
-    /// The MTU of an overlay (VXLAN, WireGuard, IPIP) is larger than the path's and the ICMP message
-    /// that would tell is blocked; jumbo frames on one side only. A firewall that drops the bus
-    /// port's packets without a word looks the same in the tables, because a node counts a link as
-    /// connected from the moment it dials; so does a mesh proxy that accepts and forwards nothing.
+    /// The MTU of an overlay (VXLAN, WireGuard, IPIP) is larger than the path's and the ICMP
+    /// message that would tell is blocked; jumbo frames on one side only. A firewall that drops
+    /// the bus port's packets without a word looks the same in the tables, because a node counts a
+    /// link as connected from the moment it dials; so does a mesh proxy that accepts and forwards
+    /// nothing.
     ///
     /// Full syncs of replicas stall as well (`MASTER <-> REPLICA sync: receiving` never ends), and
     /// large replies such as `CLUSTER SLOTS` time out for clients.
@@ -26,15 +27,16 @@ finding! {
     /// `fail?`. Loading and hung nodes are left out: they do not answer us either.
     ///
     /// ## The repair
-    /// Find the largest packet that passes from node to node, then set the MTU of the overlay to it,
-    /// or clamp the MSS. If small packets do not pass either, open the bus port.
+    /// Find the largest packet that passes from node to node, then set the MTU of the overlay to
+    /// it, or clamp the MSS. If small packets do not pass either, open the bus port.
     ///
     /// ## Repair safety
     /// Nothing in the servers is changed.
     ///
     /// ## By hand
     /// From one node's host or pod: `ping -M do -s 1472 OTHER` against `ping -s 100 OTHER`, or
-    /// `tracepath OTHER`. If both pings pass, `nc -vz OTHER BUSPORT` tells whether the port is dropped.
+    /// `tracepath OTHER`. If both pings pass, `nc -vz OTHER BUSPORT` tells whether the port is
+    /// dropped.
     pub struct MtuBlackhole { ids: Vec<NodeId> }
     group: Bus, severity: Critical,
     after: [

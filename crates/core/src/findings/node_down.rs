@@ -9,40 +9,41 @@ use crate::scenario::{Scenario, Until};
 finding! {
     /// ## What it means
     /// A member of the cluster does not accept connections, and other members miss it as well. Its
-    /// copy of the data does not help anybody now. If it is a primary and a replica took its place,
-    /// the shard works without a reserve.
+    /// copy of the data does not help anybody now. If it is a primary and a replica took its
+    /// place, the shard works without a reserve.
     ///
     /// ## How it comes about
-    /// The process ended: killed by the kernel for memory (exit code 137), crashed (139, `REDIS BUG
-    /// REPORT START` in the log), ended by a probe (143), or it refuses to start (1). Starting fails
-    /// over and over with `Unrecoverable error: corrupted cluster config file`, `Sorry, the cluster
-    /// configuration file ... is already used by a different ... Cluster node`, `Fatal: can't update
-    /// cluster config file` (disk full), `Bad file format reading the append only file`, `Short read
-    /// or OOM loading DB`, `Can't handle RDB format version`, `Bad directive or wrong number of
-    /// arguments` (after an upgrade) or `bind: Address already in use`. Or its host is down: then
-    /// connections are not refused, they time out.
+    /// The process ended: killed by the kernel for memory (exit code 137), crashed (139, `REDIS
+    /// BUG REPORT START` in the log), ended by a probe (143), or it refuses to start (1). Starting
+    /// fails over and over with `Unrecoverable error: corrupted cluster config file`, `Sorry, the
+    /// cluster configuration file ... is already used by a different ... Cluster node`, `Fatal:
+    /// can't update cluster config file` (disk full), `Bad file format reading the append only
+    /// file`, `Short read or OOM loading DB`, `Can't handle RDB format version`, `Bad directive or
+    /// wrong number of arguments` (after an upgrade) or `bind: Address already in use`. Or its
+    /// host is down: then connections are not refused, they time out.
     ///
     /// ## What we look at
     /// Our own connection attempt to every address that any node records for it (refused, timed
     /// out, no route), its bus port, and the flags `fail?` and `fail` and the link column of the
-    /// other nodes. A node that answers on its bus is not down. A node that accepts connections and
-    /// says nothing is `NODE_HUNG`; one that lives at another address has an addressing fault.
+    /// other nodes. A node that answers on its bus is not down. A node that accepts connections
+    /// and says nothing is `NODE_HUNG`; one that lives at another address has an addressing fault.
     ///
     /// ## The repair
-    /// Read the last lines of its log and its exit code, mend that cause, and start it again on its
-    /// own directory with its own `nodes.conf`: it rejoins by itself, whatever happened meanwhile.
+    /// Read the last lines of its log and its exit code, mend that cause, and start it again on
+    /// its own directory with its own `nodes.conf`: it rejoins by itself, whatever happened
+    /// meanwhile.
     ///
     /// ## Repair safety
-    /// Starting a node on its own directory cannot lose data, with one exception: a primary without
-    /// persistence comes back empty, and if it comes back before a replica took its place, its
-    /// replicas copy the emptiness. In that case promote a replica first (`CLUSTER FAILOVER TAKEOVER`
-    /// or `FORCE` on it), then start the old one.
+    /// Starting a node on its own directory cannot lose data, with one exception: a primary
+    /// without persistence comes back empty, and if it comes back before a replica took its place,
+    /// its replicas copy the emptiness. In that case promote a replica first (`CLUSTER FAILOVER
+    /// TAKEOVER` or `FORCE` on it), then start the old one.
     ///
     /// ## By hand
-    /// Look at the orchestrator (`kubectl get pods -o wide`, `kubectl logs --previous`, `journalctl
-    /// -u`), mend, start, and wait until `CLUSTER NODES` of the others shows it without `fail`.
-    /// Never delete its `nodes.conf` or its data files to make it start: it returns as a stranger
-    /// or empty.
+    /// Look at the orchestrator (`kubectl get pods -o wide`, `kubectl logs --previous`,
+    /// `journalctl -u`), mend, start, and wait until `CLUSTER NODES` of the others shows it
+    /// without `fail`. Never delete its `nodes.conf` or its data files to make it start: it
+    /// returns as a stranger or empty.
     pub struct NodeDown {
         id: NodeId, at: Endpoint, role: Option<Role>, why: Silence, peers: String,
     }

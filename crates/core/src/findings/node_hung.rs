@@ -8,22 +8,22 @@ use crate::scenario::{Act, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The address accepts connections (the kernel does that) and nothing is ever answered, neither
-    /// to clients nor on the bus. Clients run into their timeouts: ioredis `timeout`, Jedis `Read
-    /// timed out`, StackExchange.Redis `Timeout performing GET`. The others hold the node for
-    /// `fail?` or `fail` while their links to it may stay connected.
+    /// The address accepts connections (the kernel does that) and nothing is ever answered,
+    /// neither to clients nor on the bus. Clients run into their timeouts: ioredis `timeout`,
+    /// Jedis `Read timed out`, StackExchange.Redis `Timeout performing GET`. The others hold the
+    /// node for `fail?` or `fail` while their links to it may stay connected.
     ///
     /// ## How it comes about
-    /// The process is stopped (SIGSTOP, cgroup freezer, a paused virtual machine), swaps, waits for a
-    /// disk that hangs (fsync on a network volume, state D), forks a very large heap, or is busy with
-    /// one long command: `KEYS *`, a huge `DEL` or `SMEMBERS`, a script in its first seconds
-    /// (before `busy-reply-threshold` it does not even answer `-BUSY`), `DEBUG SLEEP`.
+    /// The process is stopped (SIGSTOP, cgroup freezer, a paused virtual machine), swaps, waits
+    /// for a disk that hangs (fsync on a network volume, state D), forks a very large heap, or is
+    /// busy with one long command: `KEYS *`, a huge `DEL` or `SMEMBERS`, a script in its first
+    /// seconds (before `busy-reply-threshold` it does not even answer `-BUSY`), `DEBUG SLEEP`.
     ///
     /// ## What we look at
-    /// A connection that came about and a `PING` without any reply within the deadline; the same on
-    /// its bus port; and what the other nodes hold it for. If the bus does answer, the process is
-    /// fine and something stands before its client port. If the bus port is closed, another program
-    /// sits at the client port (`NOT_REDIS`).
+    /// A connection that came about and a `PING` without any reply within the deadline; the same
+    /// on its bus port; and what the other nodes hold it for. If the bus does answer, the process
+    /// is fine and something stands before its client port. If the bus port is closed, another
+    /// program sits at the client port (`NOT_REDIS`).
     ///
     /// ## The repair
     /// Find out what it does (process state, `top`, `dmesg`, the disk), and let it go on: SIGCONT,
@@ -31,13 +31,13 @@ finding! {
     /// back on the same volume, then promote a replica.
     ///
     /// ## Repair safety
-    /// Looking is safe. A node that was failed over and then wakes up believes for a moment that it
-    /// still is the primary; what it accepts until the others tell it otherwise is lost. So fence
-    /// first, promote then.
+    /// Looking is safe. A node that was failed over and then wakes up believes for a moment that
+    /// it still is the primary; what it accepts until the others tell it otherwise is lost. So
+    /// fence first, promote then.
     ///
     /// ## By hand
-    /// `ps -o stat,wchan`, `cat /proc/PID/stack`, after it wakes `SLOWLOG GET`. Never start a second
-    /// process on the same directory while this one exists.
+    /// `ps -o stat,wchan`, `cat /proc/PID/stack`, after it wakes `SLOWLOG GET`. Never start a
+    /// second process on the same directory while this one exists.
     pub struct NodeHung { at: Endpoint, id: NodeId, peers: String }
     group: Process, severity: Error, after: [MinorityPartition, MtuBlackhole, BusOneWayPartition],
     settles: true, since: "0.1",

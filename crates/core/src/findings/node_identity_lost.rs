@@ -14,40 +14,42 @@ finding! {
     /// takes over or the slots are given to the new id.
     ///
     /// ## How it comes about
-    /// `nodes.conf` is missing or has zero bytes; the server takes both for a first start and makes a
-    /// new identity without a warning. Reasons: the directory is not on a volume (emptyDir), a new
-    /// volume, a wrong `dir` or `cluster-config-file`, an init script that deletes the file, or
-    /// `CLUSTER RESET HARD`. The log says `No cluster configuration found, I'm` and the new id. If the
-    /// data file survived, Redis up to 8.2 adds `I have keys for unassigned slot N. Taking
-    /// responsibility for it.` and claims just the slots in which it has keys.
+    /// `nodes.conf` is missing or has zero bytes; the server takes both for a first start and
+    /// makes a new identity without a warning. Reasons: the directory is not on a volume
+    /// (emptyDir), a new volume, a wrong `dir` or `cluster-config-file`, an init script that
+    /// deletes the file, or `CLUSTER RESET HARD`. The log says `No cluster configuration found,
+    /// I'm` and the new id. If the data file survived, Redis up to 8.2 adds `I have keys for
+    /// unassigned slot N. Taking responsibility for it.` and claims just the slots in which it has
+    /// keys.
     ///
-    /// The others flag the old id `fail?`, then `fail`; or, when the new process has the same address,
-    /// `noaddr`, and up to Valkey 8.0 and on Redis the state stays `ok` meanwhile. Clients seeded to
-    /// the new node say `Cluster slots list is empty.` (Jedis), `All slots are not covered`
-    /// (redis-py), `redis: cluster has no nodes` (go-redis); ioredis loops in silence.
+    /// The others flag the old id `fail?`, then `fail`; or, when the new process has the same
+    /// address, `noaddr`, and up to Valkey 8.0 and on Redis the state stays `ok` meanwhile.
+    /// Clients seeded to the new node say `Cluster slots list is empty.` (Jedis), `All slots are
+    /// not covered` (redis-py), `redis: cluster has no nodes` (go-redis); ioredis loops in
+    /// silence.
     ///
     /// ## What we look at
-    /// A node that answers with an id that no other node lists and that lists only itself, beside a
-    /// cluster that lists an id held by no process. The same address, or an entry without address,
-    /// ties the two together. If the stranger claims slots that the lost id never had it is
-    /// `ADDRESS_REUSED_BY_FOREIGN_NODE`.
+    /// A node that answers with an id that no other node lists and that lists only itself, beside
+    /// a cluster that lists an id held by no process. The same address, or an entry without
+    /// address, ties the two together. If the stranger claims slots that the lost id never had it
+    /// is `ADDRESS_REUSED_BY_FOREIGN_NODE`.
     ///
     /// ## The repair
     /// Best: stop the process, put the old `nodes.conf` back (backup, old volume), start it. Where
-    /// that is gone: if the shard lives on, join the node as a replica and forget the old id. If this
-    /// node holds the only copy of the data, let the new id take the slots *before* it meets the
-    /// others: `CLUSTER SET-CONFIG-EPOCH` above every epoch of the cluster, `CLUSTER ADDSLOTS` for the
-    /// rest of the range, then MEET.
+    /// that is gone: if the shard lives on, join the node as a replica and forget the old id. If
+    /// this node holds the only copy of the data, let the new id take the slots *before* it meets
+    /// the others: `CLUSTER SET-CONFIG-EPOCH` above every epoch of the cluster, `CLUSTER ADDSLOTS`
+    /// for the rest of the range, then MEET.
     ///
     /// ## Repair safety
-    /// Putting the file back and joining an empty node lose nothing. With data on the new node, a MEET
-    /// without the epoch first makes the members answer its claims with their own: it turns into a
-    /// replica of the dead id, and what it holds is dropped at the next full sync.
+    /// Putting the file back and joining an empty node lose nothing. With data on the new node, a
+    /// MEET without the epoch first makes the members answer its claims with their own: it turns
+    /// into a replica of the dead id, and what it holds is dropped at the next full sync.
     ///
     /// ## By hand
-    /// The commands are printed for the case at hand. Never MEET a node with data and claims before
-    /// its epoch is raised, and never let `--cluster fix` hand out the missing slots: the keys are
-    /// deleted as foreign later.
+    /// The commands are printed for the case at hand. Never MEET a node with data and claims
+    /// before its epoch is raised, and never let `--cluster fix` hand out the missing slots: the
+    /// keys are deleted as foreign later.
     pub struct NodeIdentityLost { old: NodeId, new: NodeId }
     group: Addressing, severity: Error, after: [AddressReusedByForeignNode, ClonedClusterHijack],
     since: "0.1",

@@ -10,8 +10,8 @@ finding! {
     /// ## What it means
     /// The process is up and reads its data from disk, or the copy that its primary sent. Until it
     /// is done it serves no command (`LOADING Redis is loading the dataset in memory`). A loading
-    /// primary does not answer on the bus either, so the others hold it for failed (`fail?`, `fail`)
-    /// although their links to it are connected, and a replica may take its place.
+    /// primary does not answer on the bus either, so the others hold it for failed (`fail?`,
+    /// `fail`) although their links to it are connected, and a replica may take its place.
     ///
     /// ## How it comes about
     /// A restart with a large RDB or AOF file, a slow disk, a CPU limit; or a full synchronisation
@@ -24,16 +24,16 @@ finding! {
     /// Valkey 8.0 `CLUSTER INFO` and `NODES` are answered.
     ///
     /// ## The repair
-    /// Wait: `loading_eta_seconds` says how long. If it is killed again and again while it loads, the
-    /// liveness probe is the fault: a probe must not fail on `LOADING` (use a startup probe).
+    /// Wait: `loading_eta_seconds` says how long. If it is killed again and again while it loads,
+    /// the liveness probe is the fault: a probe must not fail on `LOADING` (use a startup probe).
     ///
     /// ## Repair safety
     /// Waiting is safe. A replica that takes over meanwhile is the normal course of a failover; it
     /// loses only what was not yet replicated when the primary stopped.
     ///
     /// ## By hand
-    /// `INFO persistence`, again and again. Never kill or restart the process: it starts from zero.
-    /// Never delete the files it reads.
+    /// `INFO persistence`, again and again. Never kill or restart the process: it starts from
+    /// zero. Never delete the files it reads.
     pub struct NodeLoading {
         at: Endpoint, id: Option<NodeId>, eta_s: Option<u64>, percent: Option<String>, serves: bool,
     }

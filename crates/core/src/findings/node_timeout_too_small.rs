@@ -8,17 +8,18 @@ use crate::scenario::Scenario;
 finding! {
     /// ## What it means
     /// `cluster-node-timeout` is below one second. A node that pauses for longer (a fork for a
-    /// snapshot, a slow command, a busy host, a lost packet that TCP sends again after 200 to 400 ms)
-    /// is held for failed and failed over although it is alive. Every such failover can lose writes
-    /// that were not replicated yet.
+    /// snapshot, a slow command, a busy host, a lost packet that TCP sends again after 200 to 400
+    /// ms) is held for failed and failed over although it is alive. Every such failover can lose
+    /// writes that were not replicated yet.
     ///
     /// ## How it comes about
     /// The wish for fast failovers, or a value given in seconds where milliseconds are meant
     /// (`cluster-node-timeout 15`).
     ///
     /// ## What we look at
-    /// `cluster-node-timeout` of every node. Pings are sent about once a second and to every node that
-    /// was not heard of for half the timeout, so below 1000 ms one lost packet is enough for `fail?`.
+    /// `cluster-node-timeout` of every node. Pings are sent about once a second and to every node
+    /// that was not heard of for half the timeout, so below 1000 ms one lost packet is enough for
+    /// `fail?`.
     ///
     /// ## The repair
     /// A value above the longest pause that is normal there: `latest_fork_usec`, `SLOWLOG`,
@@ -29,8 +30,8 @@ finding! {
     /// slower.
     ///
     /// ## By hand
-    /// `CONFIG SET cluster-node-timeout 15000` on every node, then the source of the settings. Never
-    /// answer flapping by a smaller timeout.
+    /// `CONFIG SET cluster-node-timeout 15000` on every node, then the source of the settings.
+    /// Never answer flapping by a smaller timeout.
     pub struct NodeTimeoutTooSmall { least_ms: u64 }
     group: Configuration, severity: Warning, after: [TimeoutFlapping], since: "0.1",
 }

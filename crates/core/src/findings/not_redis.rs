@@ -8,15 +8,15 @@ use crate::scenario::{Act, Fake, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// Something listens where a member of the cluster is recorded, and it does not speak the Redis
-    /// protocol: it sends other bytes, more than any server would, closes at once, or says nothing
-    /// while the bus port is closed. Clients report protocol errors (`Protocol error, got "H" as
-    /// reply type byte`) or hang.
+    /// Something listens where a member of the cluster is recorded, and it does not speak the
+    /// Redis protocol: it sends other bytes, more than any server would, closes at once, or says
+    /// nothing while the bus port is closed. Clients report protocol errors (`Protocol error, got
+    /// "H" as reply type byte`) or hang.
     ///
     /// ## How it comes about
-    /// The address was given to another program: an IP or a port was reused after the node had gone,
-    /// a port mapping or a service points to the wrong place, a load balancer or a mesh proxy answers
-    /// for a dead backend, or the client port speaks TLS while we do not.
+    /// The address was given to another program: an IP or a port was reused after the node had
+    /// gone, a port mapping or a service points to the wrong place, a load balancer or a mesh
+    /// proxy answers for a dead backend, or the client port speaks TLS while we do not.
     ///
     /// ## What we look at
     /// The first bytes that the client port sends, the bus port that belongs to it, and what the
@@ -28,8 +28,8 @@ finding! {
     /// and let the others learn the new address (`CLUSTER MEET` from the node that moved).
     ///
     /// ## Repair safety
-    /// Nothing in the cluster is changed by looking. No password should be sent to such an address:
-    /// whoever listens there would have it.
+    /// Nothing in the cluster is changed by looking. No password should be sent to such an
+    /// address: whoever listens there would have it.
     ///
     /// ## By hand
     /// `ss -ltnp` on the host, `kubectl get endpointslices`, the port mappings. Never `CLUSTER

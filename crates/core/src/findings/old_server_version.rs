@@ -93,7 +93,9 @@ finding! {
     ///
     /// ## By hand
     /// The release to go to is named for each node.
-    pub struct OldServerVersion { version: Version, nodes: Vec<NodeId>, fixed: Version, what: &'static str }
+    pub struct OldServerVersion {
+        version: Version, nodes: Vec<NodeId>, fixed: Version, what: &'static str,
+    }
     group: Configuration, severity: Info, after: [],
     since: "0.1",
 }

@@ -8,26 +8,26 @@ use crate::scenario::{Act, At, Scenario};
 
 finding! {
     /// ## What it means
-    /// A node that knows only itself, and that no member of the cluster lists, holds keys. No client
-    /// of the cluster can reach them. It may be the "lost" range that somebody is looking for, or the
-    /// remains of an old deployment.
+    /// A node that knows only itself, and that no member of the cluster lists, holds keys. No
+    /// client of the cluster can reach them. It may be the "lost" range that somebody is looking
+    /// for, or the remains of an old deployment.
     ///
     /// ## How it comes about
     /// A node lost its `nodes.conf` and kept its data; it was removed with FORGET while it held
-    /// data; a volume of an old release was mounted again; a server for something else was named by
-    /// mistake.
+    /// data; a volume of an old release was mounted again; a server for something else was named
+    /// by mistake.
     ///
     /// ## What we look at
-    /// Among the addresses that were dialled: a node whose table has one row, its own, which nobody
-    /// else lists, and whose `INFO` counts keys (`db0:keys=`). *Near it:* members hold slots for an
-    /// id that nobody carries, and this node stands in its place (NODE_IDENTITY_LOST); members still
-    /// list this very id (RESET_MISTAKE).
+    /// Among the addresses that were dialled: a node whose table has one row, its own, which
+    /// nobody else lists, and whose `INFO` counts keys (`db0:keys=`). *Near it:* members hold
+    /// slots for an id that nobody carries, and this node stands in its place
+    /// (NODE_IDENTITY_LOST); members still list this very id (RESET_MISTAKE).
     ///
     /// ## The repair
     /// Find out whose keys they are before anything else. If they are wanted, copy them key by key
     /// into the cluster through a cluster client, or follow NODE_IDENTITY_LOST when the slots they
-    /// belong to have no other holder. If they are not wanted, keep a copy of the file and stop the
-    /// node.
+    /// belong to have no other holder. If they are not wanted, keep a copy of the file and stop
+    /// the node.
     ///
     /// ## Repair safety
     /// Reading and saving change nothing. A MEET is what must not happen unprepared: a node that

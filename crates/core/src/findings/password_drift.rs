@@ -7,27 +7,28 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// The password of the default user (`requirepass`) is not the same on all nodes, or some nodes
-    /// have none. Clients that follow a `MOVED` to such a node are refused (`NOAUTH`, `WRONGPASS`),
-    /// or get in where they should not; replicas fail after a failover, because `masterauth` fits one
-    /// primary and not the next; `MIGRATE` with `AUTH` fails towards some nodes.
+    /// The password of the default user (`requirepass`) is not the same on all nodes, or some
+    /// nodes have none. Clients that follow a `MOVED` to such a node are refused (`NOAUTH`,
+    /// `WRONGPASS`), or get in where they should not; replicas fail after a failover, because
+    /// `masterauth` fits one primary and not the next; `MIGRATE` with `AUTH` fails towards some
+    /// nodes.
     ///
     /// ## How it comes about
-    /// A rotation that stopped half way, a node restarted from an old file after `CONFIG SET`, a new
-    /// node from a template without the password.
+    /// A rotation that stopped half way, a node restarted from an old file after `CONFIG SET`, a
+    /// new node from a template without the password.
     ///
     /// ## What we look at
-    /// `requirepass` of every node that let us in and shows its settings. Only whether two are equal
-    /// is kept, never the password. A node that refuses us is reported by `AUTH_MISMATCH`.
+    /// `requirepass` of every node that let us in and shows its settings. Only whether two are
+    /// equal is kept, never the password. A node that refuses us is reported by `AUTH_MISMATCH`.
     ///
     /// ## The repair
     /// Decide which password is meant. Add it beside the present one on the nodes that stand apart
-    /// (`ACL SETUSER default >PASSWORD`), set `masterauth` on all nodes, roll the clients, then remove
-    /// the old one.
+    /// (`ACL SETUSER default >PASSWORD`), set `masterauth` on all nodes, roll the clients, then
+    /// remove the old one.
     ///
     /// ## Repair safety
-    /// Adding a password breaks nobody. `CONFIG SET requirepass` replaces all passwords of the default
-    /// user at once, and those who use the old one fail at their next connection.
+    /// Adding a password breaks nobody. `CONFIG SET requirepass` replaces all passwords of the
+    /// default user at once, and those who use the old one fail at their next connection.
     ///
     /// ## By hand
     /// The printed commands, with the intended password in place of the words in capitals. Never

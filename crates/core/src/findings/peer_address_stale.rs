@@ -14,21 +14,21 @@ finding! {
     /// They flag it `fail?`; if enough of them are primaries, they declare it failed.
     ///
     /// ## How it comes about
-    /// A node restarted with a new IP. The others learn it when the node pings them (it needs a true
-    /// address of theirs), or by gossip, but only about a node that they already flag. Where both
-    /// ways are shut, for instance because the moved node's own table is old too, the entry stays.
-    /// `Address updated for node` in a log is the moment at which it heals.
+    /// A node restarted with a new IP. The others learn it when the node pings them (it needs a
+    /// true address of theirs), or by gossip, but only about a node that they already flag. Where
+    /// both ways are shut, for instance because the moved node's own table is old too, the entry
+    /// stays. `Address updated for node` in a log is the moment at which it heals.
     ///
     /// ## What we look at
     /// For each node that answered: the address that others record for its id, against the address
-    /// where it really answered, where the observer has no working link. When no recorded address is
-    /// true at all it is `ALL_ADDRESSES_STALE`.
+    /// where it really answered, where the observer has no working link. When no recorded address
+    /// is true at all it is `ALL_ADDRESSES_STALE`.
     ///
     /// ## The repair
-    /// Wait for two node timeouts; it mostly heals by itself. Else send `CLUSTER MEET` with the true
-    /// address to each node that has the old one. A replica that still dials the old address of its
-    /// primary although its table is right is pointed anew, on Redis, with `CLUSTER REPLICATE` of the
-    /// same primary.
+    /// Wait for two node timeouts; it mostly heals by itself. Else send `CLUSTER MEET` with the
+    /// true address to each node that has the old one. A replica that still dials the old address
+    /// of its primary although its table is right is pointed anew, on Redis, with `CLUSTER
+    /// REPLICATE` of the same primary.
     ///
     /// ## Repair safety
     /// A MEET of a known id only corrects the address.

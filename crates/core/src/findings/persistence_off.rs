@@ -10,8 +10,8 @@ finding! {
     /// ## What it means
     /// Primaries with slots write neither snapshots nor an append-only file. That is a choice and
     /// right for a cache. It is good to know because of what follows: a primary that is restarted
-    /// quickly, before its replicas notice, comes back empty with the same id and the same slots, and
-    /// its replicas copy the emptiness. All data of the shard is gone, without any failover.
+    /// quickly, before its replicas notice, comes back empty with the same id and the same slots,
+    /// and its replicas copy the emptiness. All data of the shard is gone, without any failover.
     ///
     /// ## How it comes about
     /// `save ""` and `appendonly no`, in the file or from a chart's default.
@@ -20,8 +20,8 @@ finding! {
     /// `save` and `appendonly` of every primary that shows its settings.
     ///
     /// ## The repair
-    /// If the data matters: `appendonly yes`, or `save` rules. If it is to stay so: make sure that a
-    /// primary is never restarted automatically within the node timeout.
+    /// If the data matters: `appendonly yes`, or `save` rules. If it is to stay so: make sure that
+    /// a primary is never restarted automatically within the node timeout.
     ///
     /// ## Repair safety
     /// Switching the append-only file on while running writes the whole data set once, which needs
@@ -29,8 +29,8 @@ finding! {
     ///
     /// ## By hand
     /// `CONFIG SET appendonly yes`, wait until `aof_rewrite_in_progress:0`, then the source of the
-    /// settings. Never write `appendonly yes` into the file alone and restart: on versions before 7.0
-    /// the node then loads an empty append-only file in place of its snapshot.
+    /// settings. Never write `appendonly yes` into the file alone and restart: on versions before
+    /// 7.0 the node then loads an empty append-only file in place of its snapshot.
     pub struct PersistenceOff { ids: Vec<NodeId> }
     group: Process, severity: Info, after: [], since: "0.1",
 }

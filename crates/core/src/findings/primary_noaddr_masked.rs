@@ -8,31 +8,33 @@ use crate::scenario::{At, Scenario, Server, Until};
 finding! {
     /// ## What it means
     /// A primary that owns slots is listed as `:0@0 master,noaddr`. Nobody can reach it and nobody
-    /// tries: its slots are not served. Yet `cluster_state` is `ok`, no slot counts as failed, and no
-    /// replica takes over.
+    /// tries: its slots are not served. Yet `cluster_state` is `ok`, no slot counts as failed, and
+    /// no replica takes over.
     ///
     /// ## How it comes about
     /// Somebody with another id answered at its address: a recycled pod IP, a node that lost its
-    /// identity, a reset. A peer that gets such an answer blanks the address. A node without address
-    /// is never pinged again, so it never becomes `fail?`, so it never becomes `fail`, so there is no
-    /// election and no change of state (Redis, and Valkey up to 8.0; Valkey 8.1 and later mark it
-    /// `fail`). Nothing is logged below debug level.
+    /// identity, a reset. A peer that gets such an answer blanks the address. A node without
+    /// address is never pinged again, so it never becomes `fail?`, so it never becomes `fail`, so
+    /// there is no election and no change of state (Redis, and Valkey up to 8.0; Valkey 8.1 and
+    /// later mark it `fail`). Nothing is logged below debug level.
     ///
-    /// Clients see `MOVED 12182 :0`, `getaddrinfo ENOTFOUND`, or StackExchange's `does not identify a
-    /// node that can be connected to`, for this shard only.
+    /// Clients see `MOVED 12182 :0`, `getaddrinfo ENOTFOUND`, or StackExchange's `does not
+    /// identify a node that can be connected to`, for this shard only.
     ///
     /// ## What we look at
-    /// Rows with slots and `noaddr` but without `fail`, for an id that no process holds. If a process
-    /// with that id is alive elsewhere it is `ADDRESS_PERMUTED_NOADDR`.
+    /// Rows with slots and `noaddr` but without `fail`, for an id that no process holds. If a
+    /// process with that id is alive elsewhere it is `ADDRESS_PERMUTED_NOADDR`.
     ///
     /// ## The repair
-    /// If the process can be brought back with its `nodes.conf`: start it, and MEET its address from
-    /// any member. Else let its best replica take over with `CLUSTER FAILOVER FORCE`; a plain
-    /// `CLUSTER FAILOVER` is refused because there is no link to the primary. Then forget the dead id.
+    /// If the process can be brought back with its `nodes.conf`: start it, and MEET its address
+    /// from any member. Else let its best replica take over with `CLUSTER FAILOVER FORCE`; a plain
+    /// `CLUSTER FAILOVER` is refused because there is no link to the primary. Then forget the dead
+    /// id.
     ///
     /// ## Repair safety
     /// Starting and MEET lose nothing. Before a replica takes over, make sure that it did not copy
-    /// the data of whoever sits on the old address now: it dials an address and checks no identity.
+    /// the data of whoever sits on the old address now: it dials an address and checks no
+    /// identity.
     ///
     /// ## By hand
     /// The commands are printed. `TAKEOVER` only when no majority can vote. Never believe

@@ -8,14 +8,15 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// The node has no password and runs in protected mode: every connection that does not come from
-    /// its own host is answered with `DENIED Redis is running in protected mode ...` and closed.
-    /// Replicas on other hosts are refused as well. The bus is not affected, so the cluster says `ok`
-    /// from inside and no client gets in. What is tried on the host itself works.
+    /// The node has no password and runs in protected mode: every connection that does not come
+    /// from its own host is answered with `DENIED Redis is running in protected mode ...` and
+    /// closed. Replicas on other hosts are refused as well. The bus is not affected, so the
+    /// cluster says `ok` from inside and no client gets in. What is tried on the host itself
+    /// works.
     ///
     /// ## How it comes about
-    /// `protected-mode yes` is the default, and a file without `requirepass` was used outside one host;
-    /// or the password was taken away with `CONFIG SET requirepass ""`.
+    /// `protected-mode yes` is the default, and a file without `requirepass` was used outside one
+    /// host; or the password was taken away with `CONFIG SET requirepass ""`.
     ///
     /// ## What we look at
     /// The first reply of the client port to our own connection.

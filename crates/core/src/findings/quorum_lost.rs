@@ -16,9 +16,9 @@ finding! {
     /// A zone or a rack is lost, several hosts are evicted together, or volumes are gone.
     ///
     /// ## What we look at
-    /// Each primary with slots: whether it answers a client or its bus, and whether the others miss
-    /// it. A primary that answers at another address is an addressing fault, not lost; primaries
-    /// that live behind a partition are lost only from this side.
+    /// Each primary with slots: whether it answers a client or its bus, and whether the others
+    /// miss it. A primary that answers at another address is an addressing fault, not lost;
+    /// primaries that live behind a partition are lost only from this side.
     ///
     /// ## The repair
     /// Bring primaries back: a majority is enough, and nothing is lost. Else promote the best
@@ -31,8 +31,8 @@ finding! {
     ///
     /// ## By hand
     /// Start the dead primaries on their own directories. Only with proof of death: on the replica
-    /// with the greatest `slave_repl_offset` of each dead primary, `CLUSTER FAILOVER TAKEOVER`; wait
-    /// until all nodes see it before the next one.
+    /// with the greatest `slave_repl_offset` of each dead primary, `CLUSTER FAILOVER TAKEOVER`;
+    /// wait until all nodes see it before the next one.
     pub struct QuorumLost { dead: Vec<NodeId>, alive: usize, needed: usize }
     group: Slots, severity: Critical, after: [
         AllAddressesStale, PeerAddressStale, NodeIdentityLost, DuplicateNodeIdLive,

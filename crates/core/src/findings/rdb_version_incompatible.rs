@@ -8,8 +8,8 @@ use crate::scenario::{Act, At, Scenario, Server, Until};
 finding! {
     /// ## What it means
     /// A replica is older than its primary, and the snapshot that the primary sends has a format
-    /// that it does not know: `Can't handle RDB format version 12`, `Failed trying to load the MASTER
-    /// synchronization DB from disk`. It tries again for ever, and has no copy.
+    /// that it does not know: `Can't handle RDB format version 12`, `Failed trying to load the
+    /// MASTER synchronization DB from disk`. It tries again for ever, and has no copy.
     ///
     /// ## How it comes about
     /// The primary was upgraded first, or a failover during a rolling upgrade went to the newer

@@ -12,19 +12,20 @@ finding! {
     /// keys that were deleted or moved away, and after a failover they come back for everybody.
     ///
     /// ## How it comes about
-    /// Up to Redis 7.0 the deletion of keys in a slot that was lost to another owner is not told to
-    /// the replicas (`delKeysInSlot`; tried: primary 1 key, replica 4). Other ways: a writable
+    /// Up to Redis 7.0 the deletion of keys in a slot that was lost to another owner is not told
+    /// to the replicas (`delKeysInSlot`; tried: primary 1 key, replica 4). Other ways: a writable
     /// replica (`replica-read-only no`), a script that wrote only there, a replica that followed a
     /// stranger for a while.
     ///
     /// ## What we look at
-    /// The number of keys in each slot on the primary and on the replica. Counted are slots that the
-    /// primary does not own, and, when both were at the same replication offset, slots of its own.
-    /// *Near it:* the primary holds them as well (KEYS_IN_FOREIGN_SLOT).
+    /// The number of keys in each slot on the primary and on the replica. Counted are slots that
+    /// the primary does not own, and, when both were at the same replication offset, slots of its
+    /// own. *Near it:* the primary holds them as well (KEYS_IN_FOREIGN_SLOT).
     ///
     /// ## The repair
-    /// Let the replica load the whole data set of its primary again: `CLUSTER REPLICATE` to another
-    /// primary and back, or a restart without its data files. Upgrade from 7.0 to end the cause.
+    /// Let the replica load the whole data set of its primary again: `CLUSTER REPLICATE` to
+    /// another primary and back, or a restart without its data files. Upgrade from 7.0 to end the
+    /// cause.
     ///
     /// ## Repair safety
     /// The primary is alive and has the true data. While the replica loads, the shard has one copy

@@ -29,7 +29,9 @@ finding! {
     /// Read the replica's log (`Connecting to MASTER`, `Error condition on socket for SYNC`), and
     /// try the primary's client port from the replica's host. Do not promote it before comparing
     /// offsets, and do not reset it.
-    pub struct ReplicaLinkDown { replica: NodeId, primary: Option<NodeId>, dials: String, for_s: i64 }
+    pub struct ReplicaLinkDown {
+        replica: NodeId, primary: Option<NodeId>, dials: String, for_s: i64,
+    }
     group: Replication, severity: Error, after: [
         ShardDown, QuorumLost, NodeDown, NodeHung, NodeLoading, NotRedis, ReplicaAuthFailed,
         RdbVersionIncompatible, ReplicaTooStale, FailoverDisabled, FailoverBlockedByEpoch,

@@ -9,26 +9,27 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// A node still has the id that the others know, but it no longer claims the slots that they map
-    /// to it (or, if it was a replica, it no longer follows anybody). The others go on saying
+    /// A node still has the id that the others know, but it no longer claims the slots that they
+    /// map to it (or, if it was a replica, it no longer follows anybody). The others go on saying
     /// `cluster_state:ok` and send clients to it; it answers `CLUSTERDOWN Hash slot not served`.
     ///
     /// ## How it comes about
-    /// `CLUSTER RESET SOFT` on a member: it forgets all nodes and slots and keeps its id. A primary
-    /// with keys refuses this, an empty or emptied one does not; **a replica is emptied at once.**
-    /// `CLUSTER FLUSHSLOTS` or `DELSLOTS` on the owner leave the same picture. The others do not
-    /// take slots away from a node that stops claiming them (`clusterUpdateSlotsConfigWith`).
+    /// `CLUSTER RESET SOFT` on a member: it forgets all nodes and slots and keeps its id. A
+    /// primary with keys refuses this, an empty or emptied one does not; **a replica is emptied at
+    /// once.** `CLUSTER FLUSHSLOTS` or `DELSLOTS` on the owner leave the same picture. The others
+    /// do not take slots away from a node that stops claiming them
+    /// (`clusterUpdateSlotsConfigWith`).
     ///
     /// ## What we look at
-    /// A live node whose own row claims nothing and whose table gives those slots to nobody, against
-    /// the slots that the others map to the same id. *Near it:* a reset with HARD changes the id
-    /// (NODE_IDENTITY_LOST, PRIMARY_NOADDR_MASKED); the node knows another owner
+    /// A live node whose own row claims nothing and whose table gives those slots to nobody,
+    /// against the slots that the others map to the same id. *Near it:* a reset with HARD changes
+    /// the id (NODE_IDENTITY_LOST, PRIMARY_NOADDR_MASKED); the node knows another owner
     /// (SLOT_OWNER_DISAGREEMENT).
     ///
     /// ## The repair
-    /// Give the node its slots back with `ADDSLOTSRANGE` and MEET it from a member if it knows nobody.
-    /// Its config epoch is kept by a soft reset, so its claim counts again at once. A replica is made
-    /// a replica again with `CLUSTER REPLICATE`; its data comes from the primary.
+    /// Give the node its slots back with `ADDSLOTSRANGE` and MEET it from a member if it knows
+    /// nobody. Its config epoch is kept by a soft reset, so its claim counts again at once. A
+    /// replica is made a replica again with `CLUSTER REPLICATE`; its data comes from the primary.
     ///
     /// ## Repair safety
     /// The slots are mapped to this node already and nobody else claims them, so no key can be
@@ -36,7 +37,9 @@ finding! {
     ///
     /// ## By hand
     /// The printed commands, on the node itself first.
-    pub struct ResetMistake { node: NodeId, slots: SlotSet, knows_nobody: bool, was_replica_of: Option<NodeId> }
+    pub struct ResetMistake {
+        node: NodeId, slots: SlotSet, knows_nobody: bool, was_replica_of: Option<NodeId>,
+    }
     group: Operations, severity: Critical, after: [],
     since: "0.1",
 }

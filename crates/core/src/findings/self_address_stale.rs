@@ -9,14 +9,14 @@ use crate::scenario::{At, Scenario, Until};
 finding! {
     /// ## What it means
     /// A node moved, its peers know where it is, but it still believes in its own old address and
-    /// tells it to clients in `CLUSTER SLOTS`. Clients that took the slot map from this node fail on
-    /// *its* slots; clients that took it from another node work. So the trouble comes and goes by the
-    /// seed that a client happened to ask.
+    /// tells it to clients in `CLUSTER SLOTS`. Clients that took the slot map from this node fail
+    /// on *its* slots; clients that took it from another node work. So the trouble comes and goes
+    /// by the seed that a client happened to ask.
     ///
     /// ## How it comes about
-    /// A node reads its own IP from `nodes.conf` and changes it only when somebody sends it a MEET,
-    /// when `cluster-announce-ip` is set, or when it is empty. A ping does not change it. So after a
-    /// restart with a new IP it stays old for ever (Redis 7.0 and 8.2, Valkey 9.1).
+    /// A node reads its own IP from `nodes.conf` and changes it only when somebody sends it a
+    /// MEET, when `cluster-announce-ip` is set, or when it is empty. A ping does not change it. So
+    /// after a restart with a new IP it stays old for ever (Redis 7.0 and 8.2, Valkey 9.1).
     ///
     /// Clients log `ECONNREFUSED`, `EHOSTUNREACH` or `Unable to connect` with the old address.
     ///
@@ -25,15 +25,15 @@ finding! {
     /// stand.
     ///
     /// ## The repair
-    /// From **another** node send `CLUSTER MEET` with this node's present address: the receiver of a
-    /// MEET takes its own address from the connection.
+    /// From **another** node send `CLUSTER MEET` with this node's present address: the receiver of
+    /// a MEET takes its own address from the connection.
     ///
     /// ## Repair safety
     /// A MEET of a known id changes nothing else.
     ///
     /// ## By hand
-    /// The command is printed. `CONFIG SET cluster-announce-ip` works too, but then it is pinned and
-    /// must be written anew at each start: a value left over from the last pod is
+    /// The command is printed. `CONFIG SET cluster-announce-ip` works too, but then it is pinned
+    /// and must be written anew at each start: a value left over from the last pod is
     /// `ANNOUNCE_ADDRESS_WRONG`.
     pub struct SelfAddressStale { ids: Vec<NodeId> }
     group: Addressing, severity: Error,

@@ -8,12 +8,12 @@ use crate::scenario::{Act, At, ConfEdit, Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// The node lists itself as `:6379 myself` and answers `CLUSTER SLOTS` with an empty host. By the
-    /// documentation a client then uses the address at which it asked; not all do.
+    /// The node lists itself as `:6379 myself` and answers `CLUSTER SLOTS` with an empty host. By
+    /// the documentation a client then uses the address at which it asked; not all do.
     ///
     /// ## How it comes about
-    /// Nobody ever sent it a MEET or a ping: a cluster of one node, or a node after a reset. It sets
-    /// its IP from the first of either, or from `cluster-announce-ip`.
+    /// Nobody ever sent it a MEET or a ping: a cluster of one node, or a node after a reset. It
+    /// sets its IP from the first of either, or from `cluster-announce-ip`.
     ///
     /// ioredis skips the node, so its slots have no owner; with one node it loops in silence. On
     /// `MOVED 1 :6379` it dials its own host, and so does go-redis.

@@ -7,17 +7,18 @@ use crate::scenario::{Scenario, Until};
 
 finding! {
     /// ## What it means
-    /// All 16384 slots belong to one primary, although there are other primaries. The cluster works,
-    /// but it is one server: all load and memory are there, and it is the only voter. When it dies,
-    /// nobody can elect a replica in its place, and everything is down until a person forces it.
+    /// All 16384 slots belong to one primary, although there are other primaries. The cluster
+    /// works, but it is one server: all load and memory are there, and it is the only voter. When
+    /// it dies, nobody can elect a replica in its place, and everything is down until a person
+    /// forces it.
     ///
     /// ## How it comes about
     /// Slots were given out with a script that named one node, a rebalance was stopped, the nodes
     /// that were added never got slots, or a repair tool gave every slot to the node it ran on.
     ///
     /// ## What we look at
-    /// The owners of slots by most tables, and live primaries without slots beside them. *Near it:* a
-    /// cluster with two voters (TOO_FEW_VOTERS); one empty primary among several owners
+    /// The owners of slots by most tables, and live primaries without slots beside them. *Near
+    /// it:* a cluster with two voters (TOO_FEW_VOTERS); one empty primary among several owners
     /// (EMPTY_PRIMARY); one owner with much more than its share (SLOT_IMBALANCE).
     ///
     /// ## The repair

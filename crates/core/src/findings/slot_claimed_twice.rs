@@ -12,8 +12,8 @@ finding! {
     /// its keys of the slot.
     ///
     /// ## How it comes about
-    /// `CLUSTER ADDSLOTS` on a second node, a takeover behind a partition, a cluster created twice,
-    /// or an old `nodes.conf` that was restored.
+    /// `CLUSTER ADDSLOTS` on a second node, a takeover behind a partition, a cluster created
+    /// twice, or an old `nodes.conf` that was restored.
     ///
     /// ## What we look at
     /// The slots on the own rows of all nodes that answer: two of them contain the same slot.
@@ -27,8 +27,8 @@ finding! {
     /// first.
     ///
     /// ## By hand
-    /// `CLUSTER GETKEYSINSLOT` and `DUMP` on both, `RESTORE` at the owner what is missing there, and
-    /// only then `CLUSTER BUMPEPOCH` on the owner.
+    /// `CLUSTER GETKEYSINSLOT` and `DUMP` on both, `RESTORE` at the owner what is missing there,
+    /// and only then `CLUSTER BUMPEPOCH` on the owner.
     pub struct SlotClaimedTwice { slots: SlotSet, one: NodeId, other: NodeId }
     group: Slots, severity: Critical, after: [
         ClusterSplitIslands, DuplicateNodeIdLive, ClonedClusterHijack, ForgottenNodeZombie,

@@ -7,27 +7,27 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// A slot is marked as moving (MIGRATING at its owner, IMPORTING at the target). While the mark
-    /// stands, keys of the slot may sit on both sides: clients see `ASK` and `TRYAGAIN`, and
+    /// A slot is marked as moving (MIGRATING at its owner, IMPORTING at the target). While the
+    /// mark stands, keys of the slot may sit on both sides: clients see `ASK` and `TRYAGAIN`, and
     /// multi-key commands on the slot fail.
     ///
     /// ## How it comes about
-    /// A reshard was interrupted: the tool was killed, timed out, or met an error on one key. Up to
-    /// Redis 8.2 a node that starts with keys of a slot it does not own marks it as importing by
-    /// itself (`verifyClusterConfigWithData`).
+    /// A reshard was interrupted: the tool was killed, timed out, or met an error on one key. Up
+    /// to Redis 8.2 a node that starts with keys of a slot it does not own marks it as importing
+    /// by itself (`verifyClusterConfigWithData`).
     ///
     /// ## What we look at
-    /// The `[slot->-id]` and `[slot-<-id]` marks, which each node shows on its own row only, and the
-    /// key counts of the slot where a census was taken.
+    /// The `[slot->-id]` and `[slot-<-id]` marks, which each node shows on its own row only, and
+    /// the key counts of the slot where a census was taken.
     ///
     /// ## The repair
-    /// Finish the move when both sides carry the mark: move the rest of the keys, then give the slot
-    /// to the target, on the target first. Where only one side carries it and the other side holds
-    /// no key of the slot, take the mark away with `SETSLOT STABLE`.
+    /// Finish the move when both sides carry the mark: move the rest of the keys, then give the
+    /// slot to the target, on the target first. Where only one side carries it and the other side
+    /// holds no key of the slot, take the mark away with `SETSLOT STABLE`.
     ///
     /// ## Repair safety
-    /// Moving keys with MIGRATE keeps a copy at every moment. `STABLE` on a target that holds keys of
-    /// the slot makes them unreachable, so the count comes first.
+    /// Moving keys with MIGRATE keeps a copy at every moment. `STABLE` on a target that holds keys
+    /// of the slot makes them unreachable, so the count comes first.
     ///
     /// ## By hand
     /// Count the keys of the slot on both sides, then follow the printed commands in order.

@@ -30,9 +30,11 @@ finding! {
     /// makes the true owner delete them.
     ///
     /// ## By hand
-    /// Count the keys of the slots on all claimants, `CLUSTER BUMPEPOCH` on the one that holds them,
-    /// and look again after twice the node timeout. Find out who sends slot commands.
-    pub struct SlotOwnerDisagreement { slots: SlotSet, owner: Option<NodeId>, dissenters: Vec<Endpoint> }
+    /// Count the keys of the slots on all claimants, `CLUSTER BUMPEPOCH` on the one that holds
+    /// them, and look again after twice the node timeout. Find out who sends slot commands.
+    pub struct SlotOwnerDisagreement {
+        slots: SlotSet, owner: Option<NodeId>, dissenters: Vec<Endpoint>,
+    }
     group: Slots, severity: Error, after: [
         ClusterSplitIslands, SlotClaimedTwice, SlotOwnerlessAfterSourceFirst, ResetMistake,
         ForgotSlotOwner, ForgottenNodeZombie, NodeIdentityLost, MinorityPartition, ShardDown,

@@ -9,11 +9,12 @@ finding! {
     /// ## What it means
     /// The node that everybody holds for the owner of a slot says that another one owns it, and
     /// that one says that the first does. Each sends clients to the other: `Too many Cluster
-    /// redirections` (ioredis), `TTL exhausted` (redis-py), `No more cluster attempts left` (Jedis).
+    /// redirections` (ioredis), `TTL exhausted` (redis-py), `No more cluster attempts left`
+    /// (Jedis).
     ///
     /// ## How it comes about
-    /// A move of a slot was finished in the wrong order: `CLUSTER SETSLOT n NODE` went to the source
-    /// first, and whoever sent it died before the target was told.
+    /// A move of a slot was finished in the wrong order: `CLUSTER SETSLOT n NODE` went to the
+    /// source first, and whoever sent it died before the target was told.
     ///
     /// ## What we look at
     /// The slots on each node's own row, against the owner that its peers record.

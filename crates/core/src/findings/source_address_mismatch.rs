@@ -14,20 +14,20 @@ finding! {
     /// ## How it comes about
     /// Without `cluster-announce-ip` the receiver takes the sender's address from the connection.
     /// Redis 6.2 bound outgoing connections to the first `bind` address; since 7.0 it is
-    /// `bind-source-addr` or the kernel's choice, so an upgrade changes what is recorded on hosts with
-    /// several addresses. NAT between hosts does the same.
+    /// `bind-source-addr` or the kernel's choice, so an upgrade changes what is recorded on hosts
+    /// with several addresses. NAT between hosts does the same.
     ///
     /// After a MEET the sender lists the peer and the peer never keeps the sender. Valkey 8.1 and
     /// later repeat `Sending MEET packet ... no inbound link`.
     ///
     /// ## What we look at
-    /// A node whose own links stand, which others seek in vain at an address where it does not answer.
-    /// A moved node that cannot reach the others is `PEER_ADDRESS_STALE`; an address from the settings
-    /// is `ANNOUNCE_ADDRESS_WRONG`.
+    /// A node whose own links stand, which others seek in vain at an address where it does not
+    /// answer. A moved node that cannot reach the others is `PEER_ADDRESS_STALE`; an address from
+    /// the settings is `ANNOUNCE_ADDRESS_WRONG`.
     ///
     /// ## The repair
-    /// Set `cluster-announce-ip` of the node to the address where it listens (or `bind-source-addr`, at
-    /// the next start).
+    /// Set `cluster-announce-ip` of the node to the address where it listens (or
+    /// `bind-source-addr`, at the next start).
     ///
     /// ## Repair safety
     /// It counts at once and changes nothing but the address.

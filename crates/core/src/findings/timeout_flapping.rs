@@ -18,31 +18,31 @@ const TIMEOUT_MAX_MS: u64 = 15_000;
 
 finding! {
     /// ## What it means
-    /// Failovers without crashes: a node that is merely slow for a moment is declared failed, a replica
-    /// takes over, the node comes back. Clients see short bursts of `CLUSTERDOWN` and `MOVED`; writes
-    /// that were not replicated yet are lost each time.
+    /// Failovers without crashes: a node that is merely slow for a moment is declared failed, a
+    /// replica takes over, the node comes back. Clients see short bursts of `CLUSTERDOWN` and
+    /// `MOVED`; writes that were not replicated yet are lost each time.
     ///
     /// ## How it comes about
-    /// `cluster-node-timeout` is shorter than the stalls of the machine: fork and copy-on-write, huge
-    /// pages, swap, CPU limits, long scripts or `KEYS`, an AOF fsync on a shared disk, a migration of
-    /// the virtual machine. In the logs `Marking node ... as failing` and `Clear FAIL state` come in
-    /// pairs; epochs climb every day.
+    /// `cluster-node-timeout` is shorter than the stalls of the machine: fork and copy-on-write,
+    /// huge pages, swap, CPU limits, long scripts or `KEYS`, an AOF fsync on a shared disk, a
+    /// migration of the virtual machine. In the logs `Marking node ... as failing` and `Clear FAIL
+    /// state` come in pairs; epochs climb every day.
     ///
     /// ## What we look at
-    /// How many elections (`cluster_stats_messages_auth-req_received`) and fail messages a voter has
-    /// seen since it started, against its uptime, while all nodes live now; with the node timeout and
-    /// `latest_fork_usec`. The counters do not tell why, so it stays a suspicion.
+    /// How many elections (`cluster_stats_messages_auth-req_received`) and fail messages a voter
+    /// has seen since it started, against its uptime, while all nodes live now; with the node
+    /// timeout and `latest_fork_usec`. The counters do not tell why, so it stays a suspicion.
     ///
     /// ## The repair
-    /// Raise `cluster-node-timeout` on **all** nodes to more than the longest stall, then remove the
-    /// stall. All nodes must have the same value.
+    /// Raise `cluster-node-timeout` on **all** nodes to more than the longest stall, then remove
+    /// the stall. All nodes must have the same value.
     ///
     /// ## Repair safety
     /// It counts at once. A failover after a real crash then takes longer by as much.
     ///
     /// ## By hand
-    /// `LATENCY LATEST`, `SLOWLOG GET`, `INFO persistence` and the throttling counters of the container
-    /// tell what stalls.
+    /// `LATENCY LATEST`, `SLOWLOG GET`, `INFO persistence` and the throttling counters of the
+    /// container tell what stalls.
     pub struct TimeoutFlapping { elections: u64, uptime_s: u64, timeout_ms: u64 }
     group: Bus, severity: Warning,
     after: [

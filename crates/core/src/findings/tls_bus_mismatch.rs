@@ -9,30 +9,33 @@ use crate::scenario::{Act, At, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
-    /// `tls-cluster` is `yes` on some nodes and `no` on others. The two kinds cannot talk to each other
-    /// on the bus at all: each side holds the other for failed, although every client port may answer.
-    /// The log says `Error accepting cluster node connection: error:...:wrong version number` on the
-    /// side with TLS and `Bad message length or signature received on the Cluster bus` on the other.
+    /// `tls-cluster` is `yes` on some nodes and `no` on others. The two kinds cannot talk to each
+    /// other on the bus at all: each side holds the other for failed, although every client port
+    /// may answer. The log says `Error accepting cluster node connection: error:...:wrong version
+    /// number` on the side with TLS and `Bad message length or signature received on the Cluster
+    /// bus` on the other.
     ///
     /// ## How it comes about
-    /// A rollout of TLS node by node. The bus cannot speak both: there is no order of restarts that
-    /// keeps the nodes together.
+    /// A rollout of TLS node by node. The bus cannot speak both: there is no order of restarts
+    /// that keeps the nodes together.
     ///
     /// ## What we look at
     /// `tls-cluster` of every node that shows its settings, and whom the others hold for failed.
     ///
     /// ## The repair
     /// The same setting everywhere: take the few back to what the many have. A switch of the whole
-    /// cluster needs a moment in which all nodes are down together, or a second cluster to move to.
+    /// cluster needs a moment in which all nodes are down together, or a second cluster to move
+    /// to.
     ///
     /// ## Repair safety
-    /// Restarting the nodes that stand apart with the old setting loses nothing as long as they keep
-    /// their directory, and a replica with the data is not restarted at the same time as its primary.
+    /// Restarting the nodes that stand apart with the old setting loses nothing as long as they
+    /// keep their directory, and a replica with the data is not restarted at the same time as its
+    /// primary.
     ///
     /// ## By hand
-    /// Restart the printed nodes with the setting of the others, one at a time. Never go on with the
-    /// rollout in the hope that it heals at the end: with half of the nodes on each side no side has
-    /// a majority.
+    /// Restart the printed nodes with the setting of the others, one at a time. Never go on with
+    /// the rollout in the hope that it heals at the end: with half of the nodes on each side no
+    /// side has a majority.
     pub struct TlsBusMismatch { split: Split, apart: Vec<NodeId>, peers: String }
     group: Security, severity: Error, after: [], since: "0.1",
 }

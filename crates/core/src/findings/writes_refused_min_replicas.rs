@@ -7,8 +7,8 @@ use crate::scenario::Scenario;
 
 finding! {
     /// ## What it means
-    /// A primary answers every write with `-NOREPLICAS Not enough good replicas to write.`, because
-    /// fewer replicas are in sync than `min-replicas-to-write` asks for. Reads still work.
+    /// A primary answers every write with `-NOREPLICAS Not enough good replicas to write.`,
+    /// because fewer replicas are in sync than `min-replicas-to-write` asks for. Reads still work.
     ///
     /// ## How it comes about
     /// Replicas are down, lag behind `min-replicas-max-lag`, or were never there.
@@ -17,12 +17,12 @@ finding! {
     /// `min-replicas-to-write` and `min_slaves_good_slaves` of each primary.
     ///
     /// ## The repair
-    /// Bring the replicas back. Lowering the setting gives writes back at the price that it was set
-    /// to avoid.
+    /// Bring the replicas back. Lowering the setting gives writes back at the price that it was
+    /// set to avoid.
     ///
     /// ## Repair safety
-    /// Bringing replicas back loses nothing. With the setting lowered, acknowledged writes may exist
-    /// in one copy only.
+    /// Bringing replicas back loses nothing. With the setting lowered, acknowledged writes may
+    /// exist in one copy only.
     ///
     /// ## By hand
     /// `INFO replication` on the primary, mend its replicas; knowingly, `CONFIG SET
