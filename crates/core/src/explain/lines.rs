@@ -125,7 +125,11 @@ fn skip_escape(chars: &mut std::str::Chars<'_>) {
 
 /// Characters of no width, and those that turn the direction of writing.
 fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+    )
 }
 
 /// Drops the fences of Markdown and the marks of quoted mail.

@@ -102,8 +102,10 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: mangled,
         cause: "<<bad>> is not a valid IPv4 address. A server never makes such a one: it comes from \
-            a script that replaces IPs in nodes.conf as plain text at start (sed with the old IP as \
-            the pattern). [[<<prefix>>, the address of another node, is a prefix of the old text, so \
+            a script that replaces IPs in nodes.conf as plain text at start (sed with the old IP \
+            as \
+            the pattern). [[<<prefix>>, the address of another node, is a prefix of the old text, \
+            so \
             replacing the one changed the inside of the other and left a trailing digit. ]]Other \
             nodes and clients cannot use this address[[; it is that of <<role>>]].",
         check: "Look at the start script: does it replace an IP without matching the whole word \
@@ -180,7 +182,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: noaddr,
         cause: "The entry <<node>> owns <<slots>> slots and has no address any more: what answers at \
-            its old address has another node id (a sibling that swapped addresses, a node that lost \
+            its old address has another node id (a sibling that swapped addresses, a node that \
+            lost \
             its nodes.conf, or a foreign server). Redis neither pings such an entry nor marks it \
             FAIL, so there is no failover, and cluster_state may even say ok while clients get \
             'MOVED <slot> :0'.",
@@ -225,7 +228,8 @@ pub(super) static CAUSES: &[Cause] = &[
         cause: "[[The id <<id>> is shown by <<where>>. ]]Every node must have an id of its own; it is \
             made up once and kept in nodes.conf. Here one nodes.conf is used by several nodes: a \
             copied data directory, a cloned volume or image, one shared volume, or instances that \
-            were started in the same directory with the same cluster-config-file. Nodes with one id \
+            were started in the same directory with the same cluster-config-file. Nodes with one \
+            id \
             hold each other for the same node and can never join.",
         check: "CLUSTER MYID (and INFO run_id) on each node: equal ids with different run_ids.",
         fix: &[
@@ -306,7 +310,8 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(told.and(seen, 10, &["reconfiguring myself as a replica", "cluster meet"]))
         },
         cause: "Nodes of two clusters know each other: an address that had belonged to one was \
-            given to a node of the other (recycled pod IP, old list of addresses, one label for two \
+            given to a node of the other (recycled pod IP, old list of addresses, one label for \
+            two \
             deployments), and a MEET or, before 6.0.5, gossip joined them. For slots that both own \
             the higher config epoch wins; the losers become replicas and drop their data.",
         check: "CLUSTER NODES: ids or subnets of both deployments in one table.",
@@ -359,7 +364,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "[[The server refused <<refused>>. ]]MEET (and so create and add-node of older \
-            redis-cli) takes numbers only: an IP, a port from 1 to 65535, a bus port. Names are not \
+            redis-cli) takes numbers only: an IP, a port from 1 to 65535, a bus port. Names are \
+            not \
             resolved. A name in cluster-announce-ip is stored as text and cut at 46 bytes.",
         check: "Is the address that was given to MEET, create or cluster-announce-ip a host name?",
         fix: &[
@@ -413,7 +419,7 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
     let table = seen.table().filter(|table| table.source != Source::Check)?;
     let peers: Vec<&Row> = table.rows.iter().filter(|row| !row.is_myself()).collect();
     let lost = |row: &&Row| row.is_failing() && row.linked == Some(false);
-    if peers.len() >= 2 && peers.iter().all(|row| lost(&row)) {
+    if peers.len() >= 2 && peers.iter().all(lost) {
         let in_kubernetes =
             seen.has(&["kubectl", "pod", "statefulset", "helm", "docker", "restart"]);
         return Some(

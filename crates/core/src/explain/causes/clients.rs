@@ -37,8 +37,10 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The cluster is fine. From Redis 7.0 on[[ (here <<version>>)]] CLUSTER SLOTS returns 4 elements per node: the \
-            fourth is metadata such as the host name. This client[[ (<<client>>)]] expects 2 or 3 elements and stops with a parse \
-            error; that is go-redis v8 for the text 'expected 2 or 3'. How many nodes or replicas there are is \
+            fourth is metadata such as the host name. This client[[ (<<client>>)]] expects 2 or 3 \
+            elements and stops with a parse \
+            error; that is go-redis v8 for the text 'expected 2 or 3'. How many nodes or replicas \
+            there are is \
             irrelevant.",
         check: "The library's version: go-redis v8 (github.com/go-redis/redis/v8) cannot read it, v9 can.",
         fix: &[
@@ -138,8 +140,10 @@ pub(super) static CAUSES: &[Cause] = &[
             hit.map(|hit| hit.less_if(14, seen.says_fail()))
         },
         cause: "The client still holds the map from its start: after a failover or a change of addresses it goes on \
-            to dead or demoted nodes until it is restarted. Lettuce before 7.0 (and so Spring Data Redis) refreshes \
-            neither periodically nor on events unless told to; a cached DNS answer does the same. The \
+            to dead or demoted nodes until it is restarted. Lettuce before 7.0 (and so Spring \
+            Data Redis) refreshes \
+            neither periodically nor on events unless told to; a cached DNS answer does the same. \
+            The \
             cluster itself is healthy when redis-cli -c works.",
         check: "Compare the address in the error with CLUSTER SLOTS now; and does a restarted client work?",
         fix: &[
@@ -169,9 +173,12 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(hit.fact_if("last", seen.word_after("lastnodeerror")))
         },
         cause: "ioredis asked every start node for CLUSTER SLOTS and none gave a proper answer within 1 second each \
-            (slotsRefreshTimeout: TCP, TLS, AUTH and reply together). The message is only the envelope: \
-            lastNodeError tells why. 'Connection is closed.' = refused, reset or TLS against plain; 'timeout' = packets \
-            dropped, a node too slow, or cold start; NOAUTH, NOPERM, LOADING, 'cluster support disabled' speak \
+            (slotsRefreshTimeout: TCP, TLS, AUTH and reply together). The message is only the \
+            envelope: \
+            lastNodeError tells why. 'Connection is closed.' = refused, reset or TLS against \
+            plain; 'timeout' = packets \
+            dropped, a node too slow, or cold start; NOAUTH, NOPERM, LOADING, 'cluster support \
+            disabled' speak \
             for themselves. cluster_state:fail alone does NOT raise it.",
         check: "Print error.lastNodeError.message; then, from the client's own machine, redis-cli -h <seed> cluster slots.",
         fix: &[
@@ -205,8 +212,10 @@ pub(super) static CAUSES: &[Cause] = &[
             .map(|h| h.less_if(20, seen.has(&["enotfound ?"])))
         },
         cause: "A host name does not resolve where the client (or node) runs. ioredis gives up its whole start when ANY \
-            one of the names fails, without an error event. On Kubernetes the names of pods that are not ready are hidden \
-            unless the headless Service has publishNotReadyAddresses: true; a short name works in its own \
+            one of the names fails, without an error event. On Kubernetes the names of pods that \
+            are not ready are hidden \
+            unless the headless Service has publishNotReadyAddresses: true; a short name works in \
+            its own \
             namespace only.",
         check: "Resolve the very name from the client's pod or host (getent hosts <name>).",
         fix: &[
@@ -287,8 +296,10 @@ pub(super) static CAUSES: &[Cause] = &[
             ))
         },
         cause: "No start node gave the client a map. [[The client is <<client>>. ]]The text is the envelope; the cause stands behind \
-            it ('Caused by', 'Details', suppressed exceptions): refused (wrong port, process down, bind), timed out \
-            (firewall, wrong address), closed (TLS or protected mode), NOAUTH, or 'cluster support disabled'. Whether \
+            it ('Caused by', 'Details', suppressed exceptions): refused (wrong port, process \
+            down, bind), timed out \
+            (firewall, wrong address), closed (TLS or protected mode), NOAUTH, or 'cluster \
+            support disabled'. Whether \
             the cluster itself works cannot be told from this line.",
         check: "From the client's own machine or pod: redis-cli -h <start node> -p <port> cluster slots, with the client's \
             password and TLS.",
@@ -322,7 +333,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "MOVED or ASK led from node to node (or the same error was repeated) up to the limit. Reasons: two nodes \
-            that name each other as owner, an owner that cannot be reached, a load balancer or proxy that answers for all \
+            that name each other as owner, an owner that cannot be reached, a load balancer or \
+            proxy that answers for all \
             nodes, or a cluster that is down ('Last error: CLUSTERDOWN').",
         check: "The 'last error' in the text; then GET the key at the node named by MOVED: does it answer MOVED back?",
         fix: &[
@@ -373,7 +385,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "MOVED is no fault: the node says that another one owns this key's slot. A cluster-aware client follows it \
-            by itself; a plain client shows it as an error, and works only for the keys that happen to be on the node \
+            by itself; a plain client shows it as an error, and works only for the keys that \
+            happen to be on the node \
             it is connected to. The cluster is healthy.",
         check: "The same command with redis-cli -c works; and the class of the client: Redis against Redis.Cluster.",
         fix: &[

@@ -25,8 +25,10 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt in its \
-            nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes <<known>>, slots \
-            assigned <<assigned>>; <<pfail>> slots are pfail, with <<received>> messages received: the \
+            nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes \
+            <<known>>, slots \
+            assigned <<assigned>>; <<pfail>> slots are pfail, with <<received>> messages \
+            received: the \
             other remembered nodes never answer. ]]A blank node has known_nodes 1 and 0 slots assigned.",
         check: "On the refused node: CLUSTER INFO (known_nodes, slots_assigned) and DBSIZE: state only, or \
             keys as well? Whose keys?",
@@ -98,9 +100,12 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could not have been \
             set; but the join itself goes over the cluster bus, a second TCP port = client port + \
-            10000[[: here <<bus_ports>>]], and that is not reachable between the nodes. So the MEET handshakes \
-            never finish, and the tool waits for ever. Firewalls (ufw, firewalld, iptables, security \
-            groups, NetworkPolicy) and container port lists often open only the client ports; nodes on \
+            10000[[: here <<bus_ports>>]], and that is not reachable between the nodes. So the \
+            MEET handshakes \
+            never finish, and the tool waits for ever. Firewalls (ufw, firewalld, iptables, \
+            security \
+            groups, NetworkPolicy) and container port lists often open only the client ports; \
+            nodes on \
             one single host work because no firewall is in between.",
         check: "From each host to each other one: nc -vz <host> <client port + 10000>[[ (<<bus_ports>>)]]. Refused or \
             timed out proves it; connected everywhere means look at announced addresses and TLS.",
@@ -192,7 +197,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "redis-trib.rb was replaced by redis-cli --cluster in Redis 5.0; the script of older versions \
-            needs Ruby and the gem redis (3.x), which are missing or do not fit here. The servers are not \
+            needs Ruby and the gem redis (3.x), which are missing or do not fit here. The servers \
+            are not \
             concerned.",
         check: "redis-cli --version: 5.0 or later has --cluster.",
         fix: &[
@@ -218,7 +224,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "'create' is a command of the redis-cli program (redis-cli --cluster create ..., from 5.0), not \
-            of the server: typed at the prompt as CLUSTER CREATE, or given to an older redis-cli, it is \
+            of the server: typed at the prompt as CLUSTER CREATE, or given to an older redis-cli, \
+            it is \
             unknown.",
         check: "redis-cli --version, and whether the command was typed in the shell or at the redis prompt.",
         fix: &[
@@ -263,7 +270,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The server cannot listen: another process has the client port, or the bus port (client port \
-            + 10000; two instances whose ports differ by 10000 collide). After a crash it may be the old \
+            + 10000; two instances whose ports differ by 10000 collide). After a crash it may be \
+            the old \
             process.",
         check: "ss -ltnp for the port in the message and for that port ± 10000.",
         fix: &[
@@ -288,7 +296,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The client port of <<node>> cannot be reached from where the tool runs: the process is down, \
-            it listens on another address (bind 127.0.0.1 is the default), protected mode or a firewall is \
+            it listens on another address (bind 127.0.0.1 is the default), protected mode or a \
+            firewall is \
             in between, or the address is an internal one (a container's).",
         check: "From the same machine: nc -vz <host> <port>. Refused: nothing listens there; timeout: a \
             firewall or a wrong address.",
@@ -316,9 +325,12 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, known nodes \
-            <<known>>)]]: the servers were started with cluster-enabled yes, but the step that joins them and \
-            hands out the 16384 slots was not done or did not finish. Every key command then answers \
-            CLUSTERDOWN Hash slot not served. (The same picture: a node that lost its nodes.conf, while \
+            <<known>>)]]: the servers were started with cluster-enabled yes, but the step that \
+            joins them and \
+            hands out the 16384 slots was not done or did not finish. Every key command then \
+            answers \
+            CLUSTERDOWN Hash slot not served. (The same picture: a node that lost its nodes.conf, \
+            while \
             the others have a cluster.)",
         check: "CLUSTER INFO on all nodes: 0 assigned everywhere means never created; 16384 on others means \
             that this one lost its identity.",

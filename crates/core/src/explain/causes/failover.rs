@@ -14,7 +14,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: one_owner,
         cause: "<<owner>> owns all <<owned>> slots; the other primaries (<<empty>>) own none. Only \
-            primaries with slots count for the majority and may vote, so the one owner is the whole \
+            primaries with slots count for the majority and may vote, so the one owner is the \
+            whole \
             electorate: once it is dead no election can succeed and its replica[[ <<replica>>]] is \
             never promoted by itself. The cluster stays down, and waiting does not help. The \
             replica still has the data.",
@@ -60,8 +61,10 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: quorum_lost,
         cause: "<<down>> of <<voters>> primaries with slots are unreachable from here (<<places>>). \
-            FAIL and failover need a majority of them, so nothing is promoted, and this side reports \
-            cluster_state:fail. That is either a real loss of those nodes or a partition in which this \
+            FAIL and failover need a majority of them, so nothing is promoted, and this side \
+            reports \
+            cluster_state:fail. That is either a real loss of those nodes or a partition in which \
+            this \
             side is the smaller part.",
         check: "Are the processes alive, and does their own CLUSTER INFO say ok? Then it is a \
             partition; if they are down, it is a loss.",
@@ -136,7 +139,8 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "A replica stands for election only if its link to the primary broke not longer ago \
             than node timeout × cluster-replica-validity-factor (plus the ping period). A replica \
-            that was itself restarted while its primary was down has never had a link in this life, \
+            that was itself restarted while its primary was down has never had a link in this \
+            life, \
             so it counts as infinitely old and is never elected, however complete its data are. \
             Typical when primary and replica were down together and only the replica came back.",
         check: "On the replica: the log line 'Currently unable to failover: Disconnected from master \
@@ -191,9 +195,11 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(hit.less_if(20, seen.has(&["connecting to master ?:"])))
         },
         cause: "A replica asked for votes and did not get those of more than half of the primaries \
-            with slots[[ (cluster_size <<size>>)]]. Reasons stand in the voters' logs: 'its master is up' \
+            with slots[[ (cluster_size <<size>>)]]. Reasons stand in the voters' logs: 'its \
+            master is up' \
             (the voters do not hold the primary for FAIL), 'already voted', 'can't vote about this \
-            master before', 'I don't know its master'; no line at all means that the request did not \
+            master before', 'I don't know its master'; no line at all means that the request did \
+            not \
             arrive or that too few voters live. Primaries without slots have no vote.",
         check: "The line 'Failover auth denied' in the log of each voter and its reason; and how many \
             primaries with slots are alive.",
@@ -280,8 +286,10 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The nodes require a password, and replicas log in to their primary with masterauth \
-            (and masteruser), which is missing or differs here. The cluster looks ok, because the bus \
-            needs no password, but nothing is replicated: after the next failure the shard is lost or \
+            (and masteruser), which is missing or differs here. The cluster looks ok, because the \
+            bus \
+            needs no password, but nothing is replicated: after the next failure the shard is \
+            lost or \
             old.",
         check: "INFO replication on the replica: master_link_status:down, and in its log NOAUTH or \
             WRONGPASS.",
@@ -303,7 +311,8 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "The data file has RDB version[[ <<rdb>>]], which this server does not know: it was \
             written by a newer (or another) server. Either a replica is older than its primary, so \
-            its full sync fails for ever, or a server was downgraded onto a newer file. Redis 7.4 and \
+            its full sync fails for ever, or a server was downgraded onto a newer file. Redis 7.4 \
+            and \
             later cannot be read by Valkey; 8.x not by 7.x.",
         check: "redis_version (and valkey_version) of INFO on both ends.",
         fix: &[
@@ -381,7 +390,8 @@ pub(super) static CAUSES: &[Cause] = &[
             .or_else(|| chain(seen))
         },
         cause: "A replica must follow a primary; here it follows a node that is itself a replica (or \
-            an unknown id)[[: <<chain>>]]. That comes from a failover or a move of slots of which one \
+            an unknown id)[[: <<chain>>]]. That comes from a failover or a move of slots of which \
+            one \
             side did not hear, from swapped addresses, or from REPLICATE with the id of a replica.",
         check: "The fourth column of CLUSTER NODES: does the id there belong to a master?",
         fix: &[
@@ -440,7 +450,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "CLUSTER FAILOVER is sent to the replica and needs a living primary that pauses writes, \
-            a replica that catches up within 5 seconds, and the votes of a majority. 'OK' means only \
+            a replica that catches up within 5 seconds, and the votes of a majority. 'OK' means \
+            only \
             that it was scheduled.",
         check: "The replica's lag (slave_repl_offset against master_repl_offset) and whether a majority \
             knows it as a replica of this primary.",
@@ -480,7 +491,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: pileup,
         cause: "<<bare>> has no replica while <<rich>> has <<many>>. Replicas migrate by themselves \
-            (cluster-allow-replica-migration) to primaries that lost theirs, and REPLICATE or failovers \
+            (cluster-allow-replica-migration) to primaries that lost theirs, and REPLICATE or \
+            failovers \
             mix them up. If the bare primary dies, its slots are down.",
         check: "Count the replicas per primary by the fourth column of CLUSTER NODES.",
         fix: &[
@@ -521,7 +533,8 @@ pub(super) static CAUSES: &[Cause] = &[
             }
         },
         cause: "The primary has no persistence (or lost its file) and was restarted in place faster \
-            than the node timeout. No failover took place; it came back with the same id and no keys, \
+            than the node timeout. No failover took place; it came back with the same id and no \
+            keys, \
             and its replicas made a full sync from it.",
         check: "uptime_in_seconds and rdb_last_load_keys_loaded on the primary; 'Full resync from \
             master' in the replicas' logs at that time.",
@@ -554,7 +567,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "Replication is asynchronous: what the old primary had acknowledged but not yet sent is \
-            dropped when the replica takes over, and also what it accepted in the minority before it \
+            dropped when the replica takes over, and also what it accepted in the minority before \
+            it \
             stopped (up to the node timeout).",
         check: "Compare the promoted replica's offset at the election with the old primary's \
             master_repl_offset in their logs.",

@@ -11,7 +11,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Nobody,
         when: healthy,
         cause: "[[CLUSTER INFO says <<state>>; <<slots_ok>> of 16384 slots are ok. ]][[<<table>>. ]]No node is flagged failing, no slot is open or missing. If \
-            something does not work, its cause is not in this text: look at the client (its whole error, its start nodes, the addresses it dials, \
+            something does not work, its cause is not in this text: look at the client (its whole \
+            error, its start nodes, the addresses it dials, \
             its password and TLS), or at other nodes' views.",
         check: "slotwright check HOST:PORT --as-client from the application's machine; and CLUSTER NODES of every node, not of one.",
         fix: &[
@@ -62,7 +63,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "cluster_state is fail: either some slots have no owner that is up, or this node cannot reach more than half of the primaries. [[Here <<assigned>> slots are \
-            assigned, <<slots_ok>> ok, <<pfail>> pfail, <<slots_fail>> fail. ]]slots_assigned below 16384 means unassigned slots; slots_fail means a dead primary \
+            assigned, <<slots_ok>> ok, <<pfail>> pfail, <<slots_fail>> fail. ]]slots_assigned \
+            below 16384 means unassigned slots; slots_fail means a dead primary \
             without a promoted replica; only pfail means that THIS node reaches nobody: addresses or bus ports.",
         check: "CLUSTER NODES of every node: which rows are fail, fail? or noaddr, and are their addresses those that the nodes have now?",
         fix: &[

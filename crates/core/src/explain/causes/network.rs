@@ -11,8 +11,10 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: announced,
         cause: "The cluster itself is fine[[ (state <<state>>, <<slots_ok>> slots ok)]]. The client reaches its \
-            start node[[ (<<seed>>)]], asks for the map, and from then on dials the addresses that the nodes \
-            ANNOUNCE[[: <<announced>>]]. Those are internal ones (a Docker network, pod IPs, a private \
+            start node[[ (<<seed>>)]], asks for the map, and from then on dials the addresses \
+            that the nodes \
+            ANNOUNCE[[: <<announced>>]]. Those are internal ones (a Docker network, pod IPs, a \
+            private \
             network behind NAT) and not the published address that the client can reach, so it \
             fails after the first step.",
         check: "From the client's machine: redis-cli -h <start node> cluster slots, then nc -vz to an address \
@@ -50,8 +52,10 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "cluster-announce-ip is <<value>>, and that is what peers and clients dial, on the announced \
-            port and bus port. If this address does not lead to this very node (an old pod IP, a load \
-            balancer, the host without published bus port, 127.0.0.1), the bus links fail. Note that the bus \
+            port and bus port. If this address does not lead to this very node (an old pod IP, a \
+            load \
+            balancer, the host without published bus port, 127.0.0.1), the bus links fail. Note \
+            that the bus \
             port announced by default is the real one, not announce-port + 10000.",
         check: "From another node: nc -vz <<value>> on the announced client port and bus port; and CLUSTER MYID \
             there must be this node's id.",
@@ -85,7 +89,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .then(|| Hit::of(if trouble { 84 } else { 60 }).quotes(maps.into_iter().take(3)))
         },
         cause: "The port list publishes only client ports[[ (<<ports>>)]]. The nodes also talk over the bus port, \
-            client port + 10000, and to the outside a container is known by its bridge address unless it is \
+            client port + 10000, and to the outside a container is known by its bridge address \
+            unless it is \
             told otherwise. Across hosts (or when the published address is announced) the bus is closed.",
         check: "docker ps: is client port + 10000 published, with the same number outside and inside?",
         fix: &[
@@ -110,7 +115,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| seen.line_says(74, &["cluster meet", " 1700"]))
         },
         cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus port is given as a \
-            third argument. With cluster-port set to something else, or the bus port given as the client port, \
+            third argument. With cluster-port set to something else, or the bus port given as the \
+            client port, \
             the handshake goes nowhere although MEET answers OK.",
         check: "CONFIG GET cluster-port on the target, against client port + 10000.",
         fix: &["CLUSTER MEET <ip> <client port> <bus port> with the real bus port."],
@@ -123,7 +129,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: |seen| seen.says(74, &["bad message length or signature received"]),
         cause: "The bus port got bytes that are no bus packets: a client, a probe or a load balancer that was \
-            given port + 10000, a port map that leads the client port to the bus port, or a peer that speaks \
+            given port + 10000, a port map that leads the client port to the bus port, or a peer \
+            that speaks \
             TLS while this one does not.",
         check: "The address in the log line: a client (then it has the wrong port) or a peer (then tls-cluster \
             differs)?",
@@ -148,7 +155,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The server has no password and no explicit bind, so protected mode allows connections from \
-            loopback only: clients, replicas and redis-cli from elsewhere get DENIED. The bus is not \
+            loopback only: clients, replicas and redis-cli from elsewhere get DENIED. The bus is \
+            not \
             concerned, so the nodes may even show ok.",
         check: "redis-cli on the machine itself works, from another machine it says DENIED.",
         fix: &[
@@ -177,7 +185,8 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(Hit::of(if far { 86 } else { 56 }).quote(bind.line))
         },
         cause: "bind 127.0.0.1 makes the client port AND the bus port listen on loopback only, so no other \
-            machine or container reaches this node, and with bind the outgoing bus connections may come from \
+            machine or container reaches this node, and with bind the outgoing bus connections \
+            may come from \
             127.0.0.1 too.",
         check: "ss -ltnp: is the port bound to 127.0.0.1 only?",
         fix: &[
@@ -205,7 +214,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "A node learns a peer's address from the source of its connection. With several interfaces, a \
-            bridge, NAT or a mesh proxy that source is not where the peer listens, so the recorded address is \
+            bridge, NAT or a mesh proxy that source is not where the peer listens, so the \
+            recorded address is \
             wrong.",
         check: "CLUSTER NODES on the receiver: is the peer's ip an address that it listens on?",
         fix: &[
@@ -274,9 +284,12 @@ pub(super) static CAUSES: &[Cause] = &[
             ))
         },
         cause: "Managed services have two modes. With cluster mode disabled a cluster client gets 'cluster support \
-            disabled'; with cluster mode enabled the configuration endpoint (clustercfg...) must be the start \
-            node. With encryption in transit a plain client sees only closed connections, and TLS to the IPs \
-            of the map fails the check of names unless the client keeps the host name. The cluster is \
+            disabled'; with cluster mode enabled the configuration endpoint (clustercfg...) must \
+            be the start \
+            node. With encryption in transit a plain client sees only closed connections, and TLS \
+            to the IPs \
+            of the map fails the check of names unless the client keeps the host name. The \
+            cluster is \
             healthy.",
         check: "Is cluster mode enabled, is encryption in transit on, and is the client inside the VPC and its \
             security group?",
@@ -330,22 +343,55 @@ fn is_inner(ip: &str) -> bool {
         || (ip.starts_with("100.") && (64..128).contains(&second))
 }
 
+/// Where a client names its first nodes.
+const CONFIGURED: [&str; 8] = [
+    "host:",
+    "new redis.cluster",
+    "startup_nodes",
+    "addrs:",
+    "redisuri",
+    "nodes:",
+    "seed",
+    "rediscluster(",
+];
+
+/// What a client says of an address that it cannot reach.
+const UNREACHABLE: [&str; 14] = [
+    "etimedout",
+    "connect econnrefused 172.",
+    "connect econnrefused 10.",
+    "ehostunreach",
+    "i/o timeout",
+    "unable to connect to [",
+    "failed to connect to 172.",
+    "unable to connect to 172.",
+    "connecttimeout",
+    "connection timed out",
+    "no route to host",
+    "unable to connect to 10.",
+    "failed connecting to",
+    "is not reachable at this point",
+];
+
+/// Signs of a network that only its own hosts can reach.
+const INNER_NETWORK: [&str; 9] = [
+    "docker",
+    "172.17.",
+    "172.18.",
+    "172.19.",
+    "172.20.",
+    "bridge",
+    "nat",
+    "port-forward",
+    "localhost",
+];
+
 fn announced(seen: &Seen) -> Option<Hit> {
-    let configured = [
-        "host:",
-        "new redis.cluster",
-        "startup_nodes",
-        "addrs:",
-        "redisuri",
-        "nodes:",
-        "seed",
-        "rediscluster(",
-    ];
     let seeds: Vec<(&(String, u16), &usize)> = seen
         .addresses
         .iter()
         .filter(|((_, _), line)| {
-            seen.lines.get(**line).is_some_and(|l| configured.iter().any(|m| l.lower.contains(m)))
+            seen.lines.get(**line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
         })
         .collect();
     let hosts_in_config: Vec<String> = seen
@@ -372,33 +418,8 @@ fn announced(seen: &Seen) -> Option<Hit> {
     }
     let other =
         !told.is_empty() && !seed_ips.is_empty() && seed_ips.iter().all(|ip| !told.contains(ip));
-    let errors = seen.lines_with(&[
-        "etimedout",
-        "connect econnrefused 172.",
-        "connect econnrefused 10.",
-        "ehostunreach",
-        "i/o timeout",
-        "unable to connect to [",
-        "failed to connect to 172.",
-        "unable to connect to 172.",
-        "connecttimeout",
-        "connection timed out",
-        "no route to host",
-        "unable to connect to 10.",
-        "failed connecting to",
-        "is not reachable at this point",
-    ]);
-    let docker = seen.has(&[
-        "docker",
-        "172.17.",
-        "172.18.",
-        "172.19.",
-        "172.20.",
-        "bridge",
-        "nat",
-        "port-forward",
-        "localhost",
-    ]);
+    let errors = seen.lines_with(&UNREACHABLE);
+    let docker = seen.has(&INNER_NETWORK);
     if other {
         return Some(
             Hit::of(84)

@@ -22,7 +22,8 @@ pub(super) static CAUSES: &[Cause] = &[
             .or_else(|| seen.field_is(70, "loading", &["1"]))
         },
         cause: "The process is up and reads its RDB or AOF into memory (or a replica the copy of its primary); until then \
-            it answers LOADING, and a loading primary is flagged fail? by its peers although the connection stands. It \
+            it answers LOADING, and a loading primary is flagged fail? by its peers although the \
+            connection stands. It \
             ends by itself.",
         check: "INFO persistence: loading_eta_seconds and loading_loaded_perc grow.",
         fix: &[
@@ -56,7 +57,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The last save or AOF write failed (disk full, read-only, missing rights, a wrong dir; or no memory for the \
-            fork), and stop-writes-on-bgsave-error protects the data by refusing writes. PING may fail too, so probes can \
+            fork), and stop-writes-on-bgsave-error protects the data by refusing writes. PING may \
+            fail too, so probes can \
             kill the process.",
         check: "INFO persistence (rdb_last_bgsave_status, aof_last_write_status), df and ls -ld of dir, and the log line of the \
             save.",
@@ -124,7 +126,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The RDB or AOF is damaged or cut short (power loss, full disk, interrupted copy, missing manifest), and the \
-            server stops rather than losing data silently. Whether that matters depends on the replica: if one is alive \
+            server stops rather than losing data silently. Whether that matters depends on the \
+            replica: if one is alive \
             with the shard, this file is not needed.",
         check: "Has a replica of this shard the data (INFO keyspace there)?",
         fix: &[
@@ -156,7 +159,8 @@ pub(super) static CAUSES: &[Cause] = &[
             .map(|h| h.less_if(22, !seen.has(&["oom", "out of memory"])))
         },
         cause: "The kernel or the container's limit killed the process (137). The limit must hold maxmemory AND copy on write \
-            during saves and full syncs, client and replica buffers and the cluster's link buffers; with maxmemory 0 \
+            during saves and full syncs, client and replica buffers and the cluster's link \
+            buffers; with maxmemory 0 \
             nothing holds it back.",
         check: "Last State of the pod (OOMKilled) or dmesg; maxmemory against the limit; whether a save or a sync was running.",
         fix: &[
@@ -258,7 +262,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The process lives but does not answer for seconds: an O(N) command on a big key, fsync on a slow disk, fork of a big \
-            heap with huge pages, swap, CPU throttling or a frozen virtual machine. Longer than the node timeout, and its \
+            heap with huge pages, swap, CPU throttling or a frozen virtual machine. Longer than \
+            the node timeout, and its \
             peers mark it FAIL and promote a replica.",
         check: "LATENCY DOCTOR and SLOWLOG GET on the node, and the log's times around the stall.",
         fix: &[
@@ -274,7 +279,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: flapping,
         cause: "[['Cluster state changed' occurs <<changes>> times. ]][[cluster-node-timeout is <<timeout>> ms. ]]Nodes are marked failing \
-            and cleared again within moments: peers do not answer within cluster-node-timeout, because of stalls (saves, \
+            and cleared again within moments: peers do not answer within cluster-node-timeout, \
+            because of stalls (saves, \
             slow commands, CPU limits) or a shaky network, and each time elections and redirects follow.",
         check: "Do the times of 'Marking node ... as failing' coincide with saves, slow commands or CPU throttling on that node?",
         fix: &[

@@ -25,9 +25,12 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(if exempt.is_empty() { hit } else { hit.note(exempt) })
         },
         cause: "With tls-cluster yes the bus uses mutual TLS always: each node verifies the certificate of its \
-            peer in both directions. tls-auth-clients covers clients only and does not apply to the bus. The \
-            certificate that the nodes present (as a client, too) fails: an intermediate certificate is \
-            missing in what is presented, the CA is not the one in tls-ca-cert-file, it has expired, or it has no \
+            peer in both directions. tls-auth-clients covers clients only and does not apply to \
+            the bus. The \
+            certificate that the nodes present (as a client, too) fails: an intermediate \
+            certificate is \
+            missing in what is presented, the CA is not the one in tls-ca-cert-file, it has \
+            expired, or it has no \
             clientAuth usage. It is the certificates, not the ports.",
         check: "openssl verify -purpose sslclient -CAfile <tls-ca-cert-file> <tls-cert-file>, and openssl x509 -text: \
             extended key usage must name both serverAuth and clientAuth, and the dates must fit.",
@@ -107,7 +110,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The map hands out IPs (CLUSTER SLOTS), and the client checks the certificate against the IP that it \
-            dials; the certificate names only host names. The seed by name works, the announced nodes fail. The \
+            dials; the certificate names only host names. The seed by name works, the announced \
+            nodes fail. The \
             cluster is healthy.",
         check: "The names (subjectAltName) of the certificate against the addresses in CLUSTER SLOTS.",
         fix: &[
@@ -189,7 +193,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (plain_bus && told).then(|| Hit::of(66).quote(tls.line))
         },
         cause: "TLS is used for clients while tls-cluster is not on: before 7.2 the other nodes' TLS ports are then not \
-            known, and CLUSTER SLOTS and MOVED name the plain port or 0. Only links that are made with TLS see \
+            known, and CLUSTER SLOTS and MOVED name the plain port or 0. Only links that are made \
+            with TLS see \
             TLS ports.",
         check: "CLUSTER SLOTS over a TLS connection against a plain one.",
         fix: &["tls-cluster yes on all nodes, or cluster-announce-tls-port, or upgrade to 7.2."],
@@ -252,9 +257,12 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "A node refused a command for want of a (right) password. Cluster clients open a connection to EVERY \
-            announced node with the same credentials, so the password must be in the options for all nodes (not \
-            only in the URL of the start node), and equal on all nodes. NOAUTH: none was sent. WRONGPASS: a \
-            wrong one or a disabled user. 'without any password configured': the node has none. Nothing is wrong \
+            announced node with the same credentials, so the password must be in the options for \
+            all nodes (not \
+            only in the URL of the start node), and equal on all nodes. NOAUTH: none was sent. \
+            WRONGPASS: a \
+            wrong one or a disabled user. 'without any password configured': the node has none. \
+            Nothing is wrong \
             with slots or data.",
         check: "With the client's own credentials: PING on every node. All refuse: the client; some refuse: the nodes \
             differ.",
@@ -275,8 +283,10 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(92, &["noperm", "has no permissions to run", "no permissions to access"])
         },
         cause: "The ACL of this user does not allow the command in the message. Cluster clients need more than the \
-            data commands: cluster|slots, cluster|shards, cluster|nodes, cluster|info, readonly, asking, ping, info \
-            (in 6.x the whole CLUSTER command belongs to @admin); replication needs psync, replconf, ping. ACLs \
+            data commands: cluster|slots, cluster|shards, cluster|nodes, cluster|info, readonly, \
+            asking, ping, info \
+            (in 6.x the whole CLUSTER command belongs to @admin); replication needs psync, \
+            replconf, ping. ACLs \
             are per node and are not replicated.",
         check: "ACL GETUSER <user> and ACL LOG on every node.",
         fix: &[

@@ -15,14 +15,17 @@ pub(super) static CAUSES: &[Cause] = &[
         when: unassigned,
         cause: "[[<<missing_count>> slots (<<missing>>) have no owner. ]]The remaining nodes agree with \
             each other: the slots are simply unassigned, not conflicting. Whoever owned them (a \
-            primary and its replicas) was removed or forgotten, or lost its identity, so the keys of \
-            that range are gone from the cluster unless a removed node, its volume or a backup still \
+            primary and its replicas) was removed or forgotten, or lost its identity, so the keys \
+            of \
+            that range are gone from the cluster unless a removed node, its volume or a backup \
+            still \
             has them. No node takes such slots by itself; they must be assigned explicitly.",
         check: "CLUSTER COUNTKEYSINSLOT for one of these slots on every node, also on removed ones; and \
             is there a volume or backup of the removed primary or its replica?",
         fix: &[
             "If the data matters: start the removed node (or restore it from backup with its old \
-             nodes.conf) and CLUSTER MEET it: as the slots are unassigned, its claim is taken again. \
+             nodes.conf) and CLUSTER MEET it: as the slots are unassigned, its claim is taken \
+             again. \
              (After a FORGET wait 60 seconds first.)",
             "Only when it is decided that the range starts empty: assign the missing slots to ONE \
              chosen primary with CLUSTER ADDSLOTS (ADDSLOTSRANGE since 7.0), then look with \
@@ -42,7 +45,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: open_slots,
         cause: "A move of slots was interrupted (timeout, a killed tool, a failed MIGRATE, a failover), \
-            so a slot is still marked migrating at its source or importing at its target[[: <<open>>]]. \
+            so a slot is still marked migrating at its source or importing at its target[[: \
+            <<open>>]]. \
             Keys of it may be on both sides; clients see ASK and TRYAGAIN, and the tools refuse to \
             go on.",
         check: "CLUSTER NODES on the source and on the target (the mark stands on the myself line only), \
@@ -81,13 +85,15 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "The source waited longer than MIGRATE's timeout for the target, or could not connect \
             to it: a big key, a busy target, a target that listens with TLS or on another address. \
-            After a read timeout the key may exist on both; the source's copy counts while the slot \
+            After a read timeout the key may exist on both; the source's copy counts while the \
+            slot \
             is migrating.",
         check: "MEMORY USAGE of the keys in that slot, and whether the source can reach the target's \
             client port.",
         fix: &[
             "Repeat the move with a larger timeout (redis-cli --cluster reshard ... --cluster-timeout \
-             60000) and a smaller --cluster-pipeline; with REPLACE only for keys that nobody wrote on \
+             60000) and a smaller --cluster-pipeline; with REPLACE only for keys that nobody \
+             wrote on \
              the target.",
             "Split or delete giant keys by the application; raise cluster-node-timeout during the move.",
         ],
@@ -102,7 +108,8 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(91, &["busykey", "target key name already exists", "target key name is busy"])
         },
         cause: "An earlier, interrupted move (or a write through the wrong node) left a copy of the key \
-            on the target. MIGRATE does not overwrite without REPLACE; other keys of the same call did \
+            on the target. MIGRATE does not overwrite without REPLACE; other keys of the same \
+            call did \
             move.",
         check: "Compare both copies of the key (DUMP or the value) before one is chosen.",
         fix: &[
@@ -126,7 +133,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
         },
         cause: "MIGRATE is carried out by the source server, which opens its own connection to the \
-            target and must log in there. The command had no AUTH (older redis-cli and redis-trib do \
+            target and must log in there. The command had no AUTH (older redis-cli and redis-trib \
+            do \
             not pass it), or the user has no right to RESTORE-ASKING.",
         check: "Does the version of the tool pass AUTH in MIGRATE? redis-cli from 5.0 does so with -a.",
         fix: &[
@@ -149,7 +157,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "MIGRATE reached the target, and that answered with an error[[ (<<answer>>)]]: CLUSTERDOWN \
-            means that the target itself does not hold the cluster for ok (it misses slots or peers; \
+            means that the target itself does not hold the cluster for ok (it misses slots or \
+            peers; \
             a node that joined a moment ago), OOM that it is full, READONLY that it is a replica, \
             LOADING that it is loading. The slot stays open.",
         check: "CLUSTER INFO and INFO memory, replication on the TARGET.",
@@ -169,7 +178,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| seen.line_says(70, &["err syntax error", "migrate"]))
         },
         cause: "redis-trib.rb is written for the Ruby gem redis 3.x; with gem 4.x the MIGRATE command of \
-            a reshard is malformed, and the server answers with a syntax error. The slot stays open. \
+            a reshard is malformed, and the server answers with a syntax error. The slot stays \
+            open. \
             The cluster itself is fine.",
         check: "gem list redis: 4.x or later.",
         fix: &[
@@ -199,8 +209,10 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: disagreement,
         cause: "Different nodes give the same slots to different owners[[: <<dispute>>]]. Slot commands (ADDSLOTS, \
-            DELSLOTS, SETSLOT NODE) act on the one node that they are sent to; a reshard that broke \
-            off, a partition or equal config epochs leave different tables. Clients are sent to and \
+            DELSLOTS, SETSLOT NODE) act on the one node that they are sent to; a reshard that \
+            broke \
+            off, a partition or equal config epochs leave different tables. Clients are sent to \
+            and \
             fro (MOVED).",
         check: "CLUSTER NODES of every node, side by side; and CLUSTER COUNTKEYSINSLOT of a disputed slot on \
             each claimant: who has the keys?",
@@ -225,7 +237,8 @@ pub(super) static CAUSES: &[Cause] = &[
             log.or_else(|| claimed_twice(seen))
         },
         cause: "Two living primaries hold the same slots for theirs[[: <<dispute>>]]. The one with the \
-            higher config epoch wins when they hear of each other; the loser deletes its keys of these \
+            higher config epoch wins when they hear of each other; the loser deletes its keys of \
+            these \
             slots.",
         check: "The myself lines of both nodes, and how many keys of a disputed slot each has.",
         fix: &[
@@ -241,7 +254,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| seen.says(64, &["configepoch collision"]),
         cause: "Two primaries announced the same config epoch; the one with the smaller id takes a new \
-            one by itself. It is normal while a cluster is made, and harmful only if both claim the \
+            one by itself. It is normal while a cluster is made, and harmful only if both claim \
+            the \
             same slot.",
         check: "Does the line repeat for minutes, and do the two rows of CLUSTER NODES share a slot?",
         fix: &["Wait; if it stays, CLUSTER BUMPEPOCH on the one that holds the keys."],
@@ -254,8 +268,10 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: forgotten_returns,
         cause: "CLUSTER FORGET removes an id[[ (<<id>>)]] and bans it for about a minute (60 s) only. [[The \
-            node <<node>> is listed again<<empty>>. ]]The process was left running: once the ban ended, it was taken \
-            in again. Since Valkey 8.1 that is known behaviour: a node whose outbound links are alive \
+            node <<node>> is listed again<<empty>>. ]]The process was left running: once the ban \
+            ended, it was taken \
+            in again. Since Valkey 8.1 that is known behaviour: a node whose outbound links are \
+            alive \
             introduces itself anew (valkey #2788); on older servers a node that was not told to \
             forget passes it on by gossip.",
         check: "Is the process of that id still running and reachable? And was FORGET sent to every node \
@@ -372,7 +388,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "ADDSLOTS, DELSLOTS and SETSLOT change the table of the one node that they are sent to, and \
-            only if that table allows it. Here the slot is owned, free or moving otherwise than the \
+            only if that table allows it. Here the slot is owned, free or moving otherwise than \
+            the \
             command supposes; often leftovers of an earlier create or reshard.",
         check: "CLUSTER NODES on that node: who owns the slot in its view?",
         fix: &[
@@ -394,8 +411,10 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The node holds keys of slots that its table gives to another node. Old versions open such \
-            slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at start. It comes \
-            from slots that were reassigned while the node was down, a restored file or an interrupted \
+            slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at start. It \
+            comes \
+            from slots that were reassigned while the node was down, a restored file or an \
+            interrupted \
             move.",
         check: "Who owns these slots now, and are the keys there too?",
         fix: &[
