@@ -36,10 +36,11 @@ pub fn run(inputs: u64, seed: u64, only: Option<&str>) -> anyhow::Result<()> {
         let names: Vec<&str> = targets::ALL.iter().map(|target| target.name).collect();
         bail!("no such target; there are {}", names.join(", "));
     }
-    let share = inputs.div_ceil(chosen.len() as u64);
+    let weights: u64 = chosen.iter().map(|target| target.weight).sum();
     let mut total = 0;
     for target in chosen {
         let begun = Instant::now();
+        let share = (inputs * target.weight).div_ceil(weights);
         let bytes = one(target, share, seed);
         total += share;
         println!(

@@ -1,8 +1,10 @@
 //! What is fuzzed: each parser of bytes that a peer or a person sends.
 
-use slotwright_core::observation::RowTable;
+use slotwright_core::diagnose::diagnose;
+use slotwright_core::explain::{Paste, explain};
+use slotwright_core::observation::{Observation, RowTable};
 use slotwright_core::wire::{
-    bus, cluster_links, cluster_nodes, cluster_shards, cluster_slots, info, resp,
+    bus, cluster_links, cluster_nodes, cluster_shards, cluster_slots, info, logs, nodes_conf, resp,
 };
 
 /// One parser with texts to begin from.
@@ -13,15 +15,41 @@ pub struct Target {
     pub seeds: &'static [&'static [u8]],
     /// Parses; must not panic.
     pub run: fn(&[u8]),
+    /// Its part of the inputs. Judging a whole paste takes a hundred times as long as a line.
+    pub weight: u64,
 }
 
 /// All of them.
 pub static ALL: &[Target] = &[
-    Target { name: "resp", seeds: RESP, run: read_resp },
-    Target { name: "cluster_nodes", seeds: NODES, run: read_nodes },
-    Target { name: "cluster_replies", seeds: RESP, run: read_replies },
-    Target { name: "info", seeds: INFO, run: read_info },
-    Target { name: "bus", seeds: BUS, run: read_bus },
+    Target { name: "resp", seeds: RESP, run: read_resp, weight: 50 },
+    Target { name: "cluster_nodes", seeds: NODES, run: read_nodes, weight: 50 },
+    Target { name: "cluster_replies", seeds: RESP, run: read_replies, weight: 50 },
+    Target { name: "info", seeds: INFO, run: read_info, weight: 50 },
+    Target { name: "bus", seeds: BUS, run: read_bus, weight: 50 },
+    Target { name: "nodes_conf", seeds: NODES, run: read_nodes_conf, weight: 50 },
+    Target { name: "logs", seeds: LOGS, run: read_logs, weight: 50 },
+    Target { name: "observation", seeds: FILES, run: read_file, weight: 10 },
+    Target { name: "explain", seeds: PASTES, run: read_paste, weight: 1 },
+];
+
+const LOGS: &[&[u8]] = &[
+    b"5127:M 24 Nov 10:14:22.031 * No cluster configuration found, I'm 10c436a30fbb2e2c\n",
+    b"19:S 21 Jul 2021 12:15:41.617 # Address updated for node 0d9e3fdf, now ?:7200\n",
+    b"redis-0 | 1:M 01 Jan 2026 00:00:00.000 # Cluster state changed: fail\n",
+];
+
+const FILES: &[&[u8]] = &[
+    br#"{"format":1,"tool":"0.1.0","at_ms":1,"named":["10.0.0.1:6379"],"rows":[{"id":"07c37dfeb235213a872192d90877d0cd55635b91","address":{"ip":"10.0.0.1","port":6379,"bus_port":16379},"flags":"myself,master","epoch":1,"link":"connected","slots":"0-16383"}],"sightings":[{"from":"10.0.0.1:6379","ping":{"this":null},"nodes":{"this":{"rows":[{"row":0}]}},"info":{"this":{"role":"master"}}}],"bus":[{"address":"10.0.0.1:16379","said":{"nothing":"refused"}}]}"#,
+    br#"{"format":1,"tool":"x","at_ms":0,"named":[],"rows":[],"sightings":[{"from":"[::1]:1","ping":{"nothing":{"denied":"NOPERM"}},"census":{"this":{"counted":"0-9","keys":[[1,2]]}}}]}"#,
+];
+
+const PASTES: &[&[u8]] = &[
+    b"$ redis-cli cluster nodes\n07c37dfeb235213a872192d90877d0cd55635b91 10.0.0.1:6379@16379 \
+      myself,master - 0 0 1 connected 0-5460\n",
+    b"ClusterAllFailedError: Failed to refresh slots cache.\n  lastNodeError: Connection is closed.\n",
+    b"[ERR] Not all 16384 slots are covered by nodes.\ncluster_state:fail\ncluster_slots_pfail:10923\n",
+    b"redis-0   1/1   Running   0   5m   10.1.2.3   node-1   <none>   <none>\n",
+    b"1:M 01 Jan 2026 00:00:00.000 # Cluster state changed: fail\n",
 ];
 
 const RESP: &[&[u8]] = &[
@@ -92,4 +120,25 @@ fn read_nodes(bytes: &[u8]) {
 
 fn read_info(bytes: &[u8]) {
     info::parse(bytes);
+}
+
+fn read_nodes_conf(bytes: &[u8]) {
+    nodes_conf::parse(bytes, &mut RowTable::default());
+}
+
+fn read_logs(bytes: &[u8]) {
+    for line in String::from_utf8_lossy(bytes).lines() {
+        logs::parse(line);
+    }
+}
+
+fn read_file(bytes: &[u8]) {
+    if let Ok(seen) = serde_json::from_slice::<Observation>(bytes) {
+        diagnose(&seen);
+    }
+}
+
+fn read_paste(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    explain(&[Paste { name: "-".to_owned(), text }]);
 }
