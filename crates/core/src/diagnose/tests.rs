@@ -211,3 +211,16 @@ fn every_named_cause_exists() {
         }
     }
 }
+
+#[test]
+fn a_file_that_names_rows_it_does_not_have_is_judged_without_them() {
+    let mut seen = Sketch::healthy(3, 0).build();
+    for sighting in &mut seen.sightings {
+        if let Said::This(view) = &mut sighting.nodes {
+            view.rows[0].row = 999_999;
+        }
+    }
+    diagnose(&seen);
+    let honest = diagnose(&Sketch::healthy(3, 0).build());
+    assert_eq!(honest.roots, []);
+}

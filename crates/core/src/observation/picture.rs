@@ -271,9 +271,10 @@ impl<'a> Picture<'a> {
     /// All rows of one observer, in the order of its reply.
     pub fn view(&self, observer: usize) -> impl Iterator<Item = (&'a NodeRow, ViewRow)> + '_ {
         let view = self.sightings[observer].nodes.get();
+        // A file may name rows that it does not have; they are left out here as in the index.
         view.into_iter()
             .flat_map(|view| view.rows.iter())
-            .map(|shown| (self.row(shown.row), *shown))
+            .filter_map(|shown| Some((self.seen.rows.get(shown.row)?, *shown)))
     }
 
     /// Who the observer is: its proved id.
