@@ -76,6 +76,9 @@ impl Finding for SlotOpen {
         let (Some(from), Some(to)) = (self.from, self.to) else {
             return ByHand::of(Risk::ReadOnly);
         };
+        if !self.is_plain_move(seen, from, to) {
+            return count_first(seen, slot);
+        }
         let (source, target) = (seen.endpoint(from), seen.endpoint(to));
         let address =
             target.as_ref().map_or_else(String::new, |t| format!("{} {}", t.host, t.port));
@@ -102,6 +105,55 @@ impl Finding for SlotOpen {
     }
 }
 
+impl SlotOpen {
+    /// Whether finishing the move is the safe way: both ends carry the mark, and all nodes agree
+    /// that the source owns the slots. With another owner, `SETSLOT NODE` on an importing target
+    /// raises its epoch, and the true owner deletes its keys (`clusterUpdateSlotsConfigWith`).
+    fn is_plain_move(&self, seen: &Picture<'_>, from: NodeId, to: NodeId) -> bool {
+        let marked = |id: NodeId, mark: fn(OpenSlot, NodeId) -> bool, other: NodeId| {
+            let row = seen.own_row(id);
+            self.slots.iter().all(|slot| {
+                row.is_some_and(|row| {
+                    row.open.iter().any(|open| open.slot() == slot && mark(*open, other))
+                })
+            })
+        };
+        let giving = |open: OpenSlot, other: NodeId| match open {
+            OpenSlot::Migrating { to, .. } => to == other,
+            OpenSlot::Importing { .. } => false,
+        };
+        let taking = |open: OpenSlot, other: NodeId| match open {
+            OpenSlot::Importing { from, .. } => from == other,
+            OpenSlot::Migrating { .. } => false,
+        };
+        let owned = seen.opinions().iter().all(|opinion| {
+            let slots = opinion.owners.get(&from);
+            slots.is_some_and(|owned| self.slots.difference(owned).is_empty())
+        });
+        owned && marked(from, giving, to) && marked(to, taking, from)
+    }
+}
+
+/// Where the marks do not tell a plain move, only the counts tell which way is safe.
+fn count_first(seen: &Picture<'_>, slot: u16) -> ByHand {
+    let count = format!("CLUSTER COUNTKEYSINSLOT {slot}");
+    seen.voters()
+        .into_iter()
+        .take(12)
+        .fold(ByHand::of(Risk::ReadOnly), |way, id| way.command(seen.endpoint(id), count.clone()))
+        .check("who holds keys of the slot, and whom CLUSTER NODES of the nodes names as its owner")
+        .then(
+            "keys only at the owner: the mark is a leftover; take it away with SETSLOT STABLE on \
+             the node that carries it. Keys elsewhere: bring them to the owner first (slotwright \
+             explain KEYS_IN_FOREIGN_SLOT)",
+        )
+        .never(
+            "SETSLOT NODE on the node with the mark: it raises its epoch, and the owner deletes \
+             its keys of the slot",
+        )
+        .never("SETSLOT STABLE on a node that holds keys of the slot and does not own it")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +174,29 @@ mod tests {
     #[test]
     fn slots_that_nobody_moves_are_no_finding() {
         assert_eq!(Sketch::healthy(3, 1).detect::<SlotOpen>(&ENTRY), []);
+    }
+
+    fn commands(found: &crate::diagnose::Found) -> String {
+        format!("{:?}", found.by_hand.steps)
+    }
+
+    #[test]
+    fn a_move_is_finished_only_from_the_owner_and_with_both_marks() {
+        let slot = Slot::new(7).expect("a slot");
+        let give = vec![OpenSlot::Migrating { slot, to: Sketch::id(1) }];
+        let take = |from| vec![OpenSlot::Importing { slot, from: Sketch::id(from) }];
+        let mut plain = Sketch::healthy(3, 0);
+        plain.row(0, 0, |row| row.open = give);
+        plain.row(1, 1, |row| row.open = take(0));
+        assert!(commands(&plain.detect::<SlotOpen>(&ENTRY)[0]).contains("\"NODE\""));
+        // One mark only; and a mark that names a source which does not own the slot.
+        for from in [0, 2] {
+            let mut sketch = Sketch::healthy(3, 0);
+            sketch.row(1, 1, |row| row.open = take(from));
+            let found = sketch.detect::<SlotOpen>(&ENTRY);
+            let commands = commands(&found[0]);
+            assert!(!commands.contains("\"SETSLOT\""), "{commands}");
+            assert!(commands.contains("COUNTKEYSINSLOT"), "{commands}");
+        }
     }
 }

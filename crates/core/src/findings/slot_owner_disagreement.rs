@@ -94,18 +94,22 @@ impl Finding for SlotOwnerDisagreement {
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
         let slot = self.slots.first().map_or(0, |slot| slot.get());
-        let owner = self.owner.and_then(|id| seen.endpoint(id));
-        let way = ByHand::of(Risk::MovesOwnership)
-            .command(owner.clone(), format!("CLUSTER COUNTKEYSINSLOT {slot}"))
-            .check("the keys of the slots are there, and nowhere else (slotwright check --census)")
-            .command(owner, "CLUSTER BUMPEPOCH");
-        let way = match (self.owner, self.dissenters.first()) {
-            (Some(id), Some(dissenter)) => {
-                way.command(Some(dissenter.clone()), format!("CLUSTER SETSLOT {slot} NODE {id}"))
-            }
-            _ => way,
-        };
-        way.check("after twice the node timeout all nodes agree")
+        let count = format!("CLUSTER COUNTKEYSINSLOT {slot}");
+        seen.voters()
+            .into_iter()
+            .take(12)
+            .fold(ByHand::of(Risk::MovesOwnership), |way, id| {
+                way.command(seen.endpoint(id), count.clone())
+            })
+            .check(
+                "exactly one node holds keys of the slots (slotwright check --census counts all)",
+            )
+            .then(
+                "on that node, and on no other: CLUSTER BUMPEPOCH. If several hold keys, stop, and \
+                 bring them together first",
+            )
+            .then("find out who sends slot commands, and stop it")
+            .check("after twice the node timeout all nodes agree")
             .never("CLUSTER BUMPEPOCH on a node without the keys: the true owner deletes them")
     }
 
