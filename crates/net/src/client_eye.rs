@@ -149,8 +149,6 @@ async fn try_seeds(
     tried.into_iter().map(|(_, seed)| seed).collect()
 }
 
-type Answers = Vec<Result<Value, Silence>>;
-
 impl Eye {
     async fn try_seed(
         &self,
@@ -160,11 +158,19 @@ impl Eye {
     ) -> SeedTry {
         let begun = Instant::now();
         let questions = [Command::ClusterSlots, Command::ClusterNodes];
-        let mut answers = self.ask(&seed, address, true, &questions, until).await.into_iter();
-        let mut next = || answers.next().unwrap_or(Err(Silence::NotAsked));
+        let mut slots = Said::Nothing(Silence::NotAsked);
+        let mut nodes = Said::Nothing(Silence::NotAsked);
+        self.ask(&seed, address, true, &questions, until, |number, answer| {
+            if number == 0 {
+                slots = read(answer, cluster_slots::parse);
+            } else {
+                nodes = read(answer, usable_nodes);
+            }
+        })
+        .await;
         SeedTry {
-            slots: read(next(), cluster_slots::parse),
-            usable_nodes: read(next(), usable_nodes),
+            slots,
+            usable_nodes: nodes,
             took_ms: u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX),
             seed,
         }
@@ -177,22 +183,26 @@ impl Eye {
         trusted: bool,
         until: Instant,
     ) -> Said<Fields> {
-        let mut answers = self.ask(node, address, trusted, &[Command::ClusterInfo], until).await;
-        let answer = answers.pop().unwrap_or(Err(Silence::NotAsked));
         let withheld = self.login.is_some() && !trusted;
-        match answer {
-            Err(Silence::AuthFailed(_)) if withheld => {
-                Said::Nothing(Silence::AuthFailed(WITHHELD.to_owned()))
-            }
-            other => read(other, |value| {
-                let text = value.bytes()?;
-                (text.len() <= INFO_BYTES_MAX).then(|| info::parse(text))
-            }),
-        }
+        let mut said = Said::Nothing(Silence::NotAsked);
+        let questions = [Command::ClusterInfo];
+        self.ask(node, address, trusted, &questions, until, |_, answer| {
+            said = match answer {
+                Err(Silence::AuthFailed(_)) if withheld => {
+                    Said::Nothing(Silence::AuthFailed(WITHHELD.to_owned()))
+                }
+                other => read(other, |value| {
+                    let text = value.bytes()?;
+                    (text.len() <= INFO_BYTES_MAX).then(|| info::parse(text))
+                }),
+            };
+        })
+        .await;
+        said
     }
 
-    /// One answer for each question. What is wrong with the login is the answer to all: a client
-    /// stops there.
+    /// Hands over one answer for each question. What is wrong with the login is the answer to all:
+    /// a client stops there.
     async fn ask(
         &self,
         endpoint: &Endpoint,
@@ -200,32 +210,37 @@ impl Eye {
         trusted: bool,
         questions: &[Command],
         until: Instant,
-    ) -> Answers {
-        let none = |silence: Silence| vec![Err(silence); questions.len()];
-        let address = match address {
-            Ok(address) => address,
-            Err(silence) => return none(silence),
-        };
+        mut keep: impl FnMut(usize, Result<Value<'_>, Silence>) + Send,
+    ) {
         let patience = Patience::until(until);
-        let wire = match dial(address, &endpoint.host, self.tls.as_ref(), &patience).await.wire {
-            Ok(wire) => wire,
-            Err(silence) => return none(silence),
+        let dialled = match address {
+            Ok(address) => dial(address, &endpoint.host, self.tls.as_ref(), &patience).await.wire,
+            Err(silence) => Err(silence),
         };
-        let mut connection = Connection::over(wire, &self.memory, patience);
-        let login = self.login.as_ref().filter(|_| trusted);
-        let mut answers = Vec::with_capacity(questions.len());
-        let wrong = connection.ask(login, questions, |_, answer| answers.push(answer)).await;
-        wrong.map_or(answers, none)
+        let wrong = match dialled {
+            Ok(wire) => {
+                let mut connection = Connection::over(wire, &self.memory, patience);
+                let login = self.login.as_ref().filter(|_| trusted);
+                connection.ask(login, questions, &mut keep).await
+            }
+            Err(silence) => Some(silence),
+        };
+        if let Some(wrong) = wrong {
+            (0..questions.len()).for_each(|number| keep(number, Err(wrong.clone())));
+        }
     }
 }
 
-fn read<T>(answer: Result<Value, Silence>, parse: impl FnOnce(&Value) -> Option<T>) -> Said<T> {
+fn read<T>(
+    answer: Result<Value<'_>, Silence>,
+    parse: impl FnOnce(&Value<'_>) -> Option<T>,
+) -> Said<T> {
     let shapeless = || Silence::Garbage("an answer of another shape than the question has".into());
     Said::from(answer.and_then(|value| parse(&value).ok_or_else(shapeless)))
 }
 
 /// Entries that Lettuce keeps: with an address and not `noaddr`.
-fn usable_nodes(reply: &Value) -> Option<u32> {
+fn usable_nodes(reply: &Value<'_>) -> Option<u32> {
     let mut rows = RowTable::default();
     cluster_nodes::parse(reply.bytes()?, &mut rows);
     let usable = rows

@@ -43,47 +43,63 @@ pub enum Command {
     Time,
 }
 
-/// Patterns of the settings that findings ask for.
+/// The settings that findings ask for, by their whole names: a server looks those up, and would
+/// hold a pattern against each of its two hundred (`configGetCommand`).
 pub const SETTINGS: &[&str] = &[
-    "cluster-*",
-    "maxmemory*",
-    "append*",
-    "aof-*",
-    "save",
-    "min-replicas-*",
-    "min-slaves-*",
-    "repl-*",
-    "replica-*",
-    "tcp-keepalive",
-    "tcp-backlog",
-    "timeout",
-    "maxclients",
-    "protected-mode",
-    "bind*",
-    "port",
-    "tls-port",
-    "tls-cluster",
-    "tls-replication",
-    "tls-auth-clients",
-    "requirepass",
+    "aclfile",
+    "appendfsync",
+    "appendonly",
+    "bind",
+    "bind-source-addr",
+    "client-output-buffer-limit",
+    "cluster-allow-pubsubshard-when-down",
+    "cluster-allow-reads-when-down",
+    "cluster-allow-replica-migration",
+    "cluster-announce-bus-port",
+    "cluster-announce-client-ipv4",
+    "cluster-announce-client-ipv6",
+    "cluster-announce-hostname",
+    "cluster-announce-ip",
+    "cluster-announce-port",
+    "cluster-announce-tls-port",
+    "cluster-config-file",
+    "cluster-databases",
+    "cluster-link-sendbuf-limit",
+    "cluster-migration-barrier",
+    "cluster-node-timeout",
+    "cluster-port",
+    "cluster-preferred-endpoint-type",
+    "cluster-replica-no-failover",
+    "cluster-replica-validity-factor",
+    "cluster-require-full-coverage",
+    "databases",
+    "dbfilename",
+    "dir",
     "masterauth",
     "masteruser",
+    "maxclients",
+    "maxmemory",
+    "maxmemory-policy",
+    "min-replicas-max-lag",
+    "min-replicas-to-write",
+    "port",
     "primaryauth",
     "primaryuser",
-    "client-output-buffer-limit",
-    "dir",
-    "dbfilename",
-    "databases",
+    "protected-mode",
+    "repl-backlog-size",
+    "repl-ping-replica-period",
+    "repl-timeout",
+    "replica-priority",
+    "replica-serve-stale-data",
+    "requirepass",
+    "save",
     "stop-writes-on-bgsave-error",
-    "enable-debug-command",
-    "busy-reply-threshold",
-    "lua-time-limit",
-    "io-threads",
-    "aclfile",
-    "shutdown-*",
-    "oom-score-adj",
-    "lazyfree-*",
-    "rename-command",
+    "tcp-keepalive",
+    "timeout",
+    "tls-auth-clients",
+    "tls-cluster",
+    "tls-port",
+    "tls-replication",
 ];
 
 /// First words of all that may be sent, the longest known first; checked on every send.
@@ -159,10 +175,7 @@ fn send(words: &[&str], out: &mut Vec<u8>) {
 
 /// Whether a setting is one of [`SETTINGS`].
 pub(crate) fn is_wanted(setting: &str) -> bool {
-    SETTINGS.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(prefix) => setting.starts_with(prefix),
-        None => setting == *pattern,
-    })
+    SETTINGS.binary_search(&setting).is_ok()
 }
 
 #[cfg(test)]
@@ -177,6 +190,14 @@ mod tests {
         }
         assert!(is_allowed(&["CONFIG", "GET", "port"]));
         assert!(is_wanted("repl-backlog-size") && !is_wanted("hz"));
+    }
+
+    #[test]
+    fn settings_are_named_whole_and_sorted() {
+        assert!(SETTINGS.is_sorted());
+        for setting in SETTINGS {
+            assert!(setting.bytes().all(|b| b.is_ascii_lowercase() || b"-46".contains(&b)));
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Connection {
         &mut self,
         login: Option<&Login>,
         commands: &[Command],
-        mut answer: impl FnMut(usize, Result<Value, Silence>) + Send,
+        mut answer: impl FnMut(usize, Result<Value<'_>, Silence>) + Send,
     ) -> Option<Silence> {
         let mut question = Vec::with_capacity(commands.len() * 40);
         if let Some(login) = login {
@@ -138,8 +138,10 @@ impl Connection {
         };
         let receive = async {
             while heard.done < total {
-                let value = next_value(&mut reader, decoder, share).await?;
-                heard.take(value, login.is_some(), &mut answer);
+                fill(&mut reader, decoder, share).await?;
+                if let Some(value) = decoder.take() {
+                    heard.take(value, login.is_some(), &mut answer);
+                }
             }
             Ok(())
         };
@@ -167,9 +169,9 @@ struct Heard {
 impl Heard {
     fn take(
         &mut self,
-        value: Value,
+        value: Value<'_>,
         login: bool,
-        answer: &mut impl FnMut(usize, Result<Value, Silence>),
+        answer: &mut impl FnMut(usize, Result<Value<'_>, Silence>),
     ) {
         let result = match value.error() {
             Some(text) => Err(Silence::from_error(&cut(&text))),
@@ -192,7 +194,7 @@ impl Heard {
         silence: &Silence,
         total: usize,
         login: bool,
-        answer: &mut impl FnMut(usize, Result<Value, Silence>),
+        answer: &mut impl FnMut(usize, Result<Value<'_>, Silence>),
     ) {
         let why = match &self.first_error {
             Some(error) if self.done == 1 && *silence == Silence::Closed => error,
@@ -213,14 +215,15 @@ fn is_wrong_login(silence: &Silence) -> bool {
     !matches!(silence, Silence::Error(text) if text.contains("without any password configured"))
 }
 
-async fn next_value(
+/// Reads until a whole value is there.
+async fn fill(
     reader: &mut (impl AsyncRead + Unpin),
     decoder: &mut Decoder,
     share: &mut Share,
-) -> Result<Value, Silence> {
+) -> Result<(), Silence> {
     loop {
-        if let Some(value) = decoder.next_value().map_err(|error| garbage(&error))? {
-            return Ok(value);
+        if decoder.is_whole().map_err(|error| garbage(&error))? {
+            return Ok(());
         }
         if decoder.is_idle() && decoder.held_bytes() > READ_BYTES {
             decoder.trim();

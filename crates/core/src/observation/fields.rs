@@ -1,5 +1,6 @@
 //! Named values, as `INFO`, `CLUSTER INFO` and `CONFIG GET` give them.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
@@ -8,15 +9,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Names and values, sorted by name; the first value of a name counts.
 ///
-/// A sorted list and not a tree: a thousand nodes with a hundred fields each stay small.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Fields(Vec<(Box<str>, Box<str>)>);
+/// One text with all of them and a sorted list of where they are: a thousand nodes with a hundred
+/// fields each stay small, and reading them is two allocations a node.
+#[derive(Clone, Default)]
+pub struct Fields {
+    text: String,
+    entries: Vec<Entry>,
+}
+
+/// Where in the text a name begins, and its value begins and ends.
+#[derive(Clone, Copy)]
+struct Entry {
+    name: u32,
+    value: u32,
+    end: u32,
+}
 
 impl Fields {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(key, _)| (**key).cmp(name)).ok()?;
-        Some(&self.0[at].1)
+        let at = self.find(name).ok()?;
+        Some(self.pair(self.entries.get(at)?).1)
     }
 
     /// The value of a name as a whole number, if it is one.
@@ -36,12 +49,12 @@ impl Fields {
 
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        self.entries.iter().map(|entry| self.pair(entry))
     }
 
     /// Those whose name begins so.
@@ -49,31 +62,79 @@ impl Fields {
         &'a self,
         prefix: &'a str,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let from = self.0.partition_point(|(name, _)| **name < *prefix);
-        self.0[from..]
+        let from = self.entries.partition_point(|entry| self.pair(entry).0 < prefix);
+        self.entries
             .iter()
+            .skip(from)
+            .map(|entry| self.pair(entry))
             .take_while(move |(name, _)| name.starts_with(prefix))
-            .map(|(name, value)| (&**name, &**value))
     }
 
     /// Puts a value in the place of another, or adds it.
     pub fn set(&mut self, name: &str, value: &str) {
-        match self.0.binary_search_by(|(key, _)| (**key).cmp(name)) {
-            Ok(at) => self.0[at].1 = value.into(),
-            Err(at) => self.0.insert(at, (name.into(), value.into())),
+        let at = self.find(name);
+        // A text that no number of 32 bits measures does not grow.
+        let Some(entry) = self.append(name, value) else { return };
+        match at {
+            Ok(at) => self.entries[at] = entry,
+            Err(at) => self.entries.insert(at, entry),
         }
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| self.pair(entry).0.cmp(name))
+    }
+
+    fn pair(&self, entry: &Entry) -> (&str, &str) {
+        let part = |from: u32, to: u32| {
+            let range = usize::try_from(from).ok()?..usize::try_from(to).ok()?;
+            self.text.get(range)
+        };
+        let name = part(entry.name, entry.value).unwrap_or_default();
+        (name, part(entry.value, entry.end).unwrap_or_default())
+    }
+
+    fn append(&mut self, name: &str, value: &str) -> Option<Entry> {
+        let from = self.text.len();
+        let end = u32::try_from(from + name.len() + value.len()).ok()?;
+        self.text.push_str(name);
+        self.text.push_str(value);
+        let entry = Entry {
+            name: u32::try_from(from).ok()?,
+            value: u32::try_from(from + name.len()).ok()?,
+            end,
+        };
+        Some(entry)
+    }
+
+    fn by_name(&self, a: &Entry, b: &Entry) -> Ordering {
+        self.pair(a).0.cmp(self.pair(b).0)
     }
 }
 
-impl<N: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(N, V)> for Fields {
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut fields: Vec<(Box<str>, Box<str>)> =
-            pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        fields.sort_by(|a, b| a.0.cmp(&b.0));
-        fields.dedup_by(|later, first| later.0 == first.0);
-        Self(fields)
+        let mut fields = Self::default();
+        let mut entries: Vec<Entry> = pairs
+            .into_iter()
+            .map_while(|(name, value)| fields.append(name.as_ref(), value.as_ref()))
+            .collect();
+        entries.sort_by(|a, b| fields.by_name(a, b));
+        entries.dedup_by(|later, first| fields.by_name(later, first).is_eq());
+        entries.shrink_to_fit();
+        fields.text.shrink_to_fit();
+        fields.entries = entries;
+        fields
     }
 }
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +144,7 @@ impl fmt::Debug for Fields {
 
 impl Serialize for Fields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        let mut map = serializer.serialize_map(Some(self.entries.len()))?;
         for (name, value) in self.iter() {
             map.serialize_entry(name, value)?;
         }

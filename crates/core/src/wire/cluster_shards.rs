@@ -7,11 +7,11 @@ use crate::model::{NodeId, SlotSet};
 use crate::observation::{Shard, ShardNode};
 
 /// Reads a reply. Parts that cannot be read are left out; `None` when the reply is no array.
-pub fn parse(reply: &Value) -> Option<Vec<Shard>> {
+pub fn parse(reply: &Value<'_>) -> Option<Vec<Shard>> {
     Some(reply.array()?.iter().take(NODES_MAX).map(shard).collect())
 }
 
-fn shard(entry: &Value) -> Shard {
+fn shard(entry: &Value<'_>) -> Shard {
     let mut shard = Shard { slots: SlotSet::new(), nodes: Vec::new() };
     for (name, value) in entry.pairs() {
         match name.bytes() {
@@ -27,10 +27,10 @@ fn shard(entry: &Value) -> Shard {
 }
 
 /// First and last slots in turn.
-fn slots(value: &Value) -> SlotSet {
+fn slots(value: &Value<'_>) -> SlotSet {
     let mut set = SlotSet::new();
     for [first, last] in value.array().unwrap_or_default().as_chunks::<2>().0 {
-        let bound = |value: &Value| u16::try_from(value.integer()?).ok();
+        let bound = |value: &Value<'_>| u16::try_from(value.integer()?).ok();
         if let (Some(first), Some(last)) = (bound(first), bound(last)) {
             set.insert(first, last);
         }
@@ -38,7 +38,7 @@ fn slots(value: &Value) -> SlotSet {
     set
 }
 
-fn node(entry: &Value) -> Option<ShardNode> {
+fn node(entry: &Value<'_>) -> Option<ShardNode> {
     let fields = fields(entry);
     let id = NodeId::parse(fields.get("id")?.as_bytes()).ok()?;
     Some(ShardNode { id, fields })
@@ -48,16 +48,17 @@ fn node(entry: &Value) -> Option<ShardNode> {
 mod tests {
     use super::*;
 
-    fn bulk(text: &str) -> Value {
-        Value::Bulk(text.as_bytes().to_vec())
+    fn bulk(text: &str) -> Value<'_> {
+        Value::Bulk(text.as_bytes())
     }
 
     #[test]
     fn a_shard_is_read() {
         let id = NodeId::made_up(3);
+        let id_text = id.to_string();
         let member = Value::Array(vec![
             bulk("id"),
-            bulk(&id.to_string()),
+            bulk(&id_text),
             bulk("port"),
             Value::Integer(6379),
             bulk("health"),

@@ -16,7 +16,6 @@ pub fn parse(text: &[u8]) -> Fields {
         .filter_map(|line| line.split_once(':'))
         .filter(|(name, _)| !name.is_empty())
         .take(FIELDS_MAX)
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }
 

@@ -120,7 +120,7 @@ fn report_table(sighting: &Sighting, events: &UnboundedSender<Event>) {
     }
 }
 
-fn explain(answer: Result<Value, Silence>, withheld: bool) -> Result<Value, Silence> {
+fn explain(answer: Result<Value<'_>, Silence>, withheld: bool) -> Result<Value<'_>, Silence> {
     match answer {
         Err(Silence::AuthFailed(_)) if withheld => Err(Silence::AuthFailed(WITHHELD.to_owned())),
         other => other,

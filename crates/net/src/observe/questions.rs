@@ -1,5 +1,7 @@
 //! What every node is asked, and where each answer is kept.
 
+use std::borrow::Cow;
+
 use slotwright_core::limits::INFO_BYTES_MAX;
 use slotwright_core::model::{NodeId, Product, Version};
 use slotwright_core::observation::{Fields, Said, Sighting, Silence};
@@ -9,12 +11,12 @@ use slotwright_core::wire::{cluster_links, cluster_nodes, cluster_shards, cluste
 use super::context::Context;
 use crate::command::{Command, is_wanted};
 
-type Answer = Result<Value, Silence>;
+type Answer<'a> = Result<Value<'a>, Silence>;
 
 /// A question and the field of the sighting that its answer goes to.
 pub(super) struct Question {
     pub(super) command: Command,
-    keep: fn(&mut Sighting, Answer, &Context),
+    keep: fn(&mut Sighting, Answer<'_>, &Context),
     /// Whether the answer grows with the cluster, so that only a sample of a large one is asked.
     sampled: bool,
 }
@@ -57,11 +59,11 @@ static QUESTIONS: &[Question] = &[
     }),
 ];
 
-const fn each(command: Command, keep: fn(&mut Sighting, Answer, &Context)) -> Question {
+const fn each(command: Command, keep: fn(&mut Sighting, Answer<'_>, &Context)) -> Question {
     Question { command, keep, sampled: false }
 }
 
-const fn sampled(command: Command, keep: fn(&mut Sighting, Answer, &Context)) -> Question {
+const fn sampled(command: Command, keep: fn(&mut Sighting, Answer<'_>, &Context)) -> Question {
     Question { command, keep, sampled: true }
 }
 
@@ -71,7 +73,7 @@ pub(super) fn questions(all: bool) -> Vec<&'static Question> {
 }
 
 impl Question {
-    pub(super) fn keep(&self, sighting: &mut Sighting, answer: Answer, context: &Context) {
+    pub(super) fn keep(&self, sighting: &mut Sighting, answer: Answer<'_>, context: &Context) {
         (self.keep)(sighting, answer, context);
     }
 }
@@ -85,7 +87,7 @@ pub(super) fn second_round(sighting: &Sighting) -> Vec<Question> {
             sighting.config = read(answer, |value| Some(settings(value, context)));
         }));
     }
-    let migrations = |sighting: &mut Sighting, answer: Answer, _: &Context| {
+    let migrations = |sighting: &mut Sighting, answer: Answer<'_>, _: &Context| {
         sighting.migrations = read(answer, migrations);
     };
     match version(sighting) {
@@ -108,12 +110,12 @@ fn version(sighting: &Sighting) -> Option<Version> {
     }
 }
 
-fn read<T>(answer: Answer, parse: impl FnOnce(&Value) -> Option<T>) -> Said<T> {
+fn read<T>(answer: Answer<'_>, parse: impl FnOnce(&Value<'_>) -> Option<T>) -> Said<T> {
     let shapeless = || Silence::Garbage("an answer of another shape than the question has".into());
     Said::from(answer.and_then(|value| parse(&value).ok_or_else(shapeless)))
 }
 
-fn fields(answer: Answer) -> Said<Fields> {
+fn fields(answer: Answer<'_>) -> Said<Fields> {
     read(answer, |value| {
         let text = value.bytes()?;
         (text.len() <= INFO_BYTES_MAX).then(|| info::parse(text))
@@ -124,7 +126,7 @@ fn fields(answer: Answer) -> Said<Fields> {
 const SETTINGS_MAX: usize = 500;
 const SETTING_BYTES_MAX: usize = 1_024;
 
-fn settings(reply: &Value, context: &Context) -> Fields {
+fn settings(reply: &Value<'_>, context: &Context) -> Fields {
     let mut kept = Vec::new();
     for (name, value) in reply.pairs() {
         let (Some(name), Some(value)) = (name.text(), value.bytes()) else { continue };
@@ -132,11 +134,11 @@ fn settings(reply: &Value, context: &Context) -> Fields {
             continue;
         }
         let value = if is_secret(&name) {
-            context.tokens().secret(value)
+            context.tokens().secret(value).into()
         } else {
-            String::from_utf8_lossy(value).into_owned()
+            String::from_utf8_lossy(value)
         };
-        kept.push((name.into_owned(), value));
+        kept.push((name, value));
     }
     kept.into_iter().collect()
 }
@@ -149,7 +151,7 @@ fn is_secret(setting: &str) -> bool {
 }
 
 /// `user NAME RULES...`, a line each. The rules hold hashes of passwords.
-fn users(reply: &Value, context: &Context) -> Option<Fields> {
+fn users(reply: &Value<'_>, context: &Context) -> Option<Fields> {
     let lines = reply.array()?.iter().filter_map(Value::bytes).take(SETTINGS_MAX);
     let named = lines.filter_map(|line| {
         let mut words = line.splitn(3, |byte| *byte == b' ');
@@ -160,13 +162,13 @@ fn users(reply: &Value, context: &Context) -> Option<Fields> {
     Some(named.collect())
 }
 
-fn libraries(reply: &Value) -> Option<Vec<String>> {
+fn libraries(reply: &Value<'_>) -> Option<Vec<String>> {
     let mut names: Vec<String> = reply
         .array()?
         .iter()
         .filter_map(|library| {
-            let pairs = library.pairs();
-            let (_, name) = pairs.iter().find(|(key, _)| key.bytes() == Some(b"library_name"))?;
+            let (_, name) =
+                library.pairs().find(|(key, _)| key.bytes() == Some(b"library_name"))?;
             Some(name.text()?.into_owned())
         })
         .take(SETTINGS_MAX)
@@ -175,7 +177,7 @@ fn libraries(reply: &Value) -> Option<Vec<String>> {
     Some(names)
 }
 
-fn clock_ms(reply: &Value) -> Option<u64> {
+fn clock_ms(reply: &Value<'_>) -> Option<u64> {
     let [seconds, micros] = reply.array()? else { return None };
     let (seconds, micros) =
         (u64::try_from(seconds.integer()?).ok()?, u64::try_from(micros.integer()?).ok()?);
@@ -183,17 +185,17 @@ fn clock_ms(reply: &Value) -> Option<u64> {
 }
 
 /// An array with the names and values of one migration each.
-fn migrations(reply: &Value) -> Option<Vec<Fields>> {
+fn migrations(reply: &Value<'_>) -> Option<Vec<Fields>> {
     let all = reply.array()?.iter().take(SETTINGS_MAX);
-    Some(all.map(|one| one.pairs().into_iter().filter_map(named).collect()).collect())
+    Some(all.map(|one| one.pairs().filter_map(named).collect()).collect())
 }
 
-fn named((name, value): (&Value, &Value)) -> Option<(String, String)> {
+fn named<'a>((name, value): (&Value<'a>, &Value<'a>)) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
     let value = match value {
-        Value::Integer(number) => number.to_string(),
-        other => other.text()?.into_owned(),
+        Value::Integer(number) => number.to_string().into(),
+        other => other.text()?,
     };
-    Some((name.text()?.into_owned(), value))
+    Some((name.text()?, value))
 }
 
 #[cfg(test)]
@@ -213,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_read_in_milliseconds() {
-        let text = |text: &str| Value::Bulk(text.as_bytes().to_vec());
+        let text = |text: &'static str| Value::Bulk(text.as_bytes());
         let reply = Value::Array(vec![text("1700000000"), text("123456")]);
         assert_eq!(clock_ms(&reply), Some(1_700_000_000_123));
         assert_eq!(clock_ms(&Value::Array(vec![text("1")])), None);

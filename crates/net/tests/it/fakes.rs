@@ -148,7 +148,7 @@ async fn answer(
     peer: usize,
     heard: &Heard,
 ) -> std::io::Result<()> {
-    let (mut decoder, mut open) = (Decoder::new(), !locked);
+    let (mut decoder, mut open, id) = (Decoder::new(), !locked, id.to_string());
     loop {
         let mut out = Vec::new();
         while let Ok(Some(command)) = decoder.next_value() {
@@ -161,7 +161,7 @@ async fn answer(
             let line = words.join(&b' ');
             lock(heard).entry(peer).or_default().push(words);
             open |= line.starts_with(b"AUTH ");
-            encode_value(&reply(&line, open, id, table), &mut out);
+            encode_value(&reply(&line, open, &id, table), &mut out);
         }
         stream.write_all(&out).await?;
         if stream.read_buf(decoder.input()).await? == 0 {
@@ -170,17 +170,17 @@ async fn answer(
     }
 }
 
-fn reply(line: &[u8], open: bool, id: NodeId, table: &str) -> Value {
+fn reply<'a>(line: &[u8], open: bool, id: &'a str, table: &'a str) -> Value<'a> {
     match line {
-        _ if !open => Value::Error(b"NOAUTH Authentication required.".to_vec()),
-        b"PING" => Value::Status(b"PONG".to_vec()),
-        b"CLUSTER MYID" => Value::Bulk(id.to_string().into_bytes()),
-        b"CLUSTER NODES" => Value::Bulk(table.as_bytes().to_vec()),
-        b"INFO" => Value::Bulk(b"redis_version:7.0.15\r\n".to_vec()),
-        line if line.starts_with(b"AUTH ") => Value::Status(b"OK".to_vec()),
+        _ if !open => Value::Error(b"NOAUTH Authentication required."),
+        b"PING" => Value::Status(b"PONG"),
+        b"CLUSTER MYID" => Value::Bulk(id.as_bytes()),
+        b"CLUSTER NODES" => Value::Bulk(table.as_bytes()),
+        b"INFO" => Value::Bulk(b"redis_version:7.0.15\r\n"),
+        line if line.starts_with(b"AUTH ") => Value::Status(b"OK"),
         line if line.starts_with(b"CLUSTER COUNTKEYSINSLOT ") => Value::Integer(3),
         line if line.starts_with(b"CONFIG GET ") => Value::Array(Vec::new()),
-        _ => Value::Error(b"ERR unknown command".to_vec()),
+        _ => Value::Error(b"ERR unknown command"),
     }
 }
 
