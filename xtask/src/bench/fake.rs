@@ -4,6 +4,8 @@
 //! They speak just as much as `redis-cli --cluster check` and `slotwright check` ask for. What they
 //! say is one healthy cluster: half primaries, each with one replica.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -37,8 +39,9 @@ pub fn serve(nodes: usize, delay: Duration) -> anyhow::Result<()> {
             let client = listen(&at.host, at.port).await?;
             let bus = listen(&at.host, at.port + 10_000).await?;
             let shared = Rc::clone(&cluster);
+            let known = Rc::default();
             tokio::task::spawn_local(accept(client, move |stream| {
-                answer_clients(stream, Rc::clone(&shared), number, delay)
+                answer_clients(stream, Rc::clone(&shared), Rc::clone(&known), number, delay)
             }));
             let shared = Rc::clone(&cluster);
             tokio::task::spawn_local(accept(bus, move |stream| {
@@ -60,8 +63,8 @@ pub fn observation(nodes: usize) -> Observation {
         sighting.myid = Said::This(cluster.rows[number].id);
         let table = cluster.table(number);
         sighting.nodes = Said::This(cluster_nodes::parse(table.as_bytes(), &mut seen.rows));
-        sighting.cluster_info = Said::This(info::parse(cluster.cluster_info(number).as_bytes()));
-        sighting.info = Said::This(info::parse(cluster.info(number).as_bytes()));
+        sighting.cluster_info = Said::This(info::parse(cluster.cluster_info[number].as_bytes()));
+        sighting.info = Said::This(info::parse(cluster.info[number].as_bytes()));
         sighting.config = Said::This(SETTINGS.into_iter().collect());
         seen.sightings.push(sighting);
     }
@@ -85,27 +88,38 @@ where
     }
 }
 
+/// Replies by request. The time that a stand-in takes to think is on our cores, where that of a
+/// real node would not be, so it thinks once.
+type Known = HashMap<Vec<u8>, Rc<[u8]>>;
+
 async fn answer_clients(
     mut stream: TcpStream,
     cluster: Rc<Cluster>,
+    known: Rc<RefCell<Known>>,
     number: usize,
     delay: Duration,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let (mut unread, mut reply) = (Vec::new(), Vec::new());
+    let mut unread = Vec::with_capacity(4096);
     loop {
         if stream.read_buf(&mut unread).await? == 0 {
             return Ok(());
         }
-        let mut used = 0;
-        while let Some((words, length)) = request(&unread[used..]) {
-            cluster.reply(number, &words, &mut reply);
-            used += length;
-        }
-        unread.drain(..used);
+        let learnt = known.borrow().get(&unread).cloned();
+        let reply = match learnt {
+            Some(reply) => {
+                unread.clear();
+                reply
+            }
+            None => {
+                let (reply, used) = cluster.replies(number, &unread);
+                let asked: Vec<u8> = unread.drain(..used).collect();
+                known.borrow_mut().insert(asked, Rc::clone(&reply));
+                reply
+            }
+        };
         tokio::time::sleep(delay).await;
         stream.write_all(&reply).await?;
-        reply.clear();
     }
 }
 
@@ -118,7 +132,7 @@ async fn answer_bus(
     let mut ping = vec![0; 2256];
     stream.read_exact(&mut ping).await?;
     tokio::time::sleep(delay).await;
-    stream.write_all(&cluster.pong(number)).await?;
+    stream.write_all(&cluster.pongs[number]).await?;
     // The prober closes; a node that closed first would look as if it refused.
     stream.read_u8().await.map(drop)
 }
@@ -153,6 +167,9 @@ struct Cluster {
     shards: Vec<u8>,
     links: Vec<u8>,
     settings: Vec<u8>,
+    info: Vec<String>,
+    cluster_info: Vec<String>,
+    pongs: Vec<Vec<u8>>,
 }
 
 impl Cluster {
@@ -162,7 +179,11 @@ impl Cluster {
         let line = |row: &NodeRow| cluster_nodes::render(row, 0, 1_700_000_000_000) + "\n";
         let own =
             |row: &NodeRow| line(&NodeRow { flags: row.flags.with(Flag::Myself), ..row.clone() });
+        let each = 0..nodes;
         Self {
+            info: each.clone().map(|number| info_of(&rows, number)).collect(),
+            cluster_info: each.clone().map(|number| cluster_info_of(&rows, number)).collect(),
+            pongs: each.map(|number| pong_of(&rows, number)).collect(),
             lines: rows.iter().map(line).collect(),
             own_lines: rows.iter().map(own).collect(),
             slots: slots_reply(&rows),
@@ -173,6 +194,16 @@ impl Cluster {
         }
     }
 
+    /// The replies to all whole requests, and the bytes of these requests.
+    fn replies(&self, number: usize, requests: &[u8]) -> (Rc<[u8]>, usize) {
+        let (mut out, mut used) = (Vec::new(), 0);
+        while let Some((words, length)) = request(&requests[used..]) {
+            self.reply(number, &words, &mut out);
+            used += length;
+        }
+        (out.into(), used)
+    }
+
     fn reply(&self, number: usize, words: &[String], out: &mut Vec<u8>) {
         let word = |at: usize| words.get(at).map_or("", String::as_str);
         match (word(0), word(1)) {
@@ -181,11 +212,11 @@ impl Cluster {
             ("cluster", "nodes") => {
                 bulk(out, &self.table(number));
             }
-            ("cluster", "info") => bulk(out, &self.cluster_info(number)),
+            ("cluster", "info") => bulk(out, &self.cluster_info[number]),
             ("cluster", "slots") => out.extend_from_slice(&self.slots),
             ("cluster", "shards") => out.extend_from_slice(&self.shards),
             ("cluster", "links") => out.extend_from_slice(&self.links),
-            ("info", _) => bulk(out, &self.info(number)),
+            ("info", _) => bulk(out, &self.info[number]),
             ("config", "get") => out.extend_from_slice(&self.settings),
             ("acl", "whoami") => bulk(out, "default"),
             ("acl", "list") => {
@@ -214,81 +245,79 @@ impl Cluster {
         table.push_str(&self.lines[number + 1..].concat());
         table
     }
+}
 
-    fn cluster_info(&self, number: usize) -> String {
-        let voters = self.rows.iter().filter(|row| !row.slots.is_empty()).count();
-        format!(
-            "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\n\
-             cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:{}\r\n\
-             cluster_size:{voters}\r\ncluster_current_epoch:{voters}\r\ncluster_my_epoch:{}\r\n\
-             cluster_stats_messages_sent:1000\r\ncluster_stats_messages_received:1000\r\n\
-             total_cluster_links_buffer_limit_exceeded:0\r\n",
-            self.rows.len(),
-            self.rows[number].epoch
-        )
-    }
+fn cluster_info_of(rows: &[NodeRow], number: usize) -> String {
+    let voters = rows.iter().filter(|row| !row.slots.is_empty()).count();
+    format!(
+        "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\n\
+         cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:{}\r\n\
+         cluster_size:{voters}\r\ncluster_current_epoch:{voters}\r\ncluster_my_epoch:{}\r\n\
+         cluster_stats_messages_sent:1000\r\ncluster_stats_messages_received:1000\r\n\
+         total_cluster_links_buffer_limit_exceeded:0\r\n",
+        rows.len(),
+        rows[number].epoch
+    )
+}
 
-    /// About as long as a real one: 5 KiB.
-    fn info(&self, number: usize) -> String {
-        let row = &self.rows[number];
-        let mut text = format!(
-            "# Server\r\nredis_version:7.0.15\r\nredis_mode:cluster\r\nrun_id:{:040x}\r\n\
-             tcp_port:{PORT}\r\nuptime_in_seconds:86400\r\nconfig_file:/etc/redis.conf\r\n\
-             # Clients\r\nconnected_clients:10\r\nmaxclients:10000\r\nblocked_clients:0\r\n\
-             # Memory\r\nused_memory:1000000\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n\
-             mem_cluster_links:100000\r\n# Persistence\r\nloading:0\r\nasync_loading:0\r\n\
-             rdb_last_bgsave_status:ok\r\naof_enabled:0\r\naof_last_write_status:ok\r\n\
-             # Replication\r\n",
-            number + 1
-        );
-        match row.primary.and_then(|id| self.rows.iter().find(|primary| primary.id == id)) {
-            Some(primary) => {
-                let _ = write!(
-                    text,
-                    "role:slave\r\nmaster_host:{}\r\nmaster_port:{PORT}\r\n\
-                     master_link_status:up\r\nmaster_last_io_seconds_ago:1\r\n\
-                     master_sync_in_progress:0\r\nslave_repl_offset:1000\r\n",
-                    primary.address.ip
-                );
-            }
-            None => text.push_str("role:master\r\nconnected_slaves:1\r\n"),
+/// About as long as a real one: 5 KiB.
+fn info_of(rows: &[NodeRow], number: usize) -> String {
+    let row = &rows[number];
+    let mut text = format!(
+        "# Server\r\nredis_version:7.0.15\r\nredis_mode:cluster\r\nrun_id:{:040x}\r\n\
+         tcp_port:{PORT}\r\nuptime_in_seconds:86400\r\nconfig_file:/etc/redis.conf\r\n\
+         # Clients\r\nconnected_clients:10\r\nmaxclients:10000\r\nblocked_clients:0\r\n\
+         # Memory\r\nused_memory:1000000\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n\
+         mem_cluster_links:100000\r\n# Persistence\r\nloading:0\r\nasync_loading:0\r\n\
+         rdb_last_bgsave_status:ok\r\naof_enabled:0\r\naof_last_write_status:ok\r\n\
+         # Replication\r\n",
+        number + 1
+    );
+    match row.primary.and_then(|id| rows.iter().find(|primary| primary.id == id)) {
+        Some(primary) => {
+            let _ = write!(
+                text,
+                "role:slave\r\nmaster_host:{}\r\nmaster_port:{PORT}\r\n\
+                 master_link_status:up\r\nmaster_last_io_seconds_ago:1\r\n\
+                 master_sync_in_progress:0\r\nslave_repl_offset:1000\r\n",
+                primary.address.ip
+            );
         }
-        let _ = write!(text, "master_replid:{:040x}\r\nmaster_repl_offset:1000\r\n", row.epoch.0);
-        text.push_str(
-            "# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\ndb0:keys=1000,expires=0\r\n",
-        );
-        text.push_str("# Stats\r\n");
-        for filler in 0..110 {
-            let _ = write!(text, "some_statistic_number_{filler}:{}\r\n", filler * 1_234_567);
-        }
-        text
+        None => text.push_str("role:master\r\nconnected_slaves:1\r\n"),
     }
+    let _ = write!(text, "master_replid:{:040x}\r\nmaster_repl_offset:1000\r\n", row.epoch.0);
+    text.push_str("# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\ndb0:keys=1000,expires=0\r\n");
+    text.push_str("# Stats\r\n");
+    for filler in 0..110 {
+        let _ = write!(text, "some_statistic_number_{filler}:{}\r\n", filler * 1_234_567);
+    }
+    text
+}
 
-    fn pong(&self, number: usize) -> Vec<u8> {
-        let row = &self.rows[number];
-        let mut bytes = vec![0_u8; 2256];
-        let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
-        put(0, b"RCmb");
-        put(4, &2256_u32.to_be_bytes());
-        put(8, &1_u16.to_be_bytes());
-        put(10, &PORT.to_be_bytes());
-        put(12, &1_u16.to_be_bytes());
-        put(16, &row.epoch.0.to_be_bytes());
-        put(24, &row.epoch.0.to_be_bytes());
-        put(40, row.id.to_string().as_bytes());
-        let mut bitmap = [0_u8; 2048];
-        for slot in row.slots.iter() {
-            bitmap[usize::from(slot.get() / 8)] |= 1 << (slot.get() % 8);
-        }
-        put(80, &bitmap);
-        if let Some(primary) = row.primary {
-            put(2128, primary.to_string().as_bytes());
-        }
-        put(2248, &(PORT + 10_000).to_be_bytes());
-        // CLUSTER_NODE_MASTER is 1, CLUSTER_NODE_SLAVE is 2.
-        put(2250, &(if row.primary.is_some() { 2_u16 } else { 1 }).to_be_bytes());
-        bytes
+fn pong_of(rows: &[NodeRow], number: usize) -> Vec<u8> {
+    let row = &rows[number];
+    let mut bytes = vec![0_u8; 2256];
+    let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
+    put(0, b"RCmb");
+    put(4, &2256_u32.to_be_bytes());
+    put(8, &1_u16.to_be_bytes());
+    put(10, &PORT.to_be_bytes());
+    put(12, &1_u16.to_be_bytes());
+    put(16, &row.epoch.0.to_be_bytes());
+    put(24, &row.epoch.0.to_be_bytes());
+    put(40, row.id.to_string().as_bytes());
+    let mut bitmap = [0_u8; 2048];
+    for slot in row.slots.iter() {
+        bitmap[usize::from(slot.get() / 8)] |= 1 << (slot.get() % 8);
     }
+    put(80, &bitmap);
+    if let Some(primary) = row.primary {
+        put(2128, primary.to_string().as_bytes());
+    }
+    put(2248, &(PORT + 10_000).to_be_bytes());
+    // CLUSTER_NODE_MASTER is 1, CLUSTER_NODE_SLAVE is 2.
+    put(2250, &(if row.primary.is_some() { 2_u16 } else { 1 }).to_be_bytes());
+    bytes
 }
 
 fn row(number: usize, primaries: usize) -> NodeRow {

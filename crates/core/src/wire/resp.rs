@@ -391,7 +391,24 @@ fn announced(text: &[u8]) -> Result<Option<u64>, RespError> {
 }
 
 fn number(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    // Eighteen digits fit in any case; nearly all numbers of a reply have fewer.
+    if digits.is_empty() || digits.len() > 18 {
+        return std::str::from_utf8(text).ok()?.parse().ok();
+    }
+    let mut value = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
 }
 
 /// Appends a command as an array of bulk strings.
@@ -511,6 +528,27 @@ mod tests {
                 Value::Array(vec![Value::Integer(1)]),
             ]
         );
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_standard_library_does() {
+        for text in [
+            "0",
+            "-0",
+            "+7",
+            "-9223372036854775808",
+            "9223372036854775808",
+            "12a",
+            "",
+            "-",
+            "+",
+            "--1",
+            "999999999999999999",
+            "-999999999999999999",
+            "00000000000000000012",
+        ] {
+            assert_eq!(number(text.as_bytes()), text.parse().ok(), "{text}");
+        }
     }
 
     #[test]
