@@ -35,8 +35,8 @@ pub const QUOTE_BYTES_MAX: usize = 200;
 pub const PASTE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Nodes up to which each is asked for `CLUSTER SLOTS`, `SHARDS` and `LINKS`. These replies grow
-/// with the cluster, so all of them together grow with its square: 4 MiB at this number. Beyond it a
-/// sample tells the same, and what a node alone can know (its own slots, endpoint, link buffers)
+/// with the cluster, so all of them together grow with its square: 4 MiB at this number. Beyond it
+/// a sample tells the same, and what a node alone can know (its own slots, endpoint, link buffers)
 /// is in `CLUSTER NODES`, `CONFIG GET` and `INFO` as well.
 pub const FULL_REPLY_NODES_MAX: usize = 64;
 

@@ -120,9 +120,16 @@ impl SlotSet {
             return false;
         }
         // Ranges arrive in order from servers: the common case is to append.
-        if self.0.last().is_none_or(|end| u32::from(end.last) + 1 < u32::from(first)) {
-            self.0.push(SlotRange { first, last });
-            return true;
+        match self.0.last_mut() {
+            Some(end) if u32::from(end.last) + 1 == u32::from(first) => {
+                end.last = last;
+                return true;
+            }
+            Some(end) if end.last >= first => {}
+            _ => {
+                self.0.push(SlotRange { first, last });
+                return true;
+            }
         }
         let mut merged = SlotRange { first, last };
         let mut kept = Vec::with_capacity(self.0.len() + 1);
@@ -279,6 +286,24 @@ impl FromIterator<Slot> for SlotSet {
     }
 }
 
+impl FromIterator<SlotRange> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = SlotRange>>(ranges: I) -> Self {
+        let is_sound = |range: &SlotRange| range.first <= range.last && range.last < SLOT_COUNT;
+        let mut ranges: Vec<SlotRange> = ranges.into_iter().filter(is_sound).collect();
+        ranges.sort_unstable_by_key(|range| range.first);
+        let mut merged: Vec<SlotRange> = Vec::new();
+        for range in ranges {
+            match merged.last_mut() {
+                Some(end) if u32::from(range.first) <= u32::from(end.last) + 1 => {
+                    end.last = end.last.max(range.last);
+                }
+                _ => merged.push(range),
+            }
+        }
+        Self(merged)
+    }
+}
+
 impl fmt::Display for SlotSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, range) in self.0.iter().enumerate() {
@@ -341,6 +366,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn all_ways_to_build_a_set_give_the_same(
+            bounds in proptest::collection::vec((0_u16..300, 0_u16..20), 0..40)
+        ) {
+            let ranges = || bounds.iter().map(|(first, more)| SlotRange {
+                first: *first,
+                last: first + more,
+            });
+            let mut inserted = SlotSet::new();
+            for range in ranges() {
+                prop_assert!(inserted.insert(range.first, range.last));
+            }
+            let collected: SlotSet = ranges().collect();
+            let single: SlotSet = ranges()
+                .flat_map(|range| (range.first..=range.last).filter_map(Slot::new))
+                .collect();
+            prop_assert_eq!(&inserted, &single);
+            prop_assert_eq!(&collected, &single);
+        }
+
         #[test]
         fn algebra_agrees_with_membership(a in sets(), b in sets(), probe in 0_u16..SLOT_COUNT) {
             let slot = Slot::new(probe).expect("in range");

@@ -17,6 +17,10 @@ pub struct Fields {
     entries: Vec<Entry>,
 }
 
+/// Room made in front, so that the text of most does not grow: nothing a peer says makes it more.
+const FIELDS_EXPECTED: usize = 64;
+const FIELD_BYTES_EXPECTED: usize = 24;
+
 /// Where in the text a name begins, and its value begins and ends.
 #[derive(Clone, Copy)]
 struct Entry {
@@ -62,7 +66,7 @@ impl Fields {
         &'a self,
         prefix: &'a str,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let from = self.entries.partition_point(|entry| self.pair(entry).0 < prefix);
+        let from = self.entries.partition_point(|entry| self.name(entry) < prefix.as_bytes());
         self.entries
             .iter()
             .skip(from)
@@ -82,14 +86,16 @@ impl Fields {
     }
 
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| self.pair(entry).0.cmp(name))
+        self.entries.binary_search_by(|entry| self.name(entry).cmp(name.as_bytes()))
+    }
+
+    fn name(&self, entry: &Entry) -> &[u8] {
+        let (from, to) = (entry.name as usize, entry.value as usize);
+        self.text.as_bytes().get(from..to).unwrap_or_default()
     }
 
     fn pair(&self, entry: &Entry) -> (&str, &str) {
-        let part = |from: u32, to: u32| {
-            let range = usize::try_from(from).ok()?..usize::try_from(to).ok()?;
-            self.text.get(range)
-        };
+        let part = |from: u32, to: u32| self.text.get(from as usize..to as usize);
         let name = part(entry.name, entry.value).unwrap_or_default();
         (name, part(entry.value, entry.end).unwrap_or_default())
     }
@@ -108,17 +114,18 @@ impl Fields {
     }
 
     fn by_name(&self, a: &Entry, b: &Entry) -> Ordering {
-        self.pair(a).0.cmp(self.pair(b).0)
+        self.name(a).cmp(self.name(b))
     }
 }
 
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut fields = Self::default();
-        let mut entries: Vec<Entry> = pairs
-            .into_iter()
-            .map_while(|(name, value)| fields.append(name.as_ref(), value.as_ref()))
-            .collect();
+        let pairs = pairs.into_iter();
+        let many = pairs.size_hint().1.unwrap_or(0).min(FIELDS_EXPECTED);
+        let text = String::with_capacity(many * FIELD_BYTES_EXPECTED);
+        let mut fields = Self { text, ..Self::default() };
+        let mut entries: Vec<Entry> =
+            pairs.map_while(|(name, value)| fields.append(name.as_ref(), value.as_ref())).collect();
         entries.sort_by(|a, b| fields.by_name(a, b));
         entries.dedup_by(|later, first| fields.by_name(later, first).is_eq());
         entries.shrink_to_fit();

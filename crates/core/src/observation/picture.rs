@@ -202,7 +202,8 @@ impl<'a> Picture<'a> {
                 .map(|number| claims[number as usize])
                 .map(|(id, slots)| (id, slots.clone()))
                 .collect();
-            let assigned = owners.values().flat_map(SlotSet::iter).collect::<SlotSet>();
+            let assigned =
+                owners.values().flat_map(|slots| slots.ranges().iter().copied()).collect();
             opinions.push(Opinion { by, owners, assigned });
         }
         opinions.sort_by(|a, b| {

@@ -7,7 +7,7 @@
 //!
 //! Deliberately absent: every other type of message. Nothing here can encode a MEET.
 
-use crate::model::{ConfigEpoch, CurrentEpoch, Flag, Flags, NodeId, ReplOffset, Slot, SlotSet};
+use crate::model::{ConfigEpoch, CurrentEpoch, Flag, Flags, NodeId, ReplOffset, SlotSet};
 use crate::observation::BusIdentity;
 
 /// Bytes of a `clusterMsg` header: the whole of a PING without gossip, and all we read of a PONG.
@@ -145,13 +145,19 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 
 /// `bitmapTestBit`: slot n is bit n % 8 of byte n / 8.
 fn slots(bitmap: &[u8; 2048]) -> SlotSet {
-    (0_u16..)
-        .zip(bitmap)
-        .flat_map(|(byte, bits)| {
-            (0..8_u16).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| byte * 8 + bit)
-        })
-        .filter_map(Slot::new)
-        .collect()
+    let mut set = SlotSet::new();
+    for (byte, bits) in (0_u16..).zip(bitmap) {
+        match bits {
+            0 => {}
+            0xff => {
+                set.insert(byte * 8, byte * 8 + 7);
+            }
+            some => (0..8).filter(|bit| some >> bit & 1 == 1).for_each(|bit| {
+                set.insert(byte * 8 + bit, byte * 8 + bit);
+            }),
+        }
+    }
+    set
 }
 
 fn text(padded: &[u8; 46]) -> String {

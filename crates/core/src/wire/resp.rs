@@ -232,6 +232,9 @@ impl Decoder {
 
     fn walk(&mut self) -> Result<bool, RespError> {
         while !self.whole {
+            if self.walk_over_plain_part()? {
+                continue;
+            }
             let is_there = match self.awaited {
                 Some(length) => self.walk_over_bulk(length)?,
                 None => self.walk_over_line()?,
@@ -240,6 +243,21 @@ impl Decoder {
                 return Ok(false);
             }
         }
+        Ok(true)
+    }
+
+    /// Walks over a part that [`plain`] can read. False, and nothing done, when it is none.
+    fn walk_over_plain_part(&mut self) -> Result<bool, RespError> {
+        if self.awaited.is_some() || self.searched > 0 {
+            return Ok(false);
+        }
+        let rest = self.input.get(self.at + self.walked..).unwrap_or_default();
+        let Some((_, length)) = plain(rest) else { return Ok(false) };
+        self.walked += length;
+        if self.walked > REPLY_BYTES_MAX {
+            return Err(RespError::ReplyTooLarge);
+        }
+        self.close_part();
         Ok(true)
     }
 
@@ -318,9 +336,42 @@ fn find_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Digits of a length or number that [`plain`] reads: no overflow, no bulk string over the limit.
+const PLAIN_DIGITS_MAX: usize = 7;
+
+/// Reads what nearly all of a reply consists of, in one go: a bulk string or a small number that is
+/// there whole. Also tells its bytes. What is anything else, or wrong, is left to [`head`].
+fn plain(bytes: &[u8]) -> Option<(Value<'_>, usize)> {
+    let (kind, rest) = bytes.split_first().filter(|(kind, _)| matches!(kind, b'$' | b':'))?;
+    let (mut number, mut digits) = (0_u32, 0);
+    loop {
+        let digit = rest.get(digits)?.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number * 10 + u32::from(digit);
+        digits += 1;
+        if digits > PLAIN_DIGITS_MAX {
+            return None;
+        }
+    }
+    let rest = rest.get(digits..)?.strip_prefix(END).filter(|_| digits > 0)?;
+    let header = 1 + digits + END.len();
+    if *kind == b':' {
+        return Some((Value::Integer(i64::from(number)), header));
+    }
+    let length = usize::try_from(number).ok()?;
+    let body = rest.get(..length)?;
+    rest.get(length..)?.starts_with(END).then_some((Value::Bulk(body), header + length + END.len()))
+}
+
 /// Reads a value that was walked over, and leaves what is behind it. As deep as
 /// [`REPLY_DEPTH_MAX`] at most.
 fn read<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+    if let Some((value, length)) = plain(rest) {
+        rest.split_off(..length)?;
+        return Some(value);
+    }
     let line = rest.split_off(..find_end(rest)?)?;
     rest.split_off(..END.len())?;
     Some(match head(line).ok()? {

@@ -25,6 +25,12 @@ pub(super) fn slots<'a>(table: &RowTable, views: impl Iterator<Item = &'a NodesV
         claimed.sort_unstable();
         opinions.insert(claimed);
     }
+    if let ([opinion], true) = (&*opinions.iter().collect::<Vec<_>>(), doubtful.set.is_empty()) {
+        // All agree and nothing moves, as in most clusters: what is left is what nobody owns.
+        let owned =
+            doubtful.claims_of(opinion).flat_map(|(_, slots)| slots.ranges().iter().copied());
+        return owned.collect::<SlotSet>().complement();
+    }
     let mut first: Option<Owners> = None;
     for opinion in &opinions {
         let owners = doubtful.owners_in(opinion);
@@ -65,10 +71,13 @@ fn claims(table: &RowTable) -> (Vec<Option<u32>>, Doubtful<'_>) {
 }
 
 impl Doubtful<'_> {
+    fn claims_of(&self, opinion: &[u32]) -> impl Iterator<Item = &(NodeId, &SlotSet)> {
+        opinion.iter().filter_map(|n| self.distinct.get(usize::try_from(*n).ok()?))
+    }
+
     fn owners_in(&self, opinion: &[u32]) -> Owners {
         let mut owners = vec![None; usize::from(SLOT_COUNT)];
-        let claims = opinion.iter().filter_map(|n| self.distinct.get(usize::try_from(*n).ok()?));
-        for (id, slots) in claims {
+        for (id, slots) in self.claims_of(opinion) {
             for slot in slots.iter() {
                 if let Some(owner) = owners.get_mut(usize::from(slot.get())) {
                     *owner = Some(*id);
