@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures as ratios against the peer in the same run, never a timed test.
 
 mod check;
+mod edit;
 pub mod fake;
 mod measure;
 
@@ -16,6 +17,12 @@ pub enum Bench {
     Check {
         /// Runs of each command in each situation, after one that does not count.
         #[arg(long, default_value_t = 15)]
+        runs: usize,
+    },
+    /// From saving a finding until its tests have run.
+    Edit {
+        /// Edits.
+        #[arg(long, default_value_t = 5)]
         runs: usize,
     },
     /// The stand-ins of a large cluster, until the process is ended.
@@ -38,6 +45,7 @@ pub enum Bench {
 pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Check { runs } => check::run(root, *runs),
+        Bench::Edit { runs } => edit::run(root, *runs),
         Bench::FakeCluster { nodes, delay_ms } => {
             fake::serve(*nodes, Duration::from_millis(*delay_ms))
         }
