@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Names and values, sorted by name; the first value of a name counts.
 ///
-/// One text with all of them and a sorted list of where they are: a thousand nodes with a hundred
-/// fields each stay small, and reading them is two allocations a node.
+/// One text with all of them, each as `name:value`, and a sorted list of where they are: a thousand
+/// nodes with a hundred fields each stay small, and reading them is two allocations a node.
 #[derive(Clone, Default)]
 pub struct Fields {
     text: String,
@@ -21,7 +21,7 @@ pub struct Fields {
 const FIELDS_EXPECTED: usize = 64;
 const FIELD_BYTES_EXPECTED: usize = 24;
 
-/// Where in the text a name begins, and its value begins and ends.
+/// Where in the text a name begins, and its value, one byte behind the name, begins and ends.
 #[derive(Clone, Copy)]
 struct Entry {
     name: u32,
@@ -90,32 +90,69 @@ impl Fields {
     }
 
     fn name(&self, entry: &Entry) -> &[u8] {
-        let (from, to) = (entry.name as usize, entry.value as usize);
+        let (from, to) = (entry.name as usize, entry.value.saturating_sub(1) as usize);
         self.text.as_bytes().get(from..to).unwrap_or_default()
     }
 
     fn pair(&self, entry: &Entry) -> (&str, &str) {
         let part = |from: u32, to: u32| self.text.get(from as usize..to as usize);
-        let name = part(entry.name, entry.value).unwrap_or_default();
+        let name = part(entry.name, entry.value.saturating_sub(1)).unwrap_or_default();
         (name, part(entry.value, entry.end).unwrap_or_default())
     }
 
     fn append(&mut self, name: &str, value: &str) -> Option<Entry> {
         let from = self.text.len();
-        let end = u32::try_from(from + name.len() + value.len()).ok()?;
+        let end = u32::try_from(from + name.len() + 1 + value.len()).ok()?;
         self.text.push_str(name);
+        self.text.push(':');
         self.text.push_str(value);
         let entry = Entry {
             name: u32::try_from(from).ok()?,
-            value: u32::try_from(from + name.len()).ok()?,
+            value: u32::try_from(from + name.len() + 1).ok()?,
             end,
         };
         Some(entry)
     }
 
+    /// Lines of `name:value`, at most so many. Headings (`#`), blank lines and lines without a
+    /// colon are passed over.
+    pub(crate) fn of_lines(text: String, most: usize) -> Self {
+        let mut entries = Vec::with_capacity(text.len() / FIELD_BYTES_EXPECTED);
+        let mut at = 0;
+        while entries.len() < most && at < text.len() {
+            let rest = text.as_bytes().get(at..).unwrap_or_default();
+            let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = rest.get(..length).unwrap_or_default();
+            entries.extend(entry_of(line, at));
+            at += length + 1;
+        }
+        Self { text, entries: Vec::new() }.with(entries)
+    }
+
+    /// Sorts the entries in.
+    fn with(mut self, mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| self.by_name(a, b));
+        entries.dedup_by(|later, first| self.by_name(later, first).is_eq());
+        entries.shrink_to_fit();
+        self.entries = entries;
+        self
+    }
+
     fn by_name(&self, a: &Entry, b: &Entry) -> Ordering {
         self.name(a).cmp(self.name(b))
     }
+}
+
+/// The entry of a line of `name:value` that begins there.
+fn entry_of(line: &[u8], at: usize) -> Option<Entry> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let colon =
+        memchr::memchr(b':', line).filter(|colon| *colon > 0 && line.first() != Some(&b'#'))?;
+    Some(Entry {
+        name: u32::try_from(at).ok()?,
+        value: u32::try_from(at + colon + 1).ok()?,
+        end: u32::try_from(at + line.len()).ok()?,
+    })
 }
 
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
@@ -124,14 +161,10 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
         let many = pairs.size_hint().1.unwrap_or(0).min(FIELDS_EXPECTED);
         let text = String::with_capacity(many * FIELD_BYTES_EXPECTED);
         let mut fields = Self { text, ..Self::default() };
-        let mut entries: Vec<Entry> =
+        let entries: Vec<Entry> =
             pairs.map_while(|(name, value)| fields.append(name.as_ref(), value.as_ref())).collect();
-        entries.sort_by(|a, b| fields.by_name(a, b));
-        entries.dedup_by(|later, first| fields.by_name(later, first).is_eq());
-        entries.shrink_to_fit();
         fields.text.shrink_to_fit();
-        fields.entries = entries;
-        fields
+        fields.with(entries)
     }
 }
 

@@ -9,6 +9,7 @@
 //! Invariant: time is linear in the input, and a row that was seen before is neither read nor
 //! stored again.
 
+use super::{decimal, lines};
 use crate::limits::{ODDITIES_MAX, QUOTE_BYTES_MAX, ROWS_MAX};
 use crate::model::{ConfigEpoch, Flags, NodeAddress, NodeId, Slot, SlotSet};
 use crate::observation::{LinkState, NodeRow, NodesView, OpenSlot, RowTable, ViewRow};
@@ -18,8 +19,7 @@ pub fn parse(text: &[u8], table: &mut RowTable) -> NodesView {
     let mut times: Vec<(u32, u64, u64)> = Vec::with_capacity(text.len() / 128 + 1);
     let mut oddities = Oddities::default();
     let mut key = Vec::with_capacity(256);
-    for line in text.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+    for line in lines(text) {
         if line.is_empty() {
             continue;
         }
@@ -42,12 +42,12 @@ fn read_line(
     key: &mut Vec<u8>,
     table: &mut RowTable,
 ) -> Result<(u32, u64, u64, String), &'static str> {
-    let mut blanks = line.iter().enumerate().filter(|(_, byte)| **byte == b' ').map(|(at, _)| at);
+    let mut blanks = memchr::memchr_iter(b' ', line);
     let before_ping = blanks.nth(3).ok_or("too few columns")?;
     let before_pong = blanks.next().ok_or("too few columns")?;
     let after_pong = blanks.next().ok_or("too few columns")?;
-    let ping = number(&line[before_ping + 1..before_pong]).ok_or("no time of a ping")?;
-    let pong = number(&line[before_pong + 1..after_pong]).ok_or("no time of a pong")?;
+    let ping = decimal(&line[before_ping + 1..before_pong]).ok_or("no time of a ping")?;
+    let pong = decimal(&line[before_pong + 1..after_pong]).ok_or("no time of a pong")?;
     key.clear();
     key.extend_from_slice(&line[..before_ping]);
     key.extend_from_slice(&line[after_pong..]);
@@ -154,10 +154,6 @@ fn view(times: &[(u32, u64, u64)], oddities: Vec<String>) -> NodesView {
         })
         .collect();
     NodesView { rows, oddities }
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The head of a peer's text, for an oddity. Escaping is the renderer's duty.

@@ -9,14 +9,7 @@ const FIELDS_MAX: usize = 4_096;
 /// Reads a reply. Headings, blank lines and lines without a colon are passed over; the first value
 /// of a name counts.
 pub fn parse(text: &[u8]) -> Fields {
-    String::from_utf8_lossy(text)
-        .lines()
-        .map(|line| line.trim_end_matches('\r'))
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(':'))
-        .filter(|(name, _)| !name.is_empty())
-        .take(FIELDS_MAX)
-        .collect()
+    Fields::of_lines(String::from_utf8_lossy(text).into_owned(), FIELDS_MAX)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 
+use super::decimal;
 use crate::limits::{
     BULK_BYTES_MAX, LINE_BYTES_MAX, REPLY_BYTES_MAX, REPLY_DEPTH_MAX, REPLY_ELEMENTS_MAX,
 };
@@ -448,17 +449,10 @@ fn number(text: &[u8]) -> Option<i64> {
         rest => (false, rest),
     };
     // Eighteen digits fit in any case; nearly all numbers of a reply have fewer.
-    if digits.is_empty() || digits.len() > 18 {
+    if digits.len() > 18 {
         return std::str::from_utf8(text).ok()?.parse().ok();
     }
-    let mut value = 0_i64;
-    for byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + i64::from(digit);
-    }
+    let value = i64::try_from(decimal(digits)?).ok()?;
     Some(if negative { -value } else { value })
 }
 
