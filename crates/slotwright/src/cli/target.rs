@@ -17,7 +17,7 @@ const PORT: u16 = 6379;
 #[derive(Args, Debug)]
 pub struct TargetArgs {
     /// Nodes to begin with: host:port[,host:port...], redis:// or rediss:// (also valkey://)
-    #[arg(value_name = "TARGET", env = "SLOTWRIGHT_TARGET", value_delimiter = ',')]
+    #[arg(value_name = "TARGET", env = "SLOTWRIGHT_TARGET", hide_env_values = true)]
     pub targets: Vec<String>,
     /// The ACL user
     #[arg(long, env = "SLOTWRIGHT_USER", help_heading = "Connection")]
@@ -93,7 +93,7 @@ impl TargetArgs {
     pub fn resolve(&self) -> Result<Target, Failure> {
         let mut seeds = Vec::new();
         let mut from_uri = Uri::default();
-        for text in self.targets.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        for text in self.targets.iter().flat_map(|text| listed(text)) {
             let uri = parse(text)?;
             seeds.push(uri.endpoint.clone());
             from_uri = Uri {
@@ -174,31 +174,70 @@ impl Default for Uri {
     }
 }
 
+/// The schemes that are understood, and whether TLS is spoken.
+const SCHEMES: [(&str, bool); 4] =
+    [("redis://", false), ("rediss://", true), ("valkey://", false), ("valkeys://", true)];
+
+/// The scheme at the head of a text, and what follows.
+fn scheme(text: &str) -> Option<(bool, &str)> {
+    SCHEMES.iter().find_map(|(scheme, tls)| Some((*tls, text.strip_prefix(scheme)?)))
+}
+
+/// Splits a list at its commas, but not at those of a password: in a URI only what follows the
+/// last `@` is addresses.
+fn listed(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let own = rest.trim_start();
+        let next_uri = own
+            .match_indices(',')
+            .map(|(at, _)| at)
+            .find(|at| scheme(own.get(at + 1..).unwrap_or_default().trim_start()).is_some());
+        let whole = own.get(..next_uri.unwrap_or(own.len())).unwrap_or_default();
+        let login_ends = scheme(whole).and_then(|_| whole.rfind('@')).unwrap_or(0);
+        let comma = whole.get(login_ends..).and_then(|places| places.find(','));
+        let end = comma.map_or(whole.len(), |comma| login_ends + comma);
+        parts.push(own.get(..end).unwrap_or_default().trim());
+        rest = own.get(end + 1..).unwrap_or_default();
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Reads a URI or an address. What stands before an `@` is in no error: it may be a password, also
+/// in part.
 fn parse(text: &str) -> Result<Uri, Failure> {
-    let (tls, rest) = match text.split_once("://") {
-        None => (false, text),
-        Some(("redis" | "valkey", rest)) => (false, rest),
-        Some(("rediss" | "valkeys", rest)) => (true, rest),
-        Some((scheme, _)) => {
+    let (tls, rest) = match scheme(text) {
+        Some(known) => known,
+        None if text.contains("://") => {
             return Err(Failure::with_hint(
-                format!("no such scheme: {scheme}"),
+                "a target has a scheme that is none of ours",
                 "redis://, rediss://, valkey:// and valkeys:// are understood",
             ));
         }
+        None => (false, text),
     };
-    let rest = rest.split(['/', '?']).next().unwrap_or_default();
+    let is_uri = rest.len() < text.len();
     let (login, place) = match rest.rsplit_once('@') {
         Some((login, place)) => (Some(login), place),
         None => (None, rest),
     };
+    let place = place.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, password) = match login.map(|login| login.split_once(':').unwrap_or(("", login))) {
         Some((user, password)) => (Some(decoded(user)), Some(decoded(password))),
         None => (None, None),
     };
     let endpoint = endpoint(place).ok_or_else(|| {
+        let what = if is_uri || text.contains('@') {
+            "the address in a URI cannot be read".to_owned()
+        } else {
+            format!("no address: {place:?}")
+        };
         Failure::with_hint(
-            format!("no address: {place:?}"),
-            "an address is host:port, [IPv6]:port, or a host alone for port 6379",
+            what,
+            "an address is host:port, [IPv6]:port, or a host alone for port 6379; in a URI it \
+             stands behind the last @, and a password may be percent-encoded",
         )
     })?;
     Ok(Uri { endpoint, tls, user: user.filter(|user| !user.is_empty()), password })
@@ -263,6 +302,44 @@ mod tests {
         assert_eq!(uri.user.as_deref(), Some("app"));
         assert_eq!(uri.password.as_deref(), Some("p@ss"));
         assert_eq!(parse("redis://secret@h").expect("a URI").password.as_deref(), Some("secret"));
+    }
+
+    #[test]
+    fn a_list_is_split_at_commas_that_are_no_part_of_a_password() {
+        assert_eq!(listed("a:1, b:2,,c"), ["a:1", "b:2", "c"]);
+        assert_eq!(listed("redis://u:p,q@a:1,b:2"), ["redis://u:p,q@a:1", "b:2"]);
+        assert_eq!(
+            listed("a:1,redis://:x,y@b:2,rediss://:z@c:3"),
+            ["a:1", "redis://:x,y@b:2", "rediss://:z@c:3"]
+        );
+        assert_eq!(listed(" , "), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn signs_in_a_password_need_no_encoding() {
+        for password in ["a/b", "a?b", "a#b", "a@b", "a:b", "a,b"] {
+            let uri = parse(&format!("redis://app:{password}@h:7000/0")).expect("a URI");
+            assert_eq!(uri.password.as_deref(), Some(password));
+            assert_eq!(uri.endpoint.to_string(), "h:7000");
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_part_of_a_password() {
+        for text in [
+            "redis://:hunter2@h:port",
+            "redis://hunter2",
+            "redis://:hun/ter2",
+            "http://:hunter2@h",
+            "rediss://app:hunter2@",
+            "app:hunter2@h:0",
+            "redis://app:hunter2",
+        ] {
+            if let Err(failure) = parse(text) {
+                assert!(!format!("{failure:?}").contains("ter2"), "{text}: {failure:?}");
+            }
+        }
+        assert!(parse("redis://:hunter2@h:port").is_err());
     }
 
     #[test]
