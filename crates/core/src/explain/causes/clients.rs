@@ -445,6 +445,12 @@ pub(super) static CAUSES: &[Cause] = &[
                     "timeout waiting for idle object",
                 ],
             )
+            // A pool whose connections cannot be made is not too small.
+            .map(|hit| {
+                let dials =
+                    ["dial tcp", "etimedout", "econnrefused", "no route to host", "port-forward"];
+                hit.less_if(30, seen.has(&dials))
+            })
         },
         cause: "All connections of the pool are in use: too small for the load, connections that are not given back, or one \
             node that does not answer and holds them all. The servers may be fine.",

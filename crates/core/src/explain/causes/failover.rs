@@ -272,6 +272,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 94,
                 &[
                     "master aborted replication with an error: noauth",
+                    "primary aborted replication with an error: noauth",
+                    "does not understand replconf listening-port: -noauth",
+                    "master aborted replication with an error: wrongpass",
                     "unable to auth to master",
                     "unable to auth to primary",
                     "master aborted replication with an error: noperm",

@@ -83,7 +83,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     &["corrupted cluster config", "unrecoverable error", "crash", "assert"],
                 ],
             );
-            crash.or_else(|| {
+            let differs = seen.says(90, &["differs from existing primary shard id"]);
+            crash.or(differs).or_else(|| {
                 seen.says_all(
                     72,
                     &[

@@ -5,6 +5,58 @@ use crate::explain::template::list;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
+        code: "SCALED_DOWN_WITH_SLOTS",
+        title: "Nodes were removed that still owned slots",
+        side: Side::Command,
+        when: |seen| {
+            let scaled = seen.says(
+                70,
+                &[
+                    "scaled down",
+                    "scale down",
+                    "scaled from",
+                    "--replicas=",
+                    "cluster.nodes=",
+                    "clustersize: 3",
+                    "downscale",
+                ],
+            )?;
+            let lost = seen.has(&[
+                "not all 16384",
+                "master,fail",
+                "cluster_slots_fail:",
+                "hash slot not served",
+                "clusterdown",
+            ]);
+            lost.then(|| scaled.more_if(14, seen.failing().iter().any(|row| !row.slots.is_empty())))
+        },
+        cause: "The number of pods was lowered while the pods that went still owned slots. A \
+            StatefulSet takes \
+            away the highest numbers without asking the cluster, so the slots (and the keys) \
+            went with \
+            them: their rows stay as master,fail with slots[[ (<<places>>)]], and with full \
+            coverage \
+            required the whole cluster refuses commands. Their volumes normally still exist.",
+        check: "kubectl get pvc: are the volumes of the removed pods still there? CLUSTER NODES: \
+            which failed rows \
+            own slots?",
+        fix: &[
+            "Scale up again to the old number: the pods come back with their volumes, ids and \
+             slots, and the \
+             cluster heals by itself (or after CLUSTER MEET by their new IPs).",
+            "Then move the slots off first (reshard or rebalance with weight 0), wait until the \
+             nodes own \
+             none, FORGET them on every node, and only then lower the number again.",
+        ],
+        never: &[
+            "Do not delete the volumes (PVC) of the removed pods: they hold the only copy of \
+             those keys.",
+            "Do not run --cluster fix and do not ADDSLOTS the missing slots: that makes them \
+             empty.",
+        ],
+        like: &["SHARD_DOWN", "UNASSIGNED_SLOTS_SHARD_FORGOTTEN"],
+    },
+    Cause {
         code: "K8S_LIVENESS_KILLS_LOADING",
         title: "The liveness probe kills the pod while it loads",
         side: Side::Platform,
@@ -18,14 +70,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 ),
             )
         },
-        cause: "The pod is restarted by its liveness probe before the data set is loaded (or the full sync done), so it begins anew each \
+        cause: "The pod is restarted by its liveness probe before the data set is loaded (or the \
+            full sync done), so it begins anew each \
             time. The data are fine.",
-        check: "Restarts at a constant age, with LOADING in the probe's output or 'Loading' as the last log line; period × threshold \
+        check: "Restarts at a constant age, with LOADING in the probe's output or 'Loading' as \
+            the last log line; period × threshold \
             against the load time.",
-        fix: &[
-            "Add a startupProbe that allows the longest load; let the liveness probe accept every reply (also LOADING, MISCONF, \
-            NOAUTH, MASTERDOWN) as alive; raise timeoutSeconds.",
-        ],
+        fix: &["Add a startupProbe that allows the longest load; let the liveness probe accept \
+             every reply (also LOADING, MISCONF, \
+            NOAUTH, MASTERDOWN) as alive; raise timeoutSeconds."],
         never: &["Do not delete the data so that it starts faster."],
         like: &["NODE_LOADING", "OOM_KILLED"],
     },
@@ -41,11 +94,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 &["cluster_state", "cluster state", "orderedready", "cluster is down"],
             ))
         },
-        cause: "The readiness probe demands cluster_state:ok. After a full restart no pod can become ready before the others run; an \
-            OrderedReady StatefulSet then starts only pod 0, Services and DNS names stay empty, and nobody finds anybody.",
+        cause: "The readiness probe demands cluster_state:ok. After a full restart no pod can \
+            become ready before the others run; an \
+            OrderedReady StatefulSet then starts only pod 0, Services and DNS names stay empty, \
+            and nobody finds anybody.",
         check: "The probe's command (cluster_state?), podManagementPolicy, and which pods exist.",
         fix: &[
-            "podManagementPolicy: Parallel, publishNotReadyAddresses: true on the headless Service, and a readiness probe that asks \
+            "podManagementPolicy: Parallel, publishNotReadyAddresses: true on the headless \
+             Service, and a readiness probe that asks \
              the process only.",
             "Now: MEET the pods by their IPs from one of them (kubectl exec).",
         ],
@@ -74,13 +130,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The name of a pod under a headless Service exists only while the pod is ready, unless the Service has \
-            publishNotReadyAddresses: true. Right after a restart the names are missing (and the miss is cached for about 30 s).",
+        cause: "The name of a pod under a headless Service exists only while the pod is ready, \
+            unless the Service has \
+            publishNotReadyAddresses: true. Right after a restart the names are missing (and the \
+            miss is cached for about 30 s).",
         check: "kubectl get endpointslices of the headless Service, and publishNotReadyAddresses.",
-        fix: &[
-            "publishNotReadyAddresses: true on the headless Service (keep a second one for clients); start scripts retry; check the \
-            namespace in the name.",
-        ],
+        fix: &["publishNotReadyAddresses: true on the headless Service (keep a second one for \
+             clients); start scripts retry; check the \
+            namespace in the name."],
         never: &["Do not recreate the cluster."],
         like: &["CLIENT_SEED_DNS_FAILED", "K8S_READINESS_DEADLOCK"],
     },
@@ -101,12 +158,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The pod waits for its volume: it is in another zone, still attached to a lost machine, or not provisioned. Its node of the \
+        cause: "The pod waits for its volume: it is in another zone, still attached to a lost \
+            machine, or not provisioned. Its node of the \
             cluster is absent as long as that lasts.",
-        check: "kubectl describe pod and pvc: zone of the volume, the machine to which it is attached.",
-        fix: &[
-            "Bring capacity in the volume's zone; detach from a machine only after that is surely off.",
-        ],
+        check: "kubectl describe pod and pvc: zone of the volume, the machine to which it is \
+            attached.",
+        fix: &["Bring capacity in the volume's zone; detach from a machine only after that is \
+             surely off."],
         never: &[
             "Do not delete the claim: the data and the id are on it.",
             "Do not force-delete the pod while the old machine may run it.",
@@ -135,12 +193,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 &["no cluster configuration found", "new node id", "noaddr", "data loss", "lost"],
             ))
         },
-        cause: "dir is on storage that ends with the pod, so a restarted pod has neither nodes.conf nor data: it comes back with a new id, and \
+        cause: "dir is on storage that ends with the pod, so a restarted pod has neither \
+            nodes.conf nor data: it comes back with a new id, and \
             its old id stays as failed.",
         check: "The volumes of the pod and CONFIG GET dir: is dir on a claim?",
-        fix: &[
-            "Use volumeClaimTemplates mounted at dir; until then never restart two members of one shard at a time.",
-        ],
+        fix: &["Use volumeClaimTemplates mounted at dir; until then never restart two members of \
+             one shard at a time."],
         never: &["Do not FORGET old ids that own slots before a replica was promoted."],
         like: &["NODE_IDENTITY_LOST"],
     },
@@ -163,13 +221,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             })
         },
-        cause: "The mesh's proxy takes the connections of the bus (client port + 10000) and of replication: source addresses become the proxy's \
+        cause: "The mesh's proxy takes the connections of the bus (client port + 10000) and of \
+            replication: source addresses become the proxy's \
             (127.0.0.6), mutual TLS of the mesh breaks a protocol that it does not know.",
-        check: "Does it work with injection off for these pods? INFO replication: slave0:ip=127.0.0.6?",
-        fix: &[
-            "Exclude the client and bus ports from interception (in and out), set cluster-announce-ip to the pod's IP, hold the application \
-            until the proxy runs.",
-        ],
+        check: "Does it work with injection off for these pods? INFO replication: \
+            slave0:ip=127.0.0.6?",
+        fix: &["Exclude the client and bus ports from interception (in and out), set \
+             cluster-announce-ip to the pod's IP, hold the application \
+            until the proxy runs."],
         never: &["Do not reset nodes for it."],
         like: &["BUS_PORT_BLOCKED"],
     },
@@ -198,11 +257,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             })
         },
-        cause: "The number of pods was lowered before their slots were moved away: the removed nodes[[ (<<failing>>)]] still own slots. Their volumes are \
+        cause: "The number of pods was lowered before their slots were moved away: the removed \
+            nodes[[ (<<failing>>)]] still own slots. Their volumes are \
             usually kept.",
         check: "kubectl get pvc: are the claims of the removed pods there?",
         fix: &[
-            "Scale up again (same claims, same ids), move the slots away with a reshard, forget the nodes, then scale down.",
+            "Scale up again (same claims, same ids), move the slots away with a reshard, forget \
+             the nodes, then scale down.",
         ],
         never: &["Do not run --cluster fix before that; do not delete the claims."],
         like: &["SHARD_DOWN"],
@@ -228,13 +289,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 &["cluster meet", "cluster forget", "reset", "recreat", "failed to", "error"],
             ))
         },
-        cause: "A controller changes the cluster at the same time (MEET, FORGET, REPLICATE, restarts), by what it believes; if it looks at a node \
+        cause: "A controller changes the cluster at the same time (MEET, FORGET, REPLICATE, \
+            restarts), by what it believes; if it looks at a node \
             with an old table, it repeats the wrong step.",
-        check: "The operator's log around the times of 'cluster meet/forget/reset', and its version's known bugs.",
-        fix: &[
-            "Pause it (scale it to 0, or its pause or skip-reconcile annotation) before repairing by hand; then repair addresses and slots; then \
-            let it go on, upgraded.",
-        ],
+        check: "The operator's log around the times of 'cluster meet/forget/reset', and its \
+            version's known bugs.",
+        fix: &["Pause it (scale it to 0, or its pause or skip-reconcile annotation) before \
+             repairing by hand; then repair addresses and slots; then \
+            let it go on, upgraded."],
         never: &["Do not delete the custom resource: that may delete the claims."],
         like: &["ALL_ADDRESSES_STALE"],
     },
@@ -249,13 +311,16 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .filter(|_| seen.has(&["kubectl", "pod", "redis-", "valkey-"]))
         },
-        cause: "The machine does not answer; the StatefulSet does not replace the pod until it is certain that the old one is gone.",
+        cause: "The machine does not answer; the StatefulSet does not replace the pod until it \
+            is certain that the old one is gone.",
         check: "kubectl get nodes, and whether that machine is really off.",
         fix: &[
-            "Make sure that the machine is off, then taint it node.kubernetes.io/out-of-service (or delete the node object); the pod moves.",
+            "Make sure that the machine is off, then taint it node.kubernetes.io/out-of-service \
+             (or delete the node object); the pod moves.",
         ],
         never: &[
-            "Do not force-delete the pod while the machine may still run it: two processes would have one id.",
+            "Do not force-delete the pod while the machine may still run it: two processes would \
+             have one id.",
         ],
         like: &["K8S_PVC_STUCK"],
     },
@@ -276,11 +341,13 @@ pub(super) static CAUSES: &[Cause] = &[
             }
             seen.says(50, &["crashloopbackoff", "back-off restarting"])
         },
-        cause: "[[<<pods>>. ]]The last log lines of the former container say why it ended: a configuration or nodes.conf that does not load (exit 1), memory \
+        cause: "[[<<pods>>. ]]The last log lines of the former container say why it ended: a \
+            configuration or nodes.conf that does not load (exit 1), memory \
             (137), a probe (143), a crash (139).",
         check: "kubectl logs --previous, and Last State in kubectl describe pod.",
         fix: &[
-            "Act on that line; stop the restarts (scale or pause) before anything is changed on the volume.",
+            "Act on that line; stop the restarts (scale or pause) before anything is changed on \
+             the volume.",
         ],
         never: &["Do not delete the volume or nodes.conf to make it start."],
         like: &["NODES_CONF_CORRUPT", "OOM_KILLED", "K8S_LIVENESS_KILLS_LOADING"],
@@ -308,11 +375,11 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact("places", format!("{} and {}", pair.1.place(), pair.0.place())),
             )
         },
-        cause: "<<places>> are one shard and run on <<machine>>: when that machine goes, the shard goes.",
+        cause: "<<places>> are one shard and run on <<machine>>: when that machine goes, the \
+            shard goes.",
         check: "kubectl get pods -o wide beside CLUSTER NODES.",
-        fix: &[
-            "Swap replicas between shards (CLUSTER REPLICATE) so that each shard has two machines; set anti-affinity.",
-        ],
+        fix: &["Swap replicas between shards (CLUSTER REPLICATE) so that each shard has two \
+             machines; set anti-affinity."],
         never: &["Do not move both members at a time."],
         like: &["REPLICA_PILEUP"],
     },

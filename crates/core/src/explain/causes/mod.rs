@@ -13,7 +13,9 @@ mod healthy;
 mod identity;
 mod kubernetes;
 mod network;
+mod ports;
 mod process;
+mod refused;
 mod security;
 mod slots;
 
@@ -28,6 +30,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         slots::CAUSES,
         failover::CAUSES,
         network::CAUSES,
+        ports::CAUSES,
+        refused::CAUSES,
         security::CAUSES,
         application::CAUSES,
         kubernetes::CAUSES,

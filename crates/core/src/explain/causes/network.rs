@@ -323,7 +323,8 @@ pub(super) static CAUSES: &[Cause] = &[
 ];
 
 /// `7000:7000` of a port list: outside and inside.
-fn port_map(text: &str) -> Option<(u16, u16)> {
+/// `7001:7000` or `0.0.0.0:7001->7000/tcp`: the port outside and the one inside.
+pub(super) fn port_map(text: &str) -> Option<(u16, u16)> {
     let text = text.trim().trim_start_matches("- ").trim_matches(|c| c == '"' || c == '\'');
     let (outside, inside) = match text.split_once("->") {
         Some((left, right)) => (left.rsplit(':').next()?, right.split('/').next()?),
@@ -386,6 +387,16 @@ const INNER_NETWORK: [&str; 9] = [
     "localhost",
 ];
 
+/// Quoted addresses in lines that speak of a host.
+fn hosts_in_config(seen: &Seen) -> Vec<String> {
+    let lines = seen.lines.iter().filter(|line| line.lower.contains("host"));
+    lines
+        .flat_map(|line| line.text.split(['\'', '"']))
+        .filter(|word| super::super::seen::is_ipv4(word))
+        .map(str::to_owned)
+        .collect()
+}
+
 fn announced(seen: &Seen) -> Option<Hit> {
     let seeds: Vec<(&(String, u16), &usize)> = seen
         .addresses
@@ -394,18 +405,7 @@ fn announced(seen: &Seen) -> Option<Hit> {
             seen.lines.get(**line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
         })
         .collect();
-    let hosts_in_config: Vec<String> = seen
-        .lines
-        .iter()
-        .filter(|line| line.lower.contains("host"))
-        .flat_map(|line| {
-            line.text
-                .split(['\'', '"'])
-                .filter(|w| super::super::seen::is_ipv4(w))
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    let hosts_in_config = hosts_in_config(seen);
     let seed_ips: Vec<String> =
         hosts_in_config.into_iter().chain(seeds.iter().map(|(a, _)| a.0.clone())).collect();
     let mut told: Vec<String> = Vec::new();
@@ -437,12 +437,20 @@ fn announced(seen: &Seen) -> Option<Hit> {
                 .fact_if("seed_ip", seed_ips.first().cloned()),
         );
     }
+    let told_line = |line: &usize| {
+        let text = seen.lines.get(*line).map_or("", |line| line.lower.as_str());
+        told.iter().any(|ip| text.contains(ip.as_str()))
+    };
+    let dialled_what_was_told = errors.iter().any(told_line);
+    let forwarded = seen.has(&["port-forward", "ssh -l", "ssh -n -l", "tunnel"]);
     let moved = seen.lines_with(&["moved "]);
     let client = seen.client().is_some();
     (!errors.is_empty() && !seen.says_fail() && (client || docker || !moved.is_empty())).then(
         || {
             Hit::of(52)
                 .more_if(14, docker)
+                .more_if(20, dialled_what_was_told)
+                .more_if(16, forwarded)
                 .more_if(6, seen.says_ok())
                 .quotes(errors)
                 .quotes(moved.into_iter().take(1))

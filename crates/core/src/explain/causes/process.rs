@@ -21,14 +21,14 @@ pub(super) static CAUSES: &[Cause] = &[
             .map(|h| h.less_if(14, seen.has(&["liveness probe failed"])))
             .or_else(|| seen.field_is(70, "loading", &["1"]))
         },
-        cause: "The process is up and reads its RDB or AOF into memory (or a replica the copy of its primary); until then \
+        cause: "The process is up and reads its RDB or AOF into memory (or a replica the copy of \
+            its primary); until then \
             it answers LOADING, and a loading primary is flagged fail? by its peers although the \
             connection stands. It \
             ends by itself.",
         check: "INFO persistence: loading_eta_seconds and loading_loaded_perc grow.",
-        fix: &[
-            "Wait for loading_eta_seconds; let probes tolerate LOADING; give clients several start nodes and retries.",
-        ],
+        fix: &["Wait for loading_eta_seconds; let probes tolerate LOADING; give clients several \
+             start nodes and retries."],
         never: &[
             "Do not kill or restart it: it begins anew.",
             "Do not delete the data files to start faster.",
@@ -56,18 +56,20 @@ pub(super) static CAUSES: &[Cause] = &[
                     .less_if(30, seen.has(&["can't save in background"]))
             })
         },
-        cause: "The last save or AOF write failed (disk full, read-only, missing rights, a wrong dir; or no memory for the \
+        cause: "The last save or AOF write failed (disk full, read-only, missing rights, a wrong \
+            dir; or no memory for the \
             fork), and stop-writes-on-bgsave-error protects the data by refusing writes. PING may \
             fail too, so probes can \
             kill the process.",
-        check: "INFO persistence (rdb_last_bgsave_status, aof_last_write_status), df and ls -ld of dir, and the log line of the \
+        check: "INFO persistence (rdb_last_bgsave_status, aof_last_write_status), df and ls -ld \
+            of dir, and the log line of the \
             save.",
-        fix: &[
-            "Free space or mend the rights and dir (CONFIG GET dir), then BGSAVE; writes are accepted again after the \
-            first good save.",
-        ],
+        fix: &["Free space or mend the rights and dir (CONFIG GET dir), then BGSAVE; writes are \
+             accepted again after the \
+            first good save."],
         never: &[
-            "Do not only switch stop-writes-on-bgsave-error off: then nothing is saved and nobody sees it.",
+            "Do not only switch stop-writes-on-bgsave-error off: then nothing is saved and \
+             nobody sees it.",
             "Do not delete the data files.",
         ],
         like: &["FORK_FAILED", "NODES_CONF_UNWRITABLE"],
@@ -80,11 +82,15 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(92, &["can't save in background: fork", "fork: cannot allocate memory"])
                 .or_else(|| seen.says(34, &["overcommit_memory is set to 0"]))
         },
-        cause: "BGSAVE, AOF rewrite and full syncs fork the process; with vm.overcommit_memory 0 the kernel refuses when the \
-            copy might not fit. Saving and new replicas then fail. (As a mere warning at start it is no fault yet.)",
-        check: "sysctl vm.overcommit_memory, free memory against used_memory, and rdb_last_bgsave_status.",
+        cause: "BGSAVE, AOF rewrite and full syncs fork the process; with vm.overcommit_memory 0 \
+            the kernel refuses when the \
+            copy might not fit. Saving and new replicas then fail. (As a mere warning at start \
+            it is no fault yet.)",
+        check: "sysctl vm.overcommit_memory, free memory against used_memory, and \
+            rdb_last_bgsave_status.",
         fix: &[
-            "sysctl vm.overcommit_memory=1 on the host (and in its configuration), leave memory for copy on write; disable \
+            "sysctl vm.overcommit_memory=1 on the host (and in its configuration), leave memory \
+             for copy on write; disable \
             transparent huge pages.",
         ],
         never: &["Do not restart the primary before a save or a replica has its data."],
@@ -125,18 +131,22 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             })
         },
-        cause: "The RDB or AOF is damaged or cut short (power loss, full disk, interrupted copy, missing manifest), and the \
+        cause: "The RDB or AOF is damaged or cut short (power loss, full disk, interrupted copy, \
+            missing manifest), and the \
             server stops rather than losing data silently. Whether that matters depends on the \
             replica: if one is alive \
             with the shard, this file is not needed.",
         check: "Has a replica of this shard the data (INFO keyspace there)?",
         fix: &[
             "Copy the whole directory aside first.",
-            "A replica is alive: promote it (CLUSTER FAILOVER FORCE), then let this node come back empty under it.",
-            "No replica: redis-check-aof (--fix cuts off the damaged tail; of a copy), or the last good RDB.",
+            "A replica is alive: promote it (CLUSTER FAILOVER FORCE), then let this node come \
+             back empty under it.",
+            "No replica: redis-check-aof (--fix cuts off the damaged tail; of a copy), or the \
+             last good RDB.",
         ],
         never: &[
-            "Do not delete the files and start it as the primary: its replicas would copy the emptiness.",
+            "Do not delete the files and start it as the primary: its replicas would copy the \
+             emptiness.",
         ],
         like: &["RDB_VERSION_INCOMPATIBLE", "DISK_ERROR_MISCONF"],
     },
@@ -158,13 +168,16 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .map(|h| h.less_if(22, !seen.has(&["oom", "out of memory"])))
         },
-        cause: "The kernel or the container's limit killed the process (137). The limit must hold maxmemory AND copy on write \
+        cause: "The kernel or the container's limit killed the process (137). The limit must \
+            hold maxmemory AND copy on write \
             during saves and full syncs, client and replica buffers and the cluster's link \
             buffers; with maxmemory 0 \
             nothing holds it back.",
-        check: "Last State of the pod (OOMKilled) or dmesg; maxmemory against the limit; whether a save or a sync was running.",
+        check: "Last State of the pod (OOMKilled) or dmesg; maxmemory against the limit; whether \
+            a save or a sync was running.",
         fix: &[
-            "Set maxmemory to about 60-70 % of the limit (with a policy that is meant), or raise the limit; let one replica \
+            "Set maxmemory to about 60-70 % of the limit (with a policy that is meant), or raise \
+             the limit; let one replica \
             sync at a time.",
         ],
         never: &["Do not delete data to make it start."],
@@ -175,11 +188,14 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The node has reached maxmemory",
         side: Side::Cluster,
         when: |seen| seen.says(90, &["oom command not allowed when used memory"]),
-        cause: "used_memory is at maxmemory and the policy does not evict (noeviction), so writes are refused; reads go on. \
+        cause: "used_memory is at maxmemory and the policy does not evict (noeviction), so \
+            writes are refused; reads go on. \
             Reshards into this node fail too and leave a slot open.",
-        check: "INFO memory: used_memory, maxmemory, maxmemory_policy; is one shard fuller than the others?",
+        check: "INFO memory: used_memory, maxmemory, maxmemory_policy; is one shard fuller than \
+            the others?",
         fix: &[
-            "Raise maxmemory, remove keys by the application, or move slots to emptier shards; choose an eviction policy only \
+            "Raise maxmemory, remove keys by the application, or move slots to emptier shards; \
+             choose an eviction policy only \
             for caches.",
         ],
         never: &["Do not switch eviction on for data that must not vanish."],
@@ -200,13 +216,14 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .or_else(|| seen.says(34, &["requiring at least", "maxclients has been reduced"]))
         },
-        cause: "maxclients or the limit of open files is reached; bus links of the other nodes count too, so peers may be flagged \
+        cause: "maxclients or the limit of open files is reached; bus links of the other nodes \
+            count too, so peers may be flagged \
             fail. Usually clients that do not give connections back, or a storm of reconnects.",
-        check: "INFO clients (connected_clients, maxclients), rejected_connections, CLIENT LIST by address and idle time, ulimit -n.",
-        fix: &[
-            "Mend the leaking client, set timeout and tcp-keepalive, CLIENT KILL idle ones, raise maxclients and ulimit -n \
-            together.",
-        ],
+        check: "INFO clients (connected_clients, maxclients), rejected_connections, CLIENT LIST \
+            by address and idle time, ulimit -n.",
+        fix: &["Mend the leaking client, set timeout and tcp-keepalive, CLIENT KILL idle ones, \
+             raise maxclients and ulimit -n \
+            together."],
         never: &["Do not restart all nodes at once: the storm comes back."],
         like: &["CLIENT_POOL_EXHAUSTED"],
     },
@@ -225,15 +242,70 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "A Lua script or function runs for longer than busy-reply-threshold (5 s); the node serves nothing else, and peers may \
+        cause: "A Lua script or function runs for longer than busy-reply-threshold (5 s); the \
+            node serves nothing else, and peers may \
             flag it fail.",
         check: "Which script: the application's EVAL at that time, SLOWLOG afterwards.",
         fix: &[
-            "SCRIPT KILL (or FUNCTION KILL) if it has not written yet; otherwise wait, or fail over to its replica. Mend the \
+            "SCRIPT KILL (or FUNCTION KILL) if it has not written yet; otherwise wait, or fail \
+             over to its replica. Mend the \
             script.",
         ],
         never: &["Do not kill the process: writes of the script may be half done."],
         like: &["NODE_HUNG"],
+    },
+    Cause {
+        code: "STALLED_AND_REPLACED",
+        title: "The node stood still for longer than the node timeout and was failed over",
+        side: Side::Platform,
+        when: |seen| {
+            let demoted = seen.says_all(
+                88,
+                &[
+                    &["its master is up", "its primary is up"],
+                    &["reconfiguring myself as a replica"],
+                ],
+            )?;
+            let restarted = seen.has(&["ready to accept connections", "server started"]);
+            let saving = ["background saving started", "background append only file rewriting"];
+            Some(
+                demoted
+                    .and(seen, 6, &["cluster state changed: fail"])
+                    .and(seen, 4, &saving)
+                    .less_if(30, restarted)
+                    .less_if(30, seen.has(&[" ?:"])),
+            )
+        },
+        cause: "The process never restarted, but it did not answer for longer than \
+            cluster-node-timeout: the \
+            others marked it FAIL and elected its replica. When it woke up it still thought itself \
+            the primary, saw no majority for a moment (state fail), refused the vote of its own \
+            replica ('its master is up'), then learnt the newer epoch and became a replica with \
+            a full \
+            sync. Such stalls are the fork of BGSAVE or AOF rewrite on a big heap (huge pages, \
+            swap), a \
+            slow disk under fsync, an O(N) command, CPU throttling or a frozen machine. Writes \
+            that it \
+            took in the last moments before the stall and had not replicated are gone.",
+        check: "INFO: latest_fork_usec, rdb_last_bgsave_time_sec, mem_fragmentation; LATENCY \
+            DOCTOR and SLOWLOG GET; \
+            dmesg and the host's steal and swap figures at the time of the gap in the log.",
+        fix: &[
+            "Take away the stall: transparent huge pages off, no swap, room for copy-on-write, \
+             save points on \
+             replicas, a faster disk, no KEYS or big DEL, no CPU limit that throttles.",
+            "Set cluster-node-timeout above the longest stall that is left (15000 is the \
+             default), and \
+             repl-backlog-size so large that a short break needs no full sync.",
+            "If the old roles are wanted back: CLUSTER FAILOVER (without FORCE) on the old \
+             primary, once its \
+             link is up and its offset equal.",
+        ],
+        never: &[
+            "Do not repair slots: the failover did what it is for.",
+            "No TAKEOVER to get the old primary back; it has the older data.",
+        ],
+        like: &["NODE_HUNG", "TIMEOUT_FLAPPING"],
     },
     Cause {
         code: "NODE_HUNG",
@@ -261,15 +333,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             })
         },
-        cause: "The process lives but does not answer for seconds: an O(N) command on a big key, fsync on a slow disk, fork of a big \
+        cause: "The process lives but does not answer for seconds: an O(N) command on a big key, \
+            fsync on a slow disk, fork of a big \
             heap with huge pages, swap, CPU throttling or a frozen virtual machine. Longer than \
             the node timeout, and its \
             peers mark it FAIL and promote a replica.",
         check: "LATENCY DOCTOR and SLOWLOG GET on the node, and the log's times around the stall.",
-        fix: &[
-            "Remove the slow command, give it a faster disk (or appendfsync everysec with no-appendfsync-on-rewrite), disable huge \
-            pages and swap, give it CPU; then choose a node timeout above the longest normal stall.",
-        ],
+        fix: &["Remove the slow command, give it a faster disk (or appendfsync everysec with \
+             no-appendfsync-on-rewrite), disable huge \
+            pages and swap, give it CPU; then choose a node timeout above the longest normal \
+            stall."],
         never: &["Do not start a second process on the same files."],
         like: &["TIMEOUT_FLAPPING"],
     },
@@ -278,14 +351,16 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Nodes flap between fail and ok: the node timeout is too small for the stalls",
         side: Side::Cluster,
         when: flapping,
-        cause: "[['Cluster state changed' occurs <<changes>> times. ]][[cluster-node-timeout is <<timeout>> ms. ]]Nodes are marked failing \
+        cause: "[['Cluster state changed' occurs <<changes>> times. ]][[cluster-node-timeout is \
+            <<timeout>> ms. ]]Nodes are marked failing \
             and cleared again within moments: peers do not answer within cluster-node-timeout, \
             because of stalls (saves, \
-            slow commands, CPU limits) or a shaky network, and each time elections and redirects follow.",
-        check: "Do the times of 'Marking node ... as failing' coincide with saves, slow commands or CPU throttling on that node?",
-        fix: &[
-            "Remove the stall (see the log at those times); set cluster-node-timeout to 5000-15000 ms on ALL nodes alike.",
-        ],
+            slow commands, CPU limits) or a shaky network, and each time elections and redirects \
+            follow.",
+        check: "Do the times of 'Marking node ... as failing' coincide with saves, slow commands \
+            or CPU throttling on that node?",
+        fix: &["Remove the stall (see the log at those times); set cluster-node-timeout to \
+             5000-15000 ms on ALL nodes alike."],
         never: &["Do not repair slots: they come and go with the links."],
         like: &["NODE_HUNG", "ALL_ADDRESSES_STALE"],
     },
@@ -310,11 +385,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
             })
         },
-        cause: "A rolling upgrade is half done[[ (<<versions>>)]]. Old nodes may drop the longer bus packets of new ones, cannot read their \
+        cause: "A rolling upgrade is half done[[ (<<versions>>)]]. Old nodes may drop the longer \
+            bus packets of new ones, cannot read their \
             RDB format as replicas, and answer CLUSTER commands otherwise.",
         check: "redis_version (and valkey_version) of every node, with its role.",
         fix: &[
-            "Finish the upgrade: replicas first, then a failover, then the old primaries; from 6.2 go over 7.0.",
+            "Finish the upgrade: replicas first, then a failover, then the old primaries; from \
+             6.2 go over 7.0.",
         ],
         never: &["Do not leave a shard whose replica is older than its primary."],
         like: &["RDB_VERSION_INCOMPATIBLE"],
@@ -336,11 +413,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The process ended with a crash report[[ (version <<version>>)]]. The first frames of the stack and the version tell whether it is \
+        cause: "The process ended with a crash report[[ (version <<version>>)]]. The first \
+            frames of the stack and the version tell whether it is \
             a known bug.",
-        check: "Search the issues of the project for the assertion or the top frame, with this version.",
+        check: "Search the issues of the project for the assertion or the top frame, with this \
+            version.",
         fix: &[
-            "Keep the report and the data files; fail over to a replica; upgrade to the newest patch release of this version.",
+            "Keep the report and the data files; fail over to a replica; upgrade to the newest \
+             patch release of this version.",
         ],
         never: &["Do not delete its files."],
         like: &["OOM_KILLED"],
@@ -366,10 +446,12 @@ pub(super) static CAUSES: &[Cause] = &[
                     )
                 })
         },
-        cause: "PUBLISH goes to every node; a slow peer or subscriber makes queues grow until memory or the limit ends.",
+        cause: "PUBLISH goes to every node; a slow peer or subscriber makes queues grow until \
+            memory or the limit ends.",
         check: "CLUSTER LINKS (send-buffer-used), mem_cluster_links, CLIENT LIST (omem).",
         fix: &[
-            "Set cluster-link-sendbuf-limit and client-output-buffer-limit pubsub; use sharded pub/sub; mend the slow peer.",
+            "Set cluster-link-sendbuf-limit and client-output-buffer-limit pubsub; use sharded \
+             pub/sub; mend the slow peer.",
         ],
         never: &["Do not restart all nodes at once."],
         like: &["BUS_ONE_WAY_PARTITION"],
@@ -392,13 +474,13 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .or_else(|| seen.says(62, &["permission denied"]))
         },
-        cause: "The process may not open the port, directory or file: ownership, a read-only mount, or a policy (SELinux lets redis use \
+        cause: "The process may not open the port, directory or file: ownership, a read-only \
+            mount, or a policy (SELinux lets redis use \
             certain ports only; the bus port, client port + 10000, is not among them by default).",
         check: "ausearch -m avc (or dmesg), ls -lZ of dir, and the user of the process.",
-        fix: &[
-            "Give the directory to the user of the process (fsGroup on Kubernetes); semanage port -a -t redis_port_t for client and \
-            bus port.",
-        ],
+        fix: &["Give the directory to the user of the process (fsGroup on Kubernetes); semanage \
+             port -a -t redis_port_t for client and \
+            bus port."],
         never: &["Do not switch SELinux off for the machine."],
         like: &["NODES_CONF_UNWRITABLE", "BUS_PORT_BLOCKED"],
     },
@@ -410,7 +492,8 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(56, &["clock", "ntp", "chrony", "time jump"])
                 .filter(|_| seen.has(&["step", "jump", "skew", "expired", "resume"]))
         },
-        cause: "Ages of pings and expiries use the wall clock: a step makes nodes look dead and keys expire at once.",
+        cause: "Ages of pings and expiries use the wall clock: a step makes nodes look dead and \
+            keys expire at once.",
         check: "TIME on all nodes side by side, and the log of the time service.",
         fix: &["Slew rather than step the clocks; same time source everywhere."],
         never: &["Do not repair slots for it."],
@@ -420,7 +503,11 @@ pub(super) static CAUSES: &[Cause] = &[
 
 fn flapping(seen: &Seen) -> Option<Hit> {
     let changes = seen.count(&["cluster state changed:"]);
-    let marks = seen.count(&["as failing (quorum reached)", "clear fail state"]);
+    let heard = seen.count(&["fail message received from"]);
+    let cleared = seen.count(&["clear fail state"]);
+    let marks = seen.count(&["as failing (quorum reached)"])
+        + cleared
+        + if cleared > 0 { heard } else { 0 };
     let timeout = seen.setting("cluster-node-timeout");
     let small = timeout.filter(|s| s.value.parse::<u64>().is_ok_and(|ms| ms < 3_000));
     if changes < 4 && marks < 4 {
@@ -431,7 +518,11 @@ fn flapping(seen: &Seen) -> Option<Hit> {
     }
     let hit = Hit::of(66)
         .more_if(12, small.is_some())
-        .quotes(seen.lines_with(&["cluster state changed:", "as failing (quorum reached)"]))
+        .quotes(seen.lines_with(&[
+            "cluster state changed:",
+            "as failing (quorum reached)",
+            "clear fail state",
+        ]))
         .fact_if("changes", (changes > 1).then(|| changes.to_string()))
         .fact_if("timeout", timeout.map(|s| s.value.clone()));
     Some(hit)

@@ -13,14 +13,16 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Slots belong to nobody: their owners are not in the cluster any more",
         side: Side::Cluster,
         when: unassigned,
-        cause: "[[<<missing_count>> slots (<<missing>>) have no owner. ]]The remaining nodes agree with \
+        cause: "[[<<missing_count>> slots (<<missing>>) have no owner. ]]The remaining nodes \
+            agree with \
             each other: the slots are simply unassigned, not conflicting. Whoever owned them (a \
             primary and its replicas) was removed or forgotten, or lost its identity, so the keys \
             of \
             that range are gone from the cluster unless a removed node, its volume or a backup \
             still \
             has them. No node takes such slots by itself; they must be assigned explicitly.",
-        check: "CLUSTER COUNTKEYSINSLOT for one of these slots on every node, also on removed ones; and \
+        check: "CLUSTER COUNTKEYSINSLOT for one of these slots on every node, also on removed \
+            ones; and \
             is there a volume or backup of the removed primary or its replica?",
         fix: &[
             "If the data matters: start the removed node (or restore it from backup with its old \
@@ -33,8 +35,10 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &[
             "Do not run --cluster create over these nodes.",
-            "Do not reset the healthy primaries, and do not go on restarting nodes: it changes nothing.",
-            "Do not assign the slots before you know that no copy is left: a node that returns later \
+            "Do not reset the healthy primaries, and do not go on restarting nodes: it changes \
+             nothing.",
+            "Do not assign the slots before you know that no copy is left: a node that returns \
+             later \
              has its keys deleted.",
         ],
         like: &["NODE_IDENTITY_LOST", "SHARD_DOWN"],
@@ -44,23 +48,29 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A reshard stopped half way: slots are open",
         side: Side::Cluster,
         when: open_slots,
-        cause: "A move of slots was interrupted (timeout, a killed tool, a failed MIGRATE, a failover), \
+        cause: "A move of slots was interrupted (timeout, a killed tool, a failed MIGRATE, a \
+            failover), \
             so a slot is still marked migrating at its source or importing at its target[[: \
             <<open>>]]. \
             Keys of it may be on both sides; clients see ASK and TRYAGAIN, and the tools refuse to \
             go on.",
-        check: "CLUSTER NODES on the source and on the target (the mark stands on the myself line only), \
+        check: "CLUSTER NODES on the source and on the target (the mark stands on the myself \
+            line only), \
             and CLUSTER COUNTKEYSINSLOT on both.",
         fix: &[
-            "Find why the first move failed (password, timeout, memory, big key, existing key) and mend \
+            "Find why the first move failed (password, timeout, memory, big key, existing key) \
+             and mend \
              that.",
             "Target has no key of the slot: CLUSTER SETSLOT <slot> STABLE on both ends.",
-            "Keys on both: finish the move: MIGRATE the rest from source to target, then CLUSTER SETSLOT \
-             <slot> NODE <target id> on the TARGET first, then the source, then the other primaries.",
+            "Keys on both: finish the move: MIGRATE the rest from source to target, then CLUSTER \
+             SETSLOT \
+             <slot> NODE <target id> on the TARGET first, then the source, then the other \
+             primaries.",
             "Look again with redis-cli --cluster check, then repeat the reshard.",
         ],
         never: &[
-            "Do not use STABLE on a target that holds keys: they become unreachable and are deleted later.",
+            "Do not use STABLE on a target that holds keys: they become unreachable and are \
+             deleted later.",
             "Do not send SETSLOT NODE to the source first.",
             "Do not let --cluster fix decide while keys are on both sides: on newer servers it can \
              lose those of the loser.",
@@ -83,19 +93,23 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The source waited longer than MIGRATE's timeout for the target, or could not connect \
+        cause: "The source waited longer than MIGRATE's timeout for the target, or could not \
+            connect \
             to it: a big key, a busy target, a target that listens with TLS or on another address. \
             After a read timeout the key may exist on both; the source's copy counts while the \
             slot \
             is migrating.",
-        check: "MEMORY USAGE of the keys in that slot, and whether the source can reach the target's \
+        check: "MEMORY USAGE of the keys in that slot, and whether the source can reach the \
+            target's \
             client port.",
         fix: &[
-            "Repeat the move with a larger timeout (redis-cli --cluster reshard ... --cluster-timeout \
+            "Repeat the move with a larger timeout (redis-cli --cluster reshard ... \
+             --cluster-timeout \
              60000) and a smaller --cluster-pipeline; with REPLACE only for keys that nobody \
              wrote on \
              the target.",
-            "Split or delete giant keys by the application; raise cluster-node-timeout during the move.",
+            "Split or delete giant keys by the application; raise cluster-node-timeout during \
+             the move.",
         ],
         never: &["Do not delete the source's copy by hand."],
         like: &["SLOT_OPEN", "MIGRATE_AUTH_OR_TLS_FAILED"],
@@ -107,7 +121,8 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             seen.says(91, &["busykey", "target key name already exists", "target key name is busy"])
         },
-        cause: "An earlier, interrupted move (or a write through the wrong node) left a copy of the key \
+        cause: "An earlier, interrupted move (or a write through the wrong node) left a copy of \
+            the key \
             on the target. MIGRATE does not overwrite without REPLACE; other keys of the same \
             call did \
             move.",
@@ -136,9 +151,11 @@ pub(super) static CAUSES: &[Cause] = &[
             target and must log in there. The command had no AUTH (older redis-cli and redis-trib \
             do \
             not pass it), or the user has no right to RESTORE-ASKING.",
-        check: "Does the version of the tool pass AUTH in MIGRATE? redis-cli from 5.0 does so with -a.",
+        check: "Does the version of the tool pass AUTH in MIGRATE? redis-cli from 5.0 does so \
+            with -a.",
         fix: &[
-            "Run the tool of a current redis-cli with -a (or --user and --pass); by hand MIGRATE ... \
+            "Run the tool of a current redis-cli with -a (or --user and --pass); by hand MIGRATE \
+             ... \
              AUTH <password> or AUTH2 <user> <password>.",
             "Then close the slot that was left open.",
         ],
@@ -156,14 +173,16 @@ pub(super) static CAUSES: &[Cause] = &[
                     .less_if(8, seen.has(&["busykey", "noauth", "noperm"])),
             )
         },
-        cause: "MIGRATE reached the target, and that answered with an error[[ (<<answer>>)]]: CLUSTERDOWN \
+        cause: "MIGRATE reached the target, and that answered with an error[[ (<<answer>>)]]: \
+            CLUSTERDOWN \
             means that the target itself does not hold the cluster for ok (it misses slots or \
             peers; \
             a node that joined a moment ago), OOM that it is full, READONLY that it is a replica, \
             LOADING that it is loading. The slot stays open.",
         check: "CLUSTER INFO and INFO memory, replication on the TARGET.",
         fix: &[
-            "Mend what the target complains of (let it see all nodes, give it memory, choose a primary).",
+            "Mend what the target complains of (let it see all nodes, give it memory, choose a \
+             primary).",
             "Finish the open slot: MIGRATE the rest, then SETSLOT NODE on target, source, others.",
         ],
         never: &["Do not start another reshard before this slot is closed."],
@@ -177,13 +196,15 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(90, &["syntax error, try client (list"])
                 .or_else(|| seen.line_says(70, &["err syntax error", "migrate"]))
         },
-        cause: "redis-trib.rb is written for the Ruby gem redis 3.x; with gem 4.x the MIGRATE command of \
+        cause: "redis-trib.rb is written for the Ruby gem redis 3.x; with gem 4.x the MIGRATE \
+            command of \
             a reshard is malformed, and the server answers with a syntax error. The slot stays \
             open. \
             The cluster itself is fine.",
         check: "gem list redis: 4.x or later.",
         fix: &[
-            "Use redis-cli --cluster (5.0 and later) instead, or the gem redis 3.3.5; then close the \
+            "Use redis-cli --cluster (5.0 and later) instead, or the gem redis 3.3.5; then close \
+             the \
             open slot (SETSLOT STABLE when the target has none of its keys).",
         ],
         never: &["Do not assign slots anew; nothing is lost."],
@@ -194,7 +215,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The tool refuses to reshard because the cluster is not in order",
         side: Side::Cluster,
         when: |seen| seen.says(56, &["please fix your cluster problems"]),
-        cause: "reshard, rebalance and add-node check first and refuse when slots are open, uncovered or \
+        cause: "reshard, rebalance and add-node check first and refuse when slots are open, \
+            uncovered or \
             disputed. The reason stands above that line in the output.",
         check: "The [ERR] and [WARNING] lines above it.",
         fix: &[
@@ -208,17 +230,20 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The nodes do not agree who owns some slots",
         side: Side::Cluster,
         when: disagreement,
-        cause: "Different nodes give the same slots to different owners[[: <<dispute>>]]. Slot commands (ADDSLOTS, \
+        cause: "Different nodes give the same slots to different owners[[: <<dispute>>]]. Slot \
+            commands (ADDSLOTS, \
             DELSLOTS, SETSLOT NODE) act on the one node that they are sent to; a reshard that \
             broke \
             off, a partition or equal config epochs leave different tables. Clients are sent to \
             and \
             fro (MOVED).",
-        check: "CLUSTER NODES of every node, side by side; and CLUSTER COUNTKEYSINSLOT of a disputed slot on \
+        check: "CLUSTER NODES of every node, side by side; and CLUSTER COUNTKEYSINSLOT of a \
+            disputed slot on \
             each claimant: who has the keys?",
         fix: &[
             "Wait two node timeouts first: it settles by itself after a change.",
-            "If it stays: on the claimant that HOLDS THE KEYS run CLUSTER BUMPEPOCH; its claim then wins \
+            "If it stays: on the claimant that HOLDS THE KEYS run CLUSTER BUMPEPOCH; its claim \
+             then wins \
              everywhere.",
             "Open slots are finished first (SETSLOT NODE on the target).",
         ],
@@ -236,7 +261,8 @@ pub(super) static CAUSES: &[Cause] = &[
             let log = seen.line_says(84, &["slot", "has", "owners"]);
             log.or_else(|| claimed_twice(seen))
         },
-        cause: "Two living primaries hold the same slots for theirs[[: <<dispute>>]]. The one with the \
+        cause: "Two living primaries hold the same slots for theirs[[: <<dispute>>]]. The one \
+            with the \
             higher config epoch wins when they hear of each other; the loser deletes its keys of \
             these \
             slots.",
@@ -253,11 +279,13 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Two primaries have the same config epoch",
         side: Side::Cluster,
         when: |seen| seen.says(64, &["configepoch collision"]),
-        cause: "Two primaries announced the same config epoch; the one with the smaller id takes a new \
+        cause: "Two primaries announced the same config epoch; the one with the smaller id takes \
+            a new \
             one by itself. It is normal while a cluster is made, and harmful only if both claim \
             the \
             same slot.",
-        check: "Does the line repeat for minutes, and do the two rows of CLUSTER NODES share a slot?",
+        check: "Does the line repeat for minutes, and do the two rows of CLUSTER NODES share a \
+            slot?",
         fix: &["Wait; if it stays, CLUSTER BUMPEPOCH on the one that holds the keys."],
         never: &["Do not edit nodes.conf of a running node."],
         like: &["SLOT_CLAIMED_TWICE"],
@@ -267,19 +295,22 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A forgotten node comes back, because it still runs",
         side: Side::Cluster,
         when: forgotten_returns,
-        cause: "CLUSTER FORGET removes an id[[ (<<id>>)]] and bans it for about a minute (60 s) only. [[The \
+        cause: "CLUSTER FORGET removes an id[[ (<<id>>)]] and bans it for about a minute (60 s) \
+            only. [[The \
             node <<node>> is listed again<<empty>>. ]]The process was left running: once the ban \
             ended, it was taken \
             in again. Since Valkey 8.1 that is known behaviour: a node whose outbound links are \
             alive \
             introduces itself anew (valkey #2788); on older servers a node that was not told to \
             forget passes it on by gossip.",
-        check: "Is the process of that id still running and reachable? And was FORGET sent to every node \
+        check: "Is the process of that id still running and reachable? And was FORGET sent to \
+            every node \
             within the minute?",
         fix: &[
             "Make sure that it owns no slots (move them away first).",
             "Shut the removed node down itself, or blank it with CLUSTER RESET once it is empty.",
-            "CLUSTER FORGET its id on all remaining nodes within the ban time; look again after 90 seconds.",
+            "CLUSTER FORGET its id on all remaining nodes within the ban time; look again after \
+             90 seconds.",
         ],
         never: &[
             "Do not only repeat FORGET: it will return as long as it runs.",
@@ -298,15 +329,19 @@ pub(super) static CAUSES: &[Cause] = &[
                 || seen.unowned().is_some();
             down.then(|| forget.more_if(16, true))
         },
-        cause: "FORGET was sent for an id that still owned slots: on the nodes that forgot it, these slots \
+        cause: "FORGET was sent for an id that still owned slots: on the nodes that forgot it, \
+            these slots \
             have no owner. The forgotten process may still run with all its data.",
-        check: "Does the forgotten process still run, and does its own CLUSTER NODES show the slots?",
+        check: "Does the forgotten process still run, and does its own CLUSTER NODES show the \
+            slots?",
         fix: &[
-            "Keep it running, wait until 60 seconds after the LAST forget, then CLUSTER MEET it once from \
+            "Keep it running, wait until 60 seconds after the LAST forget, then CLUSTER MEET it \
+             once from \
             a member: its claim is taken again and no key is lost.",
         ],
         never: &[
-            "Do not assign its slots elsewhere meanwhile, and do not repeat FORGET (it renews the ban).",
+            "Do not assign its slots elsewhere meanwhile, and do not repeat FORGET (it renews \
+             the ban).",
         ],
         like: &["UNASSIGNED_SLOTS_SHARD_FORGOTTEN"],
     },
@@ -319,17 +354,20 @@ pub(super) static CAUSES: &[Cause] = &[
                 86,
                 &[
                     "can't forget my master",
+                    "can't forget my primary",
                     "i tried hard but i can't forget myself",
-                    "unknown node ",
                 ],
             )
+            .or_else(|| seen.says_all(86, &[&["unknown node "], &["forget", "del-node"]]))
             .map(|h| h.less_if(20, seen.has(&["not all 16384"])))
         },
-        cause: "A replica cannot forget its own primary, a node not itself, and nobody an id that it does \
+        cause: "A replica cannot forget its own primary, a node not itself, and nobody an id \
+            that it does \
             not know (an id of another cluster, cut short, or already forgotten).",
         check: "CLUSTER NODES on the node that refused: is the id listed, and is it its primary?",
         fix: &[
-            "Point the replica to another primary first (CLUSTER REPLICATE), then repeat; leave out the \
+            "Point the replica to another primary first (CLUSTER REPLICATE), then repeat; leave \
+             out the \
             nodes that do not list the id.",
         ],
         never: &["Do not reset the node to get rid of an entry."],
@@ -349,11 +387,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The server protects data: a primary with keys refuses RESET, and a node with keys or slots \
+        cause: "The server protects data: a primary with keys refuses RESET, and a node with \
+            keys or slots \
             refuses REPLICATE.",
         check: "DBSIZE and its slots in CLUSTER NODES: whose keys are these?",
         fix: &[
-            "Move its slots away first (reshard); if the keys are leftovers, copy them aside and be sure \
+            "Move its slots away first (reshard); if the keys are leftovers, copy them aside and \
+             be sure \
             that nobody wants them before the node is emptied.",
         ],
         never: &["Do not FLUSHALL to please a tool before you know whose keys these are."],
@@ -387,30 +427,76 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "ADDSLOTS, DELSLOTS and SETSLOT change the table of the one node that they are sent to, and \
+        cause: "ADDSLOTS, DELSLOTS and SETSLOT change the table of the one node that they are \
+            sent to, and \
             only if that table allows it. Here the slot is owned, free or moving otherwise than \
             the \
             command supposes; often leftovers of an earlier create or reshard.",
         check: "CLUSTER NODES on that node: who owns the slot in its view?",
         fix: &[
-            "Fresh nodes without data: stop them, move their nodes.conf aside, start and create again.",
-            "A cluster with data: find the true owner (who has the keys) and finish the move there.",
+            "Fresh nodes without data: stop them, move their nodes.conf aside, start and create \
+             again.",
+            "A cluster with data: find the true owner (who has the keys) and finish the move \
+             there.",
         ],
         never: &[
-            "Do not send DELSLOTS to all nodes to make room: it takes the slots of living data away.",
+            "Do not send DELSLOTS to all nodes to make room: it takes the slots of living data \
+             away.",
         ],
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE", "SLOT_OPEN"],
+    },
+    Cause {
+        code: "KEYS_IN_FOREIGN_SLOT",
+        title: "A node started with keys of slots that its table gives to another node",
+        side: Side::Cluster,
+        when: |seen| {
+            let hit = seen.says(70, &["i have keys for slot"])?;
+            let count = seen.count(&["i have keys for slot"]);
+            Some(
+                hit.more_if(18, seen.has(&["setting it to importing state"]))
+                    .less_if(30, seen.has(&["deleting keys in the slot"]))
+                    .fact("count", count.to_string()),
+            )
+        },
+        cause: "At its start the node loaded keys of slots that its nodes.conf gives to somebody \
+            else \
+            (<<count>> such lines), and marked these slots as importing \
+            (verifyClusterConfigWithData). Usual ways there: the slots were moved or reassigned \
+            (a failover, --cluster fix) while it was down and its data file is older; an RDB or \
+            AOF of \
+            another node was copied in; nodes.conf and data do not belong together. Slots do not \
+            move \
+            by themselves: somebody or a failover moved them. The keys are there, but nobody reads \
+            them where they are.",
+        check: "For some of these slots: CLUSTER COUNTKEYSINSLOT on this node and on the owner. \
+            Keys here only: \
+            this is the last copy. Keys on both: which are newer?",
+        fix: &[
+            "Copy this node's RDB and AOF away before anything else.",
+            "Where the owner has none of the keys: MIGRATE them from here to the owner (the slot \
+             is importing \
+             here, so ask with ASKING), and close the mark with CLUSTER SETSLOT <slot> STABLE \
+             when the \
+             count here is 0.",
+            "Where both have keys, compare key by key; the owner's are normally the newer ones.",
+            "Then find out what restarted the nodes, so that a restart does not meet an old data \
+             file again.",
+        ],
+        never: &[
+            "Do not start an 8.4 (Valkey 8.0) or later server on these files yet: it deletes \
+             such keys at start.",
+            "Do not run --cluster fix: it may take the slots for moves and drop one side.",
+            "SETSLOT STABLE before the keys are moved hides them.",
+        ],
+        like: &["KEYS_DELETED_ON_START", "SLOT_OPEN"],
     },
     Cause {
         code: "KEYS_DELETED_ON_START",
         title: "The server deleted keys of slots that it does not own",
         side: Side::Cluster,
-        when: |seen| {
-            seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"]).or_else(
-                || seen.says(78, &["i have keys for slot", "setting it to importing state"]),
-            )
-        },
-        cause: "The node holds keys of slots that its table gives to another node. Old versions open such \
+        when: |seen| seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"]),
+        cause: "The node holds keys of slots that its table gives to another node. Old versions \
+            open such \
             slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at start. It \
             comes \
             from slots that were reassigned while the node was down, a restored file or an \
@@ -419,7 +505,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "Who owns these slots now, and are the keys there too?",
         fix: &[
             "Stop the node, copy its RDB/AOF away before anything else.",
-            "Make the ownership right first (or load the copy into a standalone server and copy the keys \
+            "Make the ownership right first (or load the copy into a standalone server and copy \
+             the keys \
              to their owner).",
         ],
         never: &["Do not start a node with data just to see, after its slots were reassigned."],
@@ -441,11 +528,13 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             told.or_else(|| islands(seen))
         },
-        cause: "Groups of nodes list each other within the group and nobody of the other one: the cluster \
+        cause: "Groups of nodes list each other within the group and nobody of the other one: \
+            the cluster \
             was created twice or half, or most nodes lost their identity and were created anew.",
         check: "Which group has the data: DBSIZE and slots in each?",
         fix: &[
-            "Keep the group with the data. Nodes of a group that is surely empty are blanked and joined \
+            "Keep the group with the data. Nodes of a group that is surely empty are blanked and \
+             joined \
             as new members; two groups with data need an export and import.",
         ],
         never: &["Do not MEET two groups that both have data: one side's keys are dropped."],
@@ -471,11 +560,14 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact("places", list(&places(empty), 4))
             })
         },
-        cause: "<<places>> is a primary without slots. It serves nothing, has no vote, and its replicas \
-            wait for nothing: a new node that got no slots yet, or one whose last slot was moved away.",
+        cause: "<<places>> is a primary without slots. It serves nothing, has no vote, and its \
+            replicas \
+            wait for nothing: a new node that got no slots yet, or one whose last slot was moved \
+            away.",
         check: "DBSIZE on it: keys there are orphans.",
         fix: &[
-            "Give it slots (redis-cli --cluster rebalance --cluster-use-empty-masters) or make it a \
+            "Give it slots (redis-cli --cluster rebalance --cluster-use-empty-masters) or make \
+             it a \
             replica (CLUSTER REPLICATE).",
         ],
         never: &["Do not remove it before you know that it has no keys."],
@@ -499,12 +591,16 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             told.map(|hit| hit.less_if(10, seen.has(&["[err]"])))
         },
-        cause: "Some primaries have more slots, keys or load than others: a skewed assignment, or hash tags \
-            and big keys that put the load into few slots. Slots are balanced by number, not by weight.",
-        check: "Keys per node and slots per node (redis-cli --cluster info): uneven keys with even slots \
+        cause: "Some primaries have more slots, keys or load than others: a skewed assignment, \
+            or hash tags \
+            and big keys that put the load into few slots. Slots are balanced by number, not by \
+            weight.",
+        check: "Keys per node and slots per node (redis-cli --cluster info): uneven keys with \
+            even slots \
             point to hash tags or big keys.",
         fix: &[
-            "redis-cli --cluster rebalance (with --cluster-simulate first); split hash tags and big keys.",
+            "redis-cli --cluster rebalance (with --cluster-simulate first); split hash tags and \
+             big keys.",
         ],
         never: &["Do not rebalance a cluster with open or missing slots."],
         like: &["EMPTY_PRIMARY"],
