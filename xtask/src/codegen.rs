@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use slotwright_core::client_eye::{ClientEye, Verdict};
 use slotwright_core::diagnose::{Entry, Report, code_of};
+use slotwright_core::explain::Explanation;
 use slotwright_core::findings;
 use slotwright_core::observation::Observation;
 
@@ -109,11 +110,28 @@ struct AsClient {
     verdicts: Vec<Verdict>,
 }
 
-/// The JSON schema of the files.
+/// What `slotwright explain -o json` writes.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "camelCase", title = "slotwright explain")]
+#[expect(dead_code, reason = "only its shape counts")]
+struct Explain {
+    /// `slotwright/v1`.
+    api_version: String,
+    /// `Explain`.
+    kind: String,
+    explanation: Explanation,
+}
+
+/// The JSON schemas of the files.
 fn schema(folder: &Path, out: &mut Output) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let text = serde_json::to_string_pretty(&schemars::schema_for!(Check))?;
-    out.write(&folder.join("check.json"), &(text + "\n"))?;
+    for (name, schema) in [
+        ("check.json", schemars::schema_for!(Check)),
+        ("explain.json", schemars::schema_for!(Explain)),
+    ] {
+        let text = serde_json::to_string_pretty(&schema)?;
+        out.write(&folder.join(name), &(text + "\n"))?;
+    }
     Ok(())
 }
 

@@ -29,18 +29,27 @@ enum Verb {
     Completions(cli::papers::CompletionsArgs),
     /// Man pages, one for each command
     Man(cli::papers::ManArgs),
-    /// The JSON schema of what `check -o json` writes
-    Schema,
+    /// The JSON schema of what `check -o json` and `explain -o json` write
+    Schema(cli::papers::SchemaArgs),
 }
 
 fn main() -> ExitCode {
-    let done = match Args::parse().verb {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and version. What is wrong may repeat an argument, and that may be anything.
+        Err(said) if !said.use_stderr() => said.exit(),
+        Err(wrong) => {
+            render::usage(&wrong.render().to_string());
+            return ExitCode::from(2);
+        }
+    };
+    let done = match args.verb {
         Verb::Check(args) => cli::check::check(&args),
         Verb::Explain(args) => cli::explain::explain(&args),
         Verb::Lab(args) => cli::lab::lab(&args).map_err(Failure::from),
         Verb::Completions(args) => cli::papers::completions(&args, Args::command()),
         Verb::Man(args) => cli::papers::man(&args, Args::command()),
-        Verb::Schema => cli::papers::schema(),
+        Verb::Schema(args) => cli::papers::schema(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use slotwright_core::explain::Paste;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use slotwright_core::explain::{Explanation, Paste};
 
 use super::codes;
 use super::failure::Failure;
@@ -14,14 +15,38 @@ use crate::render::{self, Colour};
 #[command(after_help = "Examples:
   slotwright explain SLOTS_UNASSIGNED
   kubectl logs redis-0 | slotwright explain -
-  slotwright explain nodes.txt info.txt client.log")]
+  slotwright explain nodes.txt info.txt client.log
+  slotwright explain incident/ -o json")]
 pub struct ExplainArgs {
     /// A code; or files with pasted evidence, folders of them, - for standard input
     #[arg(required = true, value_name = "CODE|FILE")]
     what: Vec<PathBuf>,
+    /// How the answer is written
+    #[arg(short, long, value_enum, default_value = "table", env = "SLOTWRIGHT_OUTPUT")]
+    output: Output,
     /// Colour
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_enum, default_value = "auto", env = "SLOTWRIGHT_COLOR")]
     color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    /// A page for people.
+    #[value(alias = "wide")]
+    Table,
+    /// One document; the schema is `slotwright schema explain`.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+/// What `-o json` writes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    explanation: &'a Explanation,
 }
 
 /// Explains. The number is the exit code.
@@ -40,7 +65,12 @@ pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let answer = slotwright_core::explain::explain(&pastes(&args.what)?);
-    render::result(&render::explanation::draw(look, &answer))?;
+    let document = Document { api_version: "slotwright/v1", kind: "Explain", explanation: &answer };
+    render::result(&match args.output {
+        Output::Table => render::explanation::draw(look, &answer),
+        Output::Json => render::document::json(&document)?,
+        Output::Yaml => render::document::yaml(&document)?,
+    })?;
     Ok(0)
 }
 

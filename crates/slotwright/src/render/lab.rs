@@ -6,9 +6,21 @@ use slotwright_lab::healthy::Health;
 use slotwright_lab::kept::Kept;
 use slotwright_lab::outcome::{Outcome, Verdict};
 
+use super::text;
+
 /// Something that takes time has begun.
-pub fn progress(text: &str) {
-    eprintln!("{text}");
+pub fn progress(what: &str) {
+    eprintln!("{}", text::plain(what));
+}
+
+/// A line of a result. There is no other way out of here.
+fn out(line: &str) {
+    println!("{}", text::plain(line));
+}
+
+/// Lines of a result.
+fn all(lines: &[String]) {
+    lines.iter().for_each(|line| out(line));
 }
 
 /// The table of what can be broken.
@@ -18,7 +30,7 @@ pub fn list(entries: &[&Entry]) {
         let scenario = (entry.scenario)();
         let shape =
             format!("{}+{}", scenario.primaries, scenario.primaries * scenario.replicas_each);
-        println!("{:width$}  {shape:5}  {}", entry.code(), entry.summary());
+        out(&format!("{:width$}  {shape:5}  {}", entry.code(), entry.summary()));
     }
 }
 
@@ -34,11 +46,15 @@ pub fn list_json(entries: &[&Entry]) {
             })
         })
         .collect();
-    println!("{:#}", serde_json::Value::Array(rows));
+    println!("{}", text::json(&format!("{:#}", serde_json::Value::Array(rows))));
 }
 
 /// How one scenario went; where it did not go well, what was found instead.
 pub fn outcome(outcome: &Outcome) {
+    all(&lines_of(outcome));
+}
+
+fn lines_of(outcome: &Outcome) -> Vec<String> {
     let Outcome { code, server, version, verdict, roots, timings } = outcome;
     let (word, why) = match verdict {
         Verdict::Passed => ("passed", None),
@@ -46,47 +62,46 @@ pub fn outcome(outcome: &Outcome) {
         Verdict::Missed(why) => ("MISSED", Some(why)),
         Verdict::Broken(why) => ("BROKEN", Some(why)),
     };
-    println!(
+    let mut lines = vec![format!(
         "{word:6}  {code}  {} {version}  built {:.1} s, broken {:.1} s, found {:.1} s",
         server.name(),
         seconds(timings.build_ms),
         seconds(timings.break_ms),
         seconds(timings.find_ms),
-    );
-    if let Some(why) = why {
-        println!("        {}", plain(why));
-    }
+    )];
+    lines.extend(why.map(|why| format!("        {why}")));
     if !outcome.is_fine() {
-        roots.iter().for_each(root);
+        lines.extend(roots.iter().flat_map(lines_of_root));
     }
+    lines
 }
 
-fn root(found: &Found) {
+fn lines_of_root(found: &Found) -> Vec<String> {
     let doubt = match &found.certainty {
         Certainty::Certain => String::new(),
         Certainty::Suspected(why) => format!(" (suspected: {why})"),
     };
     let severity = format!("{:?}", found.severity).to_lowercase();
-    println!("        {severity} {}: {}{}", found.code, plain(&found.message), plain(&doubt));
-    for evidence in found.evidence.iter().take(6) {
-        println!("            {}: {}", evidence.witness, plain(&evidence.says));
-    }
+    let head = format!("        {severity} {}: {}{doubt}", found.code, found.message);
+    let evidence = found.evidence.iter().take(6);
+    let evidence = evidence.map(|one| format!("            {}: {}", one.witness, one.says));
+    std::iter::once(head).chain(evidence).collect()
 }
 
 /// What was found on a healthy cluster.
 pub fn health(health: &Health) {
     let word = if health.is_fine() { "quiet" } else { "ALARM" };
-    println!("{word}  {} {}  {}", health.shape, health.server.name(), health.situation);
+    out(&format!("{word}  {} {}  {}", health.shape, health.server.name(), health.situation));
     if let Some(why) = &health.broken {
-        println!("        it did not come about: {}", plain(why));
+        out(&format!("        it did not come about: {why}"));
     }
-    health.alarms.iter().for_each(root);
+    health.alarms.iter().for_each(|alarm| all(&lines_of_root(alarm)));
 }
 
 /// The last line about healthy clusters.
-pub fn alarms(all: &[Health]) {
-    let alarms: usize = all.iter().map(|health| health.alarms.len()).sum();
-    println!("{} situations, {alarms} false alarms", all.len());
+pub fn alarms(healths: &[Health]) {
+    let alarms: usize = healths.iter().map(|health| health.alarms.len()).sum();
+    out(&format!("{} situations, {alarms} false alarms", healths.len()));
 }
 
 /// A cluster that stands, and how to look at it.
@@ -94,9 +109,9 @@ pub fn kept(kept: &Kept) {
     let nodes = kept.nodes.join(",");
     let inside =
         kept.namespace.as_ref().map_or_else(String::new, |name| format!("ip netns exec {name} "));
-    println!("standing: {} on {}; files in {}", kept.purpose, kept.server, folder(kept));
-    println!("    look:  {inside}slotwright check {nodes}");
-    println!("    end:   slotwright lab down");
+    out(&format!("standing: {} on {}; files in {}", kept.purpose, kept.server, folder(kept)));
+    out(&format!("    look:  {inside}slotwright check {nodes}"));
+    out("    end:   slotwright lab down");
 }
 
 fn folder(kept: &Kept) -> String {
@@ -105,26 +120,51 @@ fn folder(kept: &Kept) -> String {
 
 /// A cluster was ended.
 pub fn ended(kept: &Kept) {
-    println!("ended: {} on {}", kept.purpose, kept.server);
+    out(&format!("ended: {} on {}", kept.purpose, kept.server));
 }
 
 /// The last line.
 pub fn total(outcomes: &[Outcome]) {
     let count = |of: fn(&Verdict) -> bool| outcomes.iter().filter(|o| of(&o.verdict)).count();
-    println!(
+    out(&format!(
         "{} passed, {} missed, {} could not be staged, {} not applicable",
         count(|verdict| matches!(verdict, Verdict::Passed)),
         count(|verdict| matches!(verdict, Verdict::Missed(_))),
         count(|verdict| matches!(verdict, Verdict::Broken(_))),
         count(|verdict| matches!(verdict, Verdict::NotApplicable(_))),
-    );
+    ));
 }
 
 fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }
 
-/// A text that may hold a server's words, without what a terminal would obey.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+#[cfg(test)]
+mod tests {
+    use slotwright_core::observation::Observation;
+    use slotwright_core::scenario::Server;
+    use slotwright_lab::outcome::Timings;
+
+    use super::*;
+
+    #[test]
+    fn words_of_a_server_in_an_outcome_are_one_harmless_line_each() {
+        let outcome = Outcome {
+            code: "SLOT_OPEN".to_owned(),
+            server: Server::Redis70,
+            version: "7.0.15\u{1b}[2J".to_owned(),
+            verdict: Verdict::Missed("it said \u{202e}\r\nERROR forged".to_owned()),
+            roots: slotwright_core::diagnose::diagnose(&Observation::empty())
+                .roots
+                .into_iter()
+                .map(|root| root.found)
+                .collect(),
+            timings: Timings::default(),
+        };
+        let lines = lines_of(&outcome);
+        assert!(lines.iter().any(|line| line.contains("forged")), "{lines:?}");
+        for line in lines {
+            assert!(!text::plain(&line).chars().any(text::is_obeyed), "{line:?}");
+        }
+    }
 }

@@ -69,6 +69,21 @@ pub fn aside(line: &str) {
     eprintln!("{}", text::plain(line));
 }
 
+/// What is wrong with the command line, to stderr. The message may repeat arguments, which may
+/// hold ends of lines: these are escaped where they stand, before the message's own lines are.
+pub fn usage(message: &str) {
+    let arguments: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let values = arguments.iter().filter_map(|word| Some(word.split_once('=')?.1));
+    let repeated = arguments.iter().map(String::as_str).chain(values);
+    let message = repeated
+        .filter(|word| word.chars().any(text::is_obeyed))
+        .fold(message.to_owned(), |message, word| message.replace(word, &text::plain(word)));
+    for line in message.lines() {
+        eprintln!("{}", text::plain(line));
+    }
+}
+
 /// An error with its hint, to stderr.
 pub fn failure(message: &str, hint: Option<&str>) {
     eprintln!("slotwright: {}", text::plain(message));
