@@ -363,3 +363,37 @@ fn papers_are_generated() {
     }
     assert!(text(&slotwright(&["check", "--help"])).contains("Examples:"));
 }
+
+/// What people read, word for word. Review with `cargo insta`, or `INSTA_UPDATE=always cargo test`.
+#[test]
+fn pages_read_as_they_were_written() {
+    let page = |seen: &Observation, args: &[&str]| text(&check(seen, args));
+    insta::assert_snapshot!("open_slot", page(&open_slot(), &[]));
+    insta::assert_snapshot!("one_silent_wide", page(&one_silent(), &["-o", "wide"]));
+    insta::assert_snapshot!("one_silent_short", page(&one_silent(), &["--short"]));
+    insta::assert_snapshot!("hundred_nodes", page(&observation(100, ""), &["-o", "wide"]));
+    insta::assert_snapshot!("explain_code", text(&slotwright(&["explain", "SLOT_OPEN"])));
+    insta::assert_snapshot!("no_such_code", text(&slotwright(&["explain", "SLOT_OPNE"])));
+    for verb in ["check", "explain", "lab"] {
+        let help = text(&slotwright(&[verb, "--help"]));
+        insta::assert_snapshot!(format!("help_{verb}"), help);
+    }
+}
+
+#[test]
+fn a_paste_is_explained_on_a_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("redis.log");
+    let paste = "1:M 2 Mar 2022 10:00:01.100 # Sorry, the cluster configuration file nodes.conf is \
+        already used by a different Redis Cluster node. Please make sure that different nodes use \
+        different cluster configuration files.\n";
+    std::fs::write(&file, paste).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_slotwright"))
+        .args(["explain", "redis.log"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("COLUMNS", "80")
+        .output()
+        .expect("the program starts");
+    insta::assert_snapshot!("explain_paste", text(&output));
+}

@@ -172,11 +172,16 @@ pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
 /// One look, or two when the first shows what may pass by itself.
 async fn look(args: &CheckArgs, target: &Target, filter: &Filter) -> (Observation, Report) {
     let limits = Limits::default();
+    let waiting = |what: &str| (!args.quiet).then(|| render::Waiting::begin(what));
+    let asking =
+        waiting(&format!("asking the nodes, for {} s at most", target.timeout.as_secs_f32()));
     let seen = observe(target, &limits).await;
+    drop(asking);
     let report = filter.apply(diagnose(&seen));
     if args.no_confirm || !report.all().any(|found| found.settles) {
         return (seen, report);
     }
+    let _again = waiting("looking once more: some of this may pass by itself");
     tokio::time::sleep(SECOND_LOOK_AFTER).await;
     let again = observe(target, &limits).await;
     let second = filter.apply(diagnose(&again));

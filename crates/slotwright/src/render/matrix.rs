@@ -62,12 +62,12 @@ pub fn draw(page: &mut Page, seen: &Picture<'_>) {
     }
     head(page, &shown);
     lines(page, seen, &observers, &shown);
-    let legend = if unicode {
-        "  · fine  ? suspected  x failed  - no link  @ no address  h handshake  = itself  blank: unknown"
-    } else {
-        "  . fine  ? suspected  x failed  - no link  @ no address  h handshake  = itself  blank: unknown"
-    };
-    page.hang(&[], Ink::Faint, legend);
+    let fine = if unicode { "·" } else { "." };
+    let legend = format!(
+        "{fine} fine  ? suspected  x failed  - no link  @ no address  h handshake  = itself  \
+         blank: unknown"
+    );
+    page.hang(&[(Ink::Plain, "  ")], Ink::Faint, &legend);
     columns(page, seen, &shown, members.len());
 }
 

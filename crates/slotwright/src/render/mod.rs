@@ -64,6 +64,32 @@ pub fn result(text: &str) -> std::io::Result<()> {
     }
 }
 
+/// Until something is shown to the person who waits: most looks are over sooner.
+const WAITING_SHOWN_AFTER: std::time::Duration = std::time::Duration::from_millis(400);
+
+/// Shows on a terminal what is waited for, until it is dropped. Elsewhere nothing is shown.
+pub struct Waiting(Option<indicatif::ProgressBar>);
+
+impl Waiting {
+    /// Begins to wait for this.
+    pub fn begin(what: &str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(text::plain(what));
+        bar.enable_steady_tick(WAITING_SHOWN_AFTER);
+        Self(Some(bar))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// A line for the person who waits, to stderr.
 pub fn aside(line: &str) {
     eprintln!("{}", text::plain(line));

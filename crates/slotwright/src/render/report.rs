@@ -60,9 +60,19 @@ fn header(page: &mut Page, seen: &Picture<'_>, report: &Report) {
         1..=3 => versions.into_iter().collect::<Vec<_>>().join(", "),
         many => format!("{many} different versions"),
     };
+    let states: Vec<bool> = seen
+        .sightings()
+        .filter_map(|(_, sighting)| Some(sighting.cluster_info.get()?.is("cluster_state", "ok")))
+        .collect();
+    let state = match (states.iter().filter(|ok| !**ok).count(), states.len()) {
+        (_, 0) => "state unknown".to_owned(),
+        (0, _) => "state ok".to_owned(),
+        (fail, all) if fail == all => "state fail".to_owned(),
+        (fail, all) => format!("state fail on {fail} of {all}"),
+    };
     let took = seen.sightings().map(|(_, sighting)| sighting.took_ms).max().unwrap_or(0);
     let text = format!(
-        "{} shards, {} nodes   {versions}   {} of {} nodes answered, in {took} ms",
+        "{state}   {} shards, {} nodes   {versions}   {} of {} answered, in {took} ms",
         seen.voters().len(),
         report.known,
         report.answered,
@@ -207,13 +217,13 @@ fn footer(page: &mut Page, report: &Report) {
         report.roots.iter().filter(|root| root.found.severity == severity).count()
     };
     let trouble: Vec<String> = [
-        (count(Severity::Critical), "critical"),
-        (count(Severity::Error), "errors"),
-        (count(Severity::Warning), "warnings"),
+        (count(Severity::Critical), "critical", ""),
+        (count(Severity::Error), "error", "s"),
+        (count(Severity::Warning), "warning", "s"),
     ]
     .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| format!("{number} {word}"))
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, word, more)| format!("{number} {word}{}", if number == 1 { "" } else { more }))
     .collect();
     page.gap();
     if !trouble.is_empty() {
