@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use cli::failure::Failure;
+use cli::target::without_login;
 
 /// Finds out why a Redis or Valkey Cluster is broken, with proof.
 #[derive(Debug, Parser)]
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         // Help and version. What is wrong may repeat an argument, and that may be anything.
         Err(said) if !said.use_stderr() => said.exit(),
         Err(wrong) => {
-            render::usage(&wrong.render().to_string());
+            render::usage(&without_logins(wrong.render().to_string()));
             return ExitCode::from(2);
         }
     };
@@ -62,4 +63,12 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// A message without the logins of URIs that stand among the arguments.
+fn without_logins(message: String) -> String {
+    let words: Vec<String> = std::env::args().filter(|word| word.contains('@')).collect();
+    let values = words.iter().filter_map(|word| Some(word.split_once('=')?.1));
+    let repeated = words.iter().map(String::as_str).chain(values);
+    repeated.fold(message, |message, word| message.replace(word, &without_login(word)))
 }

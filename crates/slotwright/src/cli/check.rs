@@ -109,7 +109,7 @@ enum Output {
     Wide,
     /// One document with report and observation; --from reads it.
     Json,
-    /// The same as YAML.
+    /// What json writes, as YAML.
     Yaml,
 }
 

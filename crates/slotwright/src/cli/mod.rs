@@ -18,7 +18,9 @@ use slotwright_core::limits::PASTE_BYTES_MAX;
 /// as far as it goes. No more is read than [`PASTE_BYTES_MAX`] and a little.
 fn input(file: &Path) -> Result<String, Failure> {
     let wrong = |error: std::io::Error| {
-        Failure::Environment(format!("cannot read {}: {error}", file.display()))
+        // A URI given in place of a file may hold a password.
+        let name = target::without_login(&file.display().to_string());
+        Failure::Environment(format!("cannot read {name}: {error}"))
     };
     let limit = PASTE_BYTES_MAX as u64 + 1;
     let mut bytes = Vec::new();

@@ -205,6 +205,14 @@ fn listed(text: &str) -> Vec<&str> {
     parts
 }
 
+/// A word of the command line as it may be shown: without what stands before an `@`.
+pub fn without_login(word: &str) -> String {
+    match word.rsplit_once('@') {
+        Some((_, place)) => format!("***@{place}"),
+        None => word.to_owned(),
+    }
+}
+
 /// Reads a URI or an address. What stands before an `@` is in no error: it may be a password, also
 /// in part.
 fn parse(text: &str) -> Result<Uri, Failure> {

@@ -76,7 +76,7 @@ impl Page {
     /// A line of pieces, as it is: for tables and maps that have their own width.
     pub fn line(&mut self, pieces: &[(Ink, &str)]) -> &mut Self {
         for (ink, text) in pieces {
-            self.piece(*ink, &plain(text));
+            self.piece(*ink, &self.shown(text));
         }
         let trimmed = self.text.trim_end_matches(' ').len();
         self.text.truncate(trimmed);
@@ -85,19 +85,35 @@ impl Page {
 
     /// A paragraph: the head on the first line, the text wrapped and hanging below it.
     pub fn hang(&mut self, head: &[(Ink, &str)], ink: Ink, text: &str) -> &mut Self {
-        let indent: usize = head.iter().map(|(_, piece)| plain(piece).width()).sum();
+        let indent: usize = head.iter().map(|(_, piece)| self.shown(piece).width()).sum();
         for (ink, piece) in head {
-            self.piece(*ink, &plain(piece));
+            self.piece(*ink, &self.shown(piece));
         }
         let room = self.look.width.saturating_sub(indent).max(20);
-        for (at, line) in wrap(&plain(text), room).iter().enumerate() {
+        for (at, line) in wrap(&self.shown(text), room).iter().enumerate() {
             if at > 0 {
                 self.text.push_str(&" ".repeat(indent));
             }
-            self.piece(ink, line);
+            self.piece(ink, line.trim_end());
             self.text.push('\n');
         }
         self
+    }
+
+    /// A text as this terminal can show it.
+    fn shown(&self, text: &str) -> String {
+        let text = plain(text);
+        if self.look.unicode || text.is_ascii() {
+            return text;
+        }
+        text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+            if c.is_ascii() {
+                out.push(c)
+            } else {
+                out.extend(c.escape_unicode())
+            }
+            out
+        })
     }
 
     fn piece(&mut self, ink: Ink, text: &str) {

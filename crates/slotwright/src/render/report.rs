@@ -7,7 +7,7 @@ use slotwright_core::diagnose::{
 use slotwright_core::observation::{Observation, Picture, Silence};
 
 use super::page::{Ink, Look, Page};
-use super::text::shell_word;
+use super::text::{count, shell_word};
 use super::{matrix, slots};
 
 /// How much is shown.
@@ -25,6 +25,8 @@ pub enum Detail {
 const EVIDENCE_SHOWN: usize = 4;
 /// Consequences of one root cause that are shown unless everything is wanted.
 const CONSEQUENCES_SHOWN: usize = 6;
+/// Witnesses named before those who say the same, unless everything is wanted.
+const WITNESSES_NAMED: usize = 2;
 /// Nodes listed among those that did not answer.
 const SILENT_SHOWN: usize = 8;
 
@@ -71,14 +73,20 @@ fn header(page: &mut Page, seen: &Picture<'_>, report: &Report) {
         (fail, all) => format!("state fail on {fail} of {all}"),
     };
     let took = seen.sightings().map(|(_, sighting)| sighting.took_ms).max().unwrap_or(0);
-    let text = format!(
-        "{state}   {} shards, {} nodes   {versions}   {} of {} answered, in {took} ms",
-        seen.voters().len(),
-        report.known,
-        report.answered,
-        report.known
+    let shape = format!(
+        "{state}   {}, {}   {versions}",
+        count(seen.voters().len(), "shard"),
+        count(report.known, "node"),
     );
-    page.hang(&[(Ink::Strong, "cluster  ")], Ink::Plain, &text);
+    let answers = format!("{} of {} answered, in {took} ms", report.answered, report.known);
+    let head = (Ink::Strong, "cluster  ");
+    let line = format!("{shape}   {answers}");
+    if head.1.len() + line.len() <= page.look().width {
+        page.line(&[head, (Ink::Plain, &line)]);
+    } else {
+        page.hang(&[head], Ink::Plain, &shape);
+        page.hang(&[(Ink::Plain, "         ")], Ink::Plain, &answers);
+    }
 }
 
 const fn word(severity: Severity) -> (Ink, &'static str) {
@@ -92,11 +100,13 @@ const fn word(severity: Severity) -> (Ink, &'static str) {
 
 fn headline(page: &mut Page, found: &Found) {
     let (ink, word) = word(found.severity);
-    page.hang(
-        &[(ink, word), (Ink::Plain, " "), (Ink::Strong, &found.code), (Ink::Plain, "  ")],
-        Ink::Plain,
-        &found.message,
-    );
+    let message = format!("  {}", found.message);
+    page.line(&[
+        (ink, word),
+        (Ink::Plain, " "),
+        (Ink::Strong, &found.code),
+        (Ink::Plain, &message),
+    ]);
 }
 
 fn draw_root(page: &mut Page, root: &RootCause, detail: Detail) {
@@ -119,14 +129,38 @@ fn draw_root(page: &mut Page, root: &RootCause, detail: Detail) {
 
 fn evidence(page: &mut Page, found: &Found, detail: Detail) {
     let room = if detail == Detail::Full { usize::MAX } else { EVIDENCE_SHOWN };
-    for (at, piece) in found.evidence.iter().take(room).enumerate() {
+    let pieces = by_what_is_said(found);
+    for (at, (says, witnesses)) in pieces.iter().take(room).enumerate() {
         let head = if at == 0 { "  proof  " } else { "         " };
-        page.hang(&[(Ink::Faint, head)], Ink::Plain, &format!("{}: {}", piece.witness, piece.says));
+        let all = witnesses.len();
+        let text = if all <= WITNESSES_NAMED + 1 {
+            format!("{}: {says}", witnesses.join(", "))
+        } else if detail == Detail::Full {
+            format!("{all} witnesses: {says} ({})", witnesses.join(", "))
+        } else {
+            let named = witnesses[..WITNESSES_NAMED].join(", ");
+            format!("{named} and {} more: {says}", all - WITNESSES_NAMED)
+        };
+        page.hang(&[(Ink::Faint, head)], Ink::Plain, &text);
     }
-    if found.evidence.len() > room {
-        let more = format!("         and {} more witnesses (-v)", found.evidence.len() - room);
+    if pieces.len() > room {
+        let more = format!("         and {} (-v)", count(pieces.len() - room, "more statement"));
         page.line(&[(Ink::Faint, &more)]);
     }
+}
+
+/// What was said, each with those who said it, in the order of the first.
+fn by_what_is_said(found: &Found) -> Vec<(&str, Vec<String>)> {
+    let mut places = std::collections::BTreeMap::<&str, usize>::new();
+    let mut said: Vec<(&str, Vec<String>)> = Vec::new();
+    for piece in &found.evidence {
+        let at = *places.entry(&piece.says).or_insert_with(|| {
+            said.push((&piece.says, Vec::new()));
+            said.len() - 1
+        });
+        said[at].1.push(piece.witness.to_string());
+    }
+    said
 }
 
 fn consequences(page: &mut Page, all: &[Found], detail: Detail) {
@@ -136,7 +170,7 @@ fn consequences(page: &mut Page, all: &[Found], detail: Detail) {
         page.hang(&[(Ink::Faint, head)], Ink::Plain, &format!("{}: {}", found.code, found.message));
     }
     if all.len() > room {
-        let more = format!("         and {} more consequences (-v)", all.len() - room);
+        let more = format!("         and {} (-v)", count(all.len() - room, "more consequence"));
         page.line(&[(Ink::Faint, &more)]);
     }
 }
@@ -213,17 +247,20 @@ fn unasked(page: &mut Page, seen: &Picture<'_>, report: &Report) {
 }
 
 fn footer(page: &mut Page, report: &Report) {
-    let count = |severity: Severity| {
+    let number = |severity: Severity| {
         report.roots.iter().filter(|root| root.found.severity == severity).count()
     };
     let trouble: Vec<String> = [
-        (count(Severity::Critical), "critical", ""),
-        (count(Severity::Error), "error", "s"),
-        (count(Severity::Warning), "warning", "s"),
+        (number(Severity::Critical), "critical"),
+        (number(Severity::Error), "error"),
+        (number(Severity::Warning), "warning"),
     ]
     .into_iter()
-    .filter(|(number, ..)| *number > 0)
-    .map(|(number, word, more)| format!("{number} {word}{}", if number == 1 { "" } else { more }))
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| match word {
+        "critical" => format!("{number} {word}"),
+        _ => count(number, word),
+    })
     .collect();
     page.gap();
     if !trouble.is_empty() {

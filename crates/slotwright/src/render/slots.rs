@@ -6,6 +6,7 @@ use slotwright_core::model::{NodeId, SLOT_COUNT, Slot};
 use slotwright_core::observation::Picture;
 
 use super::page::{Ink, Page};
+use super::text::count;
 
 /// Cells of a line.
 const CELLS: u16 = 64;
@@ -41,7 +42,7 @@ pub fn draw(page: &mut Page, seen: &Picture<'_>) {
     legend(page, seen, &owners, &letters);
     let missing = agreed.assigned.complement();
     if !missing.is_empty() {
-        let text = format!("{} slots without an owner: {missing}", missing.len());
+        let text = format!("{} without an owner: {missing}", count(missing.len().into(), "slot"));
         page.hang(&[(Ink::Bad, "      _ ")], Ink::Plain, &text);
     }
     if seen.opinions().len() > 1 {
@@ -88,14 +89,20 @@ fn legend(
     owners: &[(NodeId, Option<Slot>)],
     letters: &BTreeMap<NodeId, char>,
 ) {
-    for (id, _) in owners.iter().take(LEGEND_MAX) {
+    let shown = || owners.iter().take(LEGEND_MAX);
+    let names = shown().map(|(id, _)| seen.name(*id).len()).max().unwrap_or(0);
+    for (id, _) in shown() {
         let slots = seen.slots_of(*id);
         let head = format!("      {} ", letters.get(id).copied().unwrap_or('?'));
         let ranges = slots.to_string();
         let ranges = if ranges.len() > 40 { format!("{}...", &ranges[..36]) } else { ranges };
         let replicas = seen.replicas_of(*id).len();
-        let text =
-            format!("{}  {} slots {ranges}, {replicas} replicas", seen.name(*id), slots.len());
+        let text = format!(
+            "{:names$}  {} {ranges}, {}",
+            seen.name(*id),
+            count(slots.len().into(), "slot"),
+            count(replicas, "replica")
+        );
         page.hang(&[(Ink::Strong, &head)], Ink::Plain, &text);
     }
     if owners.len() > LEGEND_MAX {

@@ -48,6 +48,11 @@ pub fn json(text: &str) -> String {
     out
 }
 
+/// A number of things: `1 node`, `2 nodes`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A word for a shell, quoted when it must be, so that it is read back as this very word.
 pub fn shell_word(word: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:@=,+%[]<>*".contains(c);

@@ -1,0 +1,168 @@
+//! `check`: exit codes, formats, flags.
+
+use slotwright_core::observation::{Observation, Silence};
+
+use super::world::{World, check, out, program, slotwright, text, written};
+
+fn code(seen: &Observation, args: &[&str]) -> Option<i32> {
+    check(seen, args).status.code()
+}
+
+#[test]
+fn exit_codes_say_what_was_found() {
+    let healthy = World::healthy(3, 1).seen();
+    let open = World::open_slot().seen();
+    let down = World::shard_down().seen();
+    let silent = World::one_silent("no").seen();
+    assert_eq!(code(&healthy, &[]), Some(0));
+    assert_eq!(code(&down, &[]), Some(3));
+    assert_eq!(code(&open, &["--only", "SLOT_OPEN"]), Some(0), "a warning is below error");
+    assert_eq!(code(&open, &["--only", "SLOT_OPEN", "--fail-on", "warning"]), Some(3));
+    assert_eq!(code(&open, &["--only", "SLOT_OPEN", "--fail-on", "info"]), Some(3));
+    assert_eq!(code(&silent, &["--only", "SLOT_OPEN"]), Some(4), "not everything was seen");
+    assert_eq!(code(&silent, &["--only", "SLOT_OPEN", "--fail-on", "warning"]), Some(3));
+    assert_eq!(slotwright(&["check"]).status.code(), Some(2));
+    assert_eq!(slotwright(&["check", "h", "--no-such-flag"]).status.code(), Some(2));
+    assert_eq!(slotwright(&["check", "--from", "/does/not/exist"]).status.code(), Some(1));
+}
+
+#[test]
+fn monitoring_plugins_have_their_own_codes() {
+    let nagios = |seen: &Observation, more: &[&str]| {
+        code(seen, &[&["--exit-style", "nagios"], more].concat())
+    };
+    assert_eq!(nagios(&World::healthy(3, 1).seen(), &[]), Some(0));
+    assert_eq!(nagios(&World::open_slot().seen(), &["--only", "SLOT_OPEN"]), Some(1));
+    assert_eq!(nagios(&World::shard_down().seen(), &[]), Some(2));
+    let silent = World::healthy(3, 1).node(5, |node| node.silence = Some(Silence::TimedOut));
+    assert_eq!(nagios(&silent.seen(), &["--only", "SLOT_OPEN"]), Some(3));
+}
+
+#[test]
+fn only_and_skip_choose_among_findings() {
+    let down = World::shard_down().seen();
+    let whole = text(&check(&down, &["--short"]));
+    assert!(whole.contains("SHARD_DOWN"), "{whole}");
+    let skipped = text(&check(&down, &["--short", "--skip", "shard-down"]));
+    assert!(!skipped.contains("SHARD_DOWN"), "{skipped}");
+    let only = text(&check(&down, &["--short", "--only", "SLOT_OPEN,SHARD_DOWN"]));
+    assert!(only.contains("SHARD_DOWN"), "{only}");
+}
+
+#[test]
+fn a_wrong_code_is_answered_with_the_near_ones() {
+    for args in [
+        ["explain", "SLOT_OPNE"].as_slice(),
+        &["check", "h", "--only", "SLOT_OPNE"],
+        &["check", "h", "--skip", "slot-opn"],
+    ] {
+        let output = slotwright(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+        assert!(text(&output).contains("SLOT_OPEN"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn what_check_writes_it_reads_again() {
+    for world in [World::open_slot(), World::shard_down(), World::one_silent("no")] {
+        let first = check(&world.seen(), &["-o", "json"]);
+        let document: serde_json::Value = serde_json::from_slice(&first.stdout).expect("JSON");
+        assert_eq!(document["apiVersion"], "slotwright/v1");
+        assert_eq!(document["kind"], "Check");
+        assert_eq!(document["observation"], serde_json::to_value(world.seen()).expect("a value"));
+        assert_eq!(first.stdout, check(&document, &["-o", "json"]).stdout);
+    }
+}
+
+#[test]
+fn json_has_what_its_schema_requires_and_nothing_else() {
+    let schema: serde_json::Value =
+        serde_json::from_slice(&slotwright(&["schema"]).stdout).expect("a schema");
+    for world in [World::healthy(3, 1), World::shard_down(), World::one_silent("no")] {
+        let output = check(&world.seen(), &["-o", "json"]);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let properties = schema["properties"].as_object().expect("properties");
+        let written = document.as_object().expect("an object");
+        for name in schema["required"].as_array().expect("required") {
+            assert!(written.contains_key(name.as_str().expect("a name")), "{name} is missing");
+        }
+        for name in written.keys() {
+            assert!(properties.contains_key(name), "{name} is not in the schema");
+        }
+    }
+}
+
+#[test]
+fn yaml_says_the_same_as_json() {
+    let seen = World::shard_down().seen();
+    let json = out(&check(&seen, &["-o", "json"]));
+    let yaml = out(&check(&seen, &["-o", "yaml"]));
+    let from_json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let from_yaml: serde_json::Value = serde_saphyr::from_str(&yaml).expect("YAML");
+    assert_eq!(from_json, from_yaml);
+}
+
+#[test]
+fn short_is_a_line_for_each_root_cause_and_wide_shows_all() {
+    let seen = World::shard_down().seen();
+    let (short, table, wide) = (
+        out(&check(&seen, &["--short"])),
+        out(&check(&seen, &[])),
+        out(&check(&seen, &["-o", "wide"])),
+    );
+    assert!(short.lines().count() < table.lines().count());
+    assert!(!short.contains("proof") && table.contains("proof"));
+    assert!(wide.contains("who sees whom") && wide.contains("slots"), "{wide}");
+    assert_eq!(wide, out(&check(&seen, &["-v"])), "-v is the wide page");
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_ask() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), "seen.json", &World::shard_down().seen());
+    let coloured = |args: &[&str], name: &str, value: &str| {
+        let mut command = program(&["check", "-v", "--from", file.to_str().expect("a name")]);
+        let output = command.args(args).env(name, value).output().expect("the program starts");
+        text(&output).contains('\u{1b}')
+    };
+    assert!(!coloured(&[], "TERM", "xterm"), "a pipe is no terminal");
+    assert!(!coloured(&["--color", "auto"], "NO_COLOR", "1"));
+    assert!(!coloured(&["--color", "never"], "CLICOLOR_FORCE", "1"));
+    assert!(coloured(&["--color", "always"], "NO_COLOR", "1"), "a flag beats the environment");
+    assert!(coloured(&[], "CLICOLOR_FORCE", "1"));
+    assert!(coloured(&[], "SLOTWRIGHT_COLOR", "always"));
+}
+
+#[test]
+fn a_file_without_an_observation_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("nonsense.txt");
+    std::fs::write(&file, "cluster_state:ok").expect("a file");
+    let output = slotwright(&["check", "--from", file.to_str().expect("a name")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("holds no observation"), "{}", text(&output));
+}
+
+#[test]
+fn an_observation_of_a_later_format_is_refused() {
+    let mut seen = World::healthy(3, 1).seen();
+    seen.format = u32::MAX;
+    let output = check(&seen, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("format"), "{}", text(&output));
+}
+
+#[test]
+fn the_order_of_answers_changes_no_byte() {
+    for world in [World::open_slot(), World::stale_addresses(), World::shard_down()] {
+        let mut order: Vec<usize> = (0..world.nodes.len()).collect();
+        let first = out(&check(&world.seen_in_order(&order), &["-v"]));
+        for round in 1..=20 {
+            let (from, to) = (round % order.len(), (round * 7 + 3) % order.len());
+            order.swap(from, to);
+            order.rotate_left(round % 3);
+            assert_eq!(out(&check(&world.seen_in_order(&order), &["-v"])), first, "{order:?}");
+        }
+    }
+}

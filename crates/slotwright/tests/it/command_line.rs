@@ -1,0 +1,61 @@
+//! The command line itself: help, what describes the program, and words that are not understood.
+
+use super::world::{out, slotwright, text};
+
+#[test]
+fn papers_are_generated() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(out(&slotwright(&["completions", shell])).contains("slotwright"), "{shell}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("a name");
+    assert_eq!(slotwright(&["man", path]).status.code(), Some(0));
+    assert!(folder.path().join("slotwright-check.1").exists());
+    for of in ["check", "explain"] {
+        let schema = slotwright(&["schema", of]);
+        let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).expect("JSON");
+        assert_eq!(schema["title"], format!("slotwright {of}"));
+    }
+}
+
+#[test]
+fn a_uri_in_a_wrong_place_does_not_show_its_password() {
+    let uri = "redis://app:SECRET@10.0.0.1:7000";
+    for args in [
+        [uri].as_slice(),
+        &["explain", uri],
+        &["check", "--from", uri],
+        &["check", "--from", uri, uri],
+        &["check", "h", "--timeout", uri],
+        &["check", "h", "-o", uri],
+        &["check", uri, "--watch", uri],
+        &["check", uri, "--no-such-flag"],
+        &["check", "http://app:SECRET@10.0.0.1:7000"],
+        &["check", "redis://app:SEC/RET@SECRET@10.0.0.1:port"],
+        &["completions", uri],
+    ] {
+        let output = slotwright(args);
+        let shown = text(&output);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{args:?}: {shown}");
+        assert!(!shown.is_empty() && !shown.contains("SEC"), "{args:?}: {shown}");
+    }
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for args in [["--help"].as_slice(), &["--version"], &["check", "--help"], &["help", "lab"]] {
+        let output = slotwright(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn secrets_of_the_environment_are_not_in_help() {
+    let mut command = super::world::program(&["check", "--help"]);
+    for name in ["SLOTWRIGHT_PASSWORD", "REDISCLI_AUTH", "VALKEYCLI_AUTH", "SLOTWRIGHT_TARGET"] {
+        command.env(name, "redis://app:SECRET@h");
+    }
+    let help = out(&command.output().expect("the program starts"));
+    assert!(help.contains("SLOTWRIGHT_TARGET") && !help.contains("SECRET"), "{help}");
+}
