@@ -13,6 +13,10 @@ use cli::target::without_login;
 /// Finds out why a Redis or Valkey Cluster is broken, with proof.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
+#[command(help_template = cli::EXAMPLES_FIRST, before_help = "Examples:
+  slotwright check 10.0.0.1:6379
+  slotwright explain SLOTS_UNASSIGNED
+  kubectl logs redis-0 | slotwright explain -")]
 struct Args {
     #[command(subcommand)]
     verb: Verb,

@@ -11,25 +11,29 @@ use slotwright_core::limits::PASTE_BYTES_MAX;
 use slotwright_core::observation::{FORMAT, Observation};
 use slotwright_net::{Limits, Target, block_on, client_eye, observe};
 
+use super::EXAMPLES_FIRST;
 use super::codes;
 use super::failure::Failure;
-use super::target::{TargetArgs, duration};
+use super::target::{TargetArgs, duration, switch};
 use crate::render::{self, Colour, report::Detail};
 
 /// Until the second look at what a healthy cluster may show for a moment.
 const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
+/// A look that has less time than this would take slow nodes for dead ones.
+const LOOK_AT_LEAST: Duration = Duration::from_millis(500);
 /// Between two looks of `--wait`.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Flags of `check`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
+#[command(help_template = EXAMPLES_FIRST, before_help = "Examples:
   slotwright check 10.0.0.1:6379
   slotwright check redis-0:6379,redis-1:6379 --askpass
   slotwright check 10.0.0.1:6379 -o json > observation.json
   slotwright check --from observation.json --only SLOTS_UNASSIGNED
   slotwright check 10.0.0.1:6379 --as-client
-  slotwright check 10.0.0.1:6379 --wait 5m && ./deploy
+  slotwright check 10.0.0.1:6379 --wait 5m && ./deploy", after_help = "\
+A TIME is 5s, 500ms or 2m; a bare number is seconds.
 
 Exit codes: 0 fine, 1 we failed, 2 usage, 3 findings at or above --fail-on,
 4 nothing found but not everything could be seen, 130 interrupted.")]
@@ -37,7 +41,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Judge a recorded observation instead of a cluster; - reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "watch", "wait"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["watch", "wait"])]
     from: Option<PathBuf>,
     /// Only these findings
     #[arg(long, value_name = "CODE", value_delimiter = ',', env = "SLOTWRIGHT_ONLY")]
@@ -57,21 +61,25 @@ pub struct CheckArgs {
         value_parser = duration, conflicts_with = "watch")]
     wait: Option<Duration>,
     /// Also meet the cluster as client libraries do at start-up, and say what each would raise
-    #[arg(long, conflicts_with = "from", env = "SLOTWRIGHT_AS_CLIENT")]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_AS_CLIENT")]
     as_client: bool,
+    /// How long everything together may take, a second look and --as-client too; with --watch or
+    /// --wait, every round of it
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "SLOTWRIGHT_DEADLINE")]
+    deadline: Option<Duration>,
     /// Count at once what a healthy cluster may show for a moment, instead of looking twice
-    #[arg(long, env = "SLOTWRIGHT_NO_CONFIRM")]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_NO_CONFIRM")]
     no_confirm: bool,
     /// How the result is written
     #[arg(short, long, value_enum, default_value = "table", env = "SLOTWRIGHT_OUTPUT")]
     output: Output,
     /// One line for each root cause, to be pasted
-    #[arg(long)]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_SHORT")]
     short: bool,
-    /// All evidence, the slot map and who sees whom
+    /// All evidence, the slot map and who sees whom; -vv also how long each node took to answer
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Only the exit code
+    /// One line with the outcome, and nothing of what is waited for; json and yaml stay whole
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
     /// Colour
@@ -151,6 +159,10 @@ struct Recorded {
 pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
     let filter = Filter::new(args)?;
     if let Some(file) = &args.from {
+        // Of the environment, a target is a default; on the command line it is a contradiction.
+        if !args.target.targets.is_empty() && std::env::var_os("SLOTWRIGHT_TARGET").is_none() {
+            return Err(Failure::user("--from judges a recorded observation and takes no TARGET"));
+        }
         let seen = read(file)?;
         let report = filter.apply(diagnose(&seen));
         return finish(args, &seen, &report, None);
@@ -161,40 +173,89 @@ pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
             (Some(pause), _) => watch(args, &target, &filter, pause).await,
             (None, Some(limit)) => wait(args, &target, &filter, limit).await,
             (None, None) => {
-                let (seen, report) = look(args, &target, &filter).await;
-                let met = as_client(args, &target, &seen).await;
+                let budget = Budget::begin(args);
+                let (seen, report) = look(args, &budget, &target, &filter).await;
+                let met = as_client(args, &budget, &target, &seen).await;
                 finish(args, &seen, &report, met.as_ref())
             }
         }
     })?
 }
 
+/// What is left of `--deadline`.
+struct Budget {
+    until: Option<Instant>,
+}
+
+impl Budget {
+    fn begin(args: &CheckArgs) -> Self {
+        Self { until: args.deadline.map(|deadline| Instant::now() + deadline) }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn allows(&self, time: Duration) -> bool {
+        self.left().is_none_or(|left| left >= time)
+    }
+
+    /// The target, to be waited for no longer than this share of what is left.
+    fn of(&self, target: &Target, share: u32) -> Target {
+        let mut target = target.clone();
+        if let Some(left) = self.left() {
+            target.timeout = target.timeout.min(left / share);
+        }
+        target
+    }
+}
+
 /// One look, or two when the first shows what may pass by itself.
-async fn look(args: &CheckArgs, target: &Target, filter: &Filter) -> (Observation, Report) {
+async fn look(
+    args: &CheckArgs,
+    budget: &Budget,
+    target: &Target,
+    filter: &Filter,
+) -> (Observation, Report) {
     let limits = Limits::default();
+    let target = &budget.of(target, 1);
     let waiting = |what: &str| (!args.quiet).then(|| render::Waiting::begin(what));
     let asking =
         waiting(&format!("asking the nodes, for {} s at most", target.timeout.as_secs_f32()));
-    let seen = observe(target, &limits).await;
+    let mut seen = observe(target, &limits).await;
     drop(asking);
     let report = filter.apply(diagnose(&seen));
     if args.no_confirm || !report.all().any(|found| found.settles) {
         return (seen, report);
     }
+    if !budget.allows(SECOND_LOOK_AFTER + LOOK_AT_LEAST) {
+        seen.notes.push("--deadline left no time to look twice: some of this may pass".to_owned());
+        return (seen, report);
+    }
     let _again = waiting("looking once more: some of this may pass by itself");
     tokio::time::sleep(SECOND_LOOK_AFTER).await;
-    let again = observe(target, &limits).await;
+    let again = observe(&budget.of(target, 1), &limits).await;
     let second = filter.apply(diagnose(&again));
     let confirmed = second.confirmed_by(Some(&report));
     (again, confirmed)
 }
 
 /// What client libraries meet, when that is wanted.
-async fn as_client(args: &CheckArgs, target: &Target, seen: &Observation) -> Option<AsClient> {
+async fn as_client(
+    args: &CheckArgs,
+    budget: &Budget,
+    target: &Target,
+    seen: &Observation,
+) -> Option<AsClient> {
     if !args.as_client {
         return None;
     }
-    let met = client_eye(target, seen).await;
+    if !budget.allows(LOOK_AT_LEAST) {
+        render::aside("--deadline left no time for --as-client");
+        return None;
+    }
+    // A client asks its seeds, then the nodes that they announce: each may take the whole time.
+    let met = client_eye(&budget.of(target, 2), seen).await;
     let verdicts = verdicts(&met);
     Some(AsClient { met, verdicts })
 }
@@ -206,8 +267,9 @@ async fn watch(
     pause: Duration,
 ) -> Result<u8, Failure> {
     loop {
-        let (seen, report) = look(args, target, filter).await;
-        let met = as_client(args, target, &seen).await;
+        let budget = Budget::begin(args);
+        let (seen, report) = look(args, &budget, target, filter).await;
+        let met = as_client(args, &budget, target, &seen).await;
         finish(args, &seen, &report, met.as_ref())?;
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -224,17 +286,20 @@ async fn wait(
 ) -> Result<u8, Failure> {
     let deadline = Instant::now() + limit;
     loop {
-        let (seen, report) = look(args, target, filter).await;
+        let budget = Budget::begin(args);
+        let (seen, report) = look(args, &budget, target, filter).await;
         let fine = exit_code(args, &report) == 0;
         if fine || Instant::now() + WAIT_PAUSE > deadline {
-            let met = as_client(args, target, &seen).await;
+            let met = as_client(args, &budget, target, &seen).await;
             return finish(args, &seen, &report, met.as_ref());
         }
         if !args.quiet {
             let roots = report.roots.len();
-            render::aside(&format!("waiting: {roots} root causes, {} s left", {
+            render::aside(&format!(
+                "waiting: {}, {} s left",
+                render::text::count(roots, "root cause"),
                 deadline.saturating_duration_since(Instant::now()).as_secs()
-            }));
+            ));
         }
         tokio::select! {
             () = tokio::time::sleep(WAIT_PAUSE) => {}
@@ -249,9 +314,7 @@ fn finish(
     report: &Report,
     met: Option<&AsClient>,
 ) -> Result<u8, Failure> {
-    if !args.quiet {
-        render::result(&written(args, seen, report, met)?)?;
-    }
+    render::result(&written(args, seen, report, met)?)?;
     Ok(exit_code(args, report))
 }
 
@@ -278,9 +341,15 @@ fn written(
     match args.output {
         Output::Json => render::document::json(&document),
         Output::Yaml => render::document::yaml(&document),
+        Output::Table | Output::Wide if args.quiet => {
+            Ok(render::report::outcome(render::look(args.color), report))
+        }
         Output::Table | Output::Wide => {
             let look = render::look(args.color);
             let mut page = render::report::draw(look, seen, report, detail);
+            if args.verbose > 1 {
+                page.push_str(&render::times::draw(look, seen));
+            }
             if let Some(AsClient { met, verdicts }) = met {
                 page.push_str(&render::client::draw(look, met, verdicts));
             }

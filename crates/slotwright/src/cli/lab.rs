@@ -14,6 +14,12 @@ use crate::render::lab as render;
 
 /// What to do in the lab.
 #[derive(Debug, Args)]
+#[command(help_template = super::EXAMPLES_FIRST, before_help = "Examples:
+  slotwright lab list
+  slotwright lab run SLOT_OPEN --server redis-8.2
+  slotwright lab run ALL_ADDRESSES_STALE --server valkey-9.1 --keep
+  slotwright lab up --primaries 3 --replicas 1 --keys 1000
+  slotwright lab down")]
 pub struct LabArgs {
     #[command(subcommand)]
     command: LabCommand,

@@ -14,6 +14,10 @@ use std::path::Path;
 use failure::Failure;
 use slotwright_core::limits::PASTE_BYTES_MAX;
 
+/// What help looks like: how it is called and examples first, every flag after them.
+pub const EXAMPLES_FIRST: &str =
+    "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}{all-args}{after-help}";
+
 /// A file as text; `-` is standard input. Bytes that are no UTF-8 are replaced: evidence is read
 /// as far as it goes. No more is read than [`PASTE_BYTES_MAX`] and a little.
 fn input(file: &Path) -> Result<String, Failure> {

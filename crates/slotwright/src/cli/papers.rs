@@ -60,8 +60,19 @@ pub fn completions(args: &CompletionsArgs, mut command: Command) -> Result<u8, F
 /// When the folder cannot be written.
 pub fn man(args: &ManArgs, command: Command) -> Result<u8, Failure> {
     std::fs::create_dir_all(&args.folder)?;
-    clap_mangen::generate_to(command, &args.folder)?;
+    clap_mangen::generate_to(examples_last(command), &args.folder)?;
     Ok(0)
+}
+
+/// Man pages have no place before the flags: there the examples stand at the end.
+fn examples_last(command: Command) -> Command {
+    let parts: Vec<String> = [command.get_before_help(), command.get_after_help()]
+        .into_iter()
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    let command = command.mut_subcommands(examples_last);
+    if parts.is_empty() { command } else { command.after_help(parts.join("\n\n")) }
 }
 
 /// Prints the schema.

@@ -22,7 +22,8 @@ pub struct TargetArgs {
     /// The ACL user
     #[arg(long, env = "SLOTWRIGHT_USER", help_heading = "Connection")]
     pub user: Option<String>,
-    /// The password. Other users of this machine can see it; prefer --password-file
+    /// The password. Other users of this machine can see it; prefer --password-file, or one of
+    /// SLOTWRIGHT_PASSWORD, REDISCLI_AUTH, VALKEYCLI_AUTH in the environment
     #[arg(
         short = 'a',
         long,
@@ -33,7 +34,7 @@ pub struct TargetArgs {
     )]
     pub pass: Option<String>,
     /// Do not warn about -a
-    #[arg(long, help_heading = "Connection")]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_NO_AUTH_WARNING", help_heading = "Connection")]
     pub no_auth_warning: bool,
     /// A file that holds the password
     #[arg(
@@ -44,10 +45,10 @@ pub struct TargetArgs {
     )]
     pub password_file: Option<PathBuf>,
     /// Ask for the password
-    #[arg(long, help_heading = "Connection")]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_ASKPASS", help_heading = "Connection")]
     pub askpass: bool,
     /// Speak TLS
-    #[arg(long, env = "SLOTWRIGHT_TLS", help_heading = "Connection")]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_TLS", help_heading = "Connection")]
     pub tls: bool,
     /// Certificates to trust, instead of the system's
     #[arg(long, value_name = "FILE", env = "SLOTWRIGHT_CACERT", help_heading = "Connection")]
@@ -74,14 +75,14 @@ pub struct TargetArgs {
     #[arg(long, value_name = "NAME", env = "SLOTWRIGHT_SNI", help_heading = "Connection")]
     pub sni: Option<String>,
     /// Do not verify certificates
-    #[arg(long, help_heading = "Connection")]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_INSECURE", help_heading = "Connection")]
     pub insecure: bool,
-    /// How long a node is waited for: 5s, 500ms
+    /// How long one look waits for its slowest node
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration,
         env = "SLOTWRIGHT_TIMEOUT", help_heading = "Connection")]
     pub timeout: Duration,
     /// Count the keys of every slot on every node: finds keys in the wrong place
-    #[arg(long, env = "SLOTWRIGHT_CENSUS")]
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_CENSUS")]
     pub census: bool,
 }
 
@@ -270,6 +271,15 @@ fn endpoint(place: &str) -> Option<Endpoint> {
 
 fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// What switches a flag on or off in the environment.
+pub fn switch(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
 }
 
 /// `5s`, `500ms`, `2m`; a bare number is seconds.

@@ -11,6 +11,7 @@ pub mod page;
 pub mod report;
 mod slots;
 pub mod text;
+pub mod times;
 
 use std::io::{IsTerminal as _, Write as _};
 

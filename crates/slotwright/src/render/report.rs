@@ -27,6 +27,8 @@ const EVIDENCE_SHOWN: usize = 4;
 const CONSEQUENCES_SHOWN: usize = 6;
 /// Witnesses named before those who say the same, unless everything is wanted.
 const WITNESSES_NAMED: usize = 2;
+/// Codes of the line of `--quiet`.
+const CODES_SHOWN: usize = 5;
 /// Nodes listed among those that did not answer.
 const SILENT_SHOWN: usize = 8;
 
@@ -246,6 +248,24 @@ fn unasked(page: &mut Page, seen: &Picture<'_>, report: &Report) {
     }
 }
 
+/// The outcome on one line, for `check --quiet`.
+pub fn outcome(look: Look, report: &Report) -> String {
+    let mut page = Page::new(look);
+    let codes: Vec<&str> = report.roots.iter().map(|root| root.found.code.as_str()).collect();
+    let codes = match codes.len() {
+        0..=CODES_SHOWN => codes.join(", "),
+        all => format!("{} and {} more", codes[..CODES_SHOWN].join(", "), all - CODES_SHOWN),
+    };
+    match report.roots.first() {
+        Some(root) => {
+            let (ink, word) = word(root.found.severity);
+            page.line(&[(ink, word), (Ink::Plain, "  "), (Ink::Plain, &codes)]);
+        }
+        None => verdict(&mut page, report),
+    }
+    page.finish()
+}
+
 fn footer(page: &mut Page, report: &Report) {
     let number = |severity: Severity| {
         report.roots.iter().filter(|root| root.found.severity == severity).count()
@@ -265,7 +285,14 @@ fn footer(page: &mut Page, report: &Report) {
     page.gap();
     if !trouble.is_empty() {
         page.line(&[(Ink::Bad, "root causes: "), (Ink::Plain, &trouble.join(", "))]);
-    } else if report.is_complete() {
+    } else {
+        verdict(page, report);
+    }
+}
+
+/// What it means that nothing is wrong.
+fn verdict(page: &mut Page, report: &Report) {
+    if report.is_complete() {
         page.line(&[
             (Ink::Good, "ok  "),
             (Ink::Plain, "every node answered, and nothing is wrong"),

@@ -118,6 +118,67 @@ fn short_is_a_line_for_each_root_cause_and_wide_shows_all() {
 }
 
 #[test]
+fn quiet_is_one_line_and_documents_stay_whole() {
+    let line = |world: &World, args: &[&str]| out(&check(&world.seen(), args));
+    assert_eq!(
+        line(&World::healthy(3, 1), &["-q"]),
+        "ok  every node answered, and nothing is wrong\n"
+    );
+    assert_eq!(line(&World::shard_down(), &["-q"]), "CRITICAL  SHARD_DOWN, NODE_DOWN\n");
+    let silent = line(&World::one_silent("no"), &["-q", "--only", "NODE_DOWN"]);
+    assert_eq!(silent.lines().count(), 1, "{silent}");
+    assert!(silent.starts_with("unknown  "), "{silent}");
+    let document = line(&World::shard_down(), &["-q", "-o", "json"]);
+    assert_eq!(document, line(&World::shard_down(), &["-o", "json"]));
+}
+
+#[test]
+fn twice_verbose_shows_the_answer_times() {
+    let seen = World::one_silent("no").seen();
+    let page = out(&check(&seen, &["-vv"]));
+    let times: Vec<&str> =
+        page.lines().skip_while(|line| !line.starts_with("answer times")).collect();
+    assert_eq!(times.len(), 1 + seen.sightings.len(), "{page}");
+    assert_eq!(times[1].trim(), "6 ms  10.0.0.5:6379");
+    assert!(page.contains("10.0.0.6:6379  ERR no"), "{page}");
+    assert!(!out(&check(&seen, &["-v"])).contains("answer times"));
+}
+
+#[test]
+fn the_environment_gives_defaults_and_no_contradictions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), "seen.json", &World::healthy(3, 1).seen());
+    let from = file.to_str().expect("a name");
+    assert_eq!(slotwright(&["check", "h", "--from", from]).status.code(), Some(2));
+    for (name, value) in [
+        ("SLOTWRIGHT_TARGET", "10.0.0.1:6379"),
+        ("SLOTWRIGHT_AS_CLIENT", "true"),
+        ("SLOTWRIGHT_SHORT", "1"),
+        ("SLOTWRIGHT_TLS", "yes"),
+        ("SLOTWRIGHT_CENSUS", "0"),
+        ("SLOTWRIGHT_INSECURE", ""),
+        ("SLOTWRIGHT_DEADLINE", "30s"),
+    ] {
+        let mut command = program(&["check", "--from", from]);
+        let output = command.env(name, value).output().expect("the program starts");
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output));
+    }
+}
+
+/// A peer that takes connections and says nothing.
+#[test]
+fn a_deadline_ends_everything() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = listener.local_addr().expect("an address").to_string();
+    let begun = std::time::Instant::now();
+    let flags = ["--as-client", "--timeout", "60s", "--deadline", "600ms"];
+    let output = slotwright(&[&["check", &target], flags.as_slice()].concat());
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    assert!(matches!(output.status.code(), Some(3 | 4)), "{}", text(&output));
+    assert!(text(&output).contains("left no time for --as-client"), "{}", text(&output));
+}
+
+#[test]
 fn colour_is_for_terminals_and_for_those_who_ask() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = written(folder.path(), "seen.json", &World::shard_down().seen());

@@ -10,7 +10,9 @@ fn papers_are_generated() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("a name");
     assert_eq!(slotwright(&["man", path]).status.code(), Some(0));
-    assert!(folder.path().join("slotwright-check.1").exists());
+    let page = folder.path().join("slotwright-check.1");
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("Examples:") && page.contains("Exit codes:"), "{page}");
     for of in ["check", "explain"] {
         let schema = slotwright(&["schema", of]);
         let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).expect("JSON");
