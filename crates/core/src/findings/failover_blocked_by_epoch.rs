@@ -100,6 +100,12 @@ impl Finding for FailoverBlockedByEpoch {
             .check("slave_repl_offset is the greatest among its replicas")
             .command(replica, "CLUSTER FAILOVER TAKEOVER")
             .check("all nodes show it as master with the slots")
+            .never(format!(
+                "TAKEOVER while {} may still run: fence it first (host off, volume detached), or two \
+                 owners take writes and those of one are lost",
+                seen.name(self.primary)
+            ))
+            .never("TAKEOVER on a replica with a smaller offset than another one has")
             .never("CLUSTER FAILOVER FORCE again and again: it needs the votes that are refused")
     }
 

@@ -27,6 +27,7 @@ pub mod client_seeds_unreachable;
 pub mod clock_skew;
 pub mod cloned_cluster_hijack;
 pub mod cluster_disabled_on_node;
+pub mod cluster_down;
 pub mod cluster_split_islands;
 pub mod command_renamed;
 pub mod config_drift;
@@ -135,6 +136,7 @@ pub static ALL: &[&Entry] = &[
     &clock_skew::ENTRY,
     &cloned_cluster_hijack::ENTRY,
     &cluster_disabled_on_node::ENTRY,
+    &cluster_down::ENTRY,
     &cluster_split_islands::ENTRY,
     &command_renamed::ENTRY,
     &config_drift::ENTRY,

@@ -129,9 +129,9 @@ fn differing(a: &Opinion, b: &Opinion) -> SlotSet {
     slots
 }
 
+/// The one owner of all these slots, if there is one.
 fn sole_owner(opinion: &Opinion, slots: &SlotSet) -> Option<NodeId> {
-    let first = slots.first()?;
-    opinion.owners.iter().find(|(_, owned)| owned.contains(first)).map(|(id, _)| *id)
+    opinion.owners.iter().find(|(_, owned)| slots.difference(owned).is_empty()).map(|(id, _)| *id)
 }
 
 #[cfg(test)]
@@ -149,6 +149,34 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].subject.slots, slot);
         assert!(found[0].message.contains("10.0.0.3:6379"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn slots_of_several_owners_are_laid_to_none_of_them() {
+        let mut sketch = Sketch::healthy(3, 0);
+        for (slot, owner, other) in [(7, 0, 1), (6_000, 1, 2)] {
+            let slot = SlotSet::range(slot, slot);
+            sketch.row(2, owner, |row| row.slots = row.slots.difference(&slot));
+            sketch.row(2, other, |row| row.slots = row.slots.union(&slot));
+        }
+        let found = sketch.detect::<SlotOwnerDisagreement>(&ENTRY);
+        assert!(found[0].message.contains("slots 7,6000 to their owners"), "{found:#?}");
+    }
+
+    #[test]
+    fn the_epoch_is_raised_only_where_the_keys_were_counted() {
+        let mut sketch = Sketch::healthy(3, 0);
+        let slot = SlotSet::range(7, 7);
+        sketch.row(2, 0, |row| row.slots = row.slots.difference(&slot));
+        sketch.row(2, 1, |row| row.slots = row.slots.union(&slot));
+        let found = sketch.detect::<SlotOwnerDisagreement>(&ENTRY);
+        let steps: Vec<String> =
+            found[0].by_hand.steps.iter().map(|step| format!("{step:?}")).collect();
+        let at = |words: &str| steps.iter().position(|step| step.contains(words));
+        let (counted, raised) = (at("COUNTKEYSINSLOT"), at("BUMPEPOCH"));
+        assert!(counted.is_some() && counted < raised, "{steps:#?}");
+        assert_eq!(steps.iter().filter(|step| step.contains("COUNTKEYSINSLOT")).count(), 3);
+        assert!(steps[raised.expect("it is named")].contains("stop"), "{steps:#?}");
     }
 
     #[test]

@@ -84,10 +84,16 @@ impl Finding for SlotOwnerlessAfterSourceFirst {
         let tell = format!("CLUSTER SETSLOT {slot} NODE {}", self.target);
         ByHand::of(Risk::MovesOwnership)
             .command(seen.endpoint(self.source), format!("CLUSTER COUNTKEYSINSLOT {slot}"))
-            .check("0: the source let go of it with all keys moved; the same for each slot")
+            .check(
+                "0: the source let go of it with all keys moved; the same for each slot. Any other \
+                 number: stop here, these keys are nowhere else, and the slot stays at the source",
+            )
             .command(seen.endpoint(self.target), tell.clone())
             .command(seen.endpoint(self.source), tell)
             .check("both give the slot to the target in CLUSTER NODES")
+            .never(
+                "give the slot away while the source holds keys of it: they cannot be reached then",
+            )
             .never("SETSLOT NODE on the source before the target, the order that led here")
     }
 
