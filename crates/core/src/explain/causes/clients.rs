@@ -36,15 +36,18 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             })
         },
-        cause: "The cluster is fine. From Redis 7.0 on[[ (here <<version>>)]] CLUSTER SLOTS returns 4 elements per node: the \
+        cause: "The cluster is fine. From Redis 7.0 on[[ (here <<version>>)]] CLUSTER SLOTS \
+            returns 4 elements per node: the \
             fourth is metadata such as the host name. This client[[ (<<client>>)]] expects 2 or 3 \
             elements and stops with a parse \
             error; that is go-redis v8 for the text 'expected 2 or 3'. How many nodes or replicas \
             there are is \
             irrelevant.",
-        check: "The library's version: go-redis v8 (github.com/go-redis/redis/v8) cannot read it, v9 can.",
+        check: "The library's version: go-redis v8 (github.com/go-redis/redis/v8) cannot read \
+            it, v9 can.",
         fix: &[
-            "Upgrade go-redis to v9 (github.com/redis/go-redis/v9), or another old client to a release that \
+            "Upgrade go-redis to v9 (github.com/redis/go-redis/v9), or another old client to a \
+             release that \
              supports Redis 7.",
             "Until then stay on Redis 6.2 for this client.",
         ],
@@ -74,9 +77,12 @@ pub(super) static CAUSES: &[Cause] = &[
             (seen.has(&["cluster"]) && !seen.has(&["config file"]))
                 .then(|| hit.less_if(12, seen.client().is_none()))
         },
-        cause: "Newer servers add fields to CLUSTER NODES and SLOTS (the bus port behind '@' since 4.0, the host name \
-            behind a comma since 7.0, more fields after it). An old client stumbles over them. The cluster is healthy.",
-        check: "The version of the client library against the server's; the same command by redis-cli shows the field.",
+        cause: "Newer servers add fields to CLUSTER NODES and SLOTS (the bus port behind '@' \
+            since 4.0, the host name \
+            behind a comma since 7.0, more fields after it). An old client stumbles over them. \
+            The cluster is healthy.",
+        check: "The version of the client library against the server's; the same command by \
+            redis-cli shows the field.",
         fix: &[
             "Upgrade the client library to a release that names support for this server version.",
         ],
@@ -139,18 +145,21 @@ pub(super) static CAUSES: &[Cause] = &[
                 });
             hit.map(|hit| hit.less_if(14, seen.says_fail()))
         },
-        cause: "The client still holds the map from its start: after a failover or a change of addresses it goes on \
+        cause: "The client still holds the map from its start: after a failover or a change of \
+            addresses it goes on \
             to dead or demoted nodes until it is restarted. Lettuce before 7.0 (and so Spring \
             Data Redis) refreshes \
             neither periodically nor on events unless told to; a cached DNS answer does the same. \
             The \
             cluster itself is healthy when redis-cli -c works.",
-        check: "Compare the address in the error with CLUSTER SLOTS now; and does a restarted client work?",
+        check: "Compare the address in the error with CLUSTER SLOTS now; and does a restarted \
+            client work?",
         fix: &[
             "Lettuce: ClusterTopologyRefreshOptions with enablePeriodicRefresh(30 s) and \
              enableAllAdaptiveRefreshTriggers(); Spring: \
              spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s.",
-            "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: scanInterval; JVM: \
+            "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: \
+             scanInterval; JVM: \
              networkaddress.cache.ttl.",
             "Name several start nodes.",
         ],
@@ -172,7 +181,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )?;
             Some(hit.fact_if("last", seen.word_after("lastnodeerror")))
         },
-        cause: "ioredis asked every start node for CLUSTER SLOTS and none gave a proper answer within 1 second each \
+        cause: "ioredis asked every start node for CLUSTER SLOTS and none gave a proper answer \
+            within 1 second each \
             (slotsRefreshTimeout: TCP, TLS, AUTH and reply together). The message is only the \
             envelope: \
             lastNodeError tells why. 'Connection is closed.' = refused, reset or TLS against \
@@ -180,11 +190,15 @@ pub(super) static CAUSES: &[Cause] = &[
             dropped, a node too slow, or cold start; NOAUTH, NOPERM, LOADING, 'cluster support \
             disabled' speak \
             for themselves. cluster_state:fail alone does NOT raise it.",
-        check: "Print error.lastNodeError.message; then, from the client's own machine, redis-cli -h <seed> cluster slots.",
+        check: "Print error.lastNodeError.message; then, from the client's own machine, \
+            redis-cli -h <seed> cluster slots.",
         fix: &[
-            "Remove the reason that lastNodeError names (address, port, password in redisOptions, TLS).",
-            "For 'timeout' on slow starts: slotsRefreshTimeout 5000 and more; name several start nodes.",
-            "For TLS: redisOptions.tls, and with managed services dnsLookup: (address, callback) => callback(null, \
+            "Remove the reason that lastNodeError names (address, port, password in \
+             redisOptions, TLS).",
+            "For 'timeout' on slow starts: slotsRefreshTimeout 5000 and more; name several start \
+             nodes.",
+            "For TLS: redisOptions.tls, and with managed services dnsLookup: (address, callback) \
+             => callback(null, \
              address).",
         ],
         never: &["Do not repair slots before a server says that slots are missing."],
@@ -211,7 +225,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .map(|h| h.less_if(20, seen.has(&["enotfound ?"])))
         },
-        cause: "A host name does not resolve where the client (or node) runs. ioredis gives up its whole start when ANY \
+        cause: "A host name does not resolve where the client (or node) runs. ioredis gives up \
+            its whole start when ANY \
             one of the names fails, without an error event. On Kubernetes the names of pods that \
             are not ready are hidden \
             unless the headless Service has publishNotReadyAddresses: true; a short name works in \
@@ -219,7 +234,8 @@ pub(super) static CAUSES: &[Cause] = &[
             namespace only.",
         check: "Resolve the very name from the client's pod or host (getent hosts <name>).",
         fix: &[
-            "Correct the name or namespace; drop names of pods that no longer exist; name a Service as the seed.",
+            "Correct the name or namespace; drop names of pods that no longer exist; name a \
+             Service as the seed.",
             "publishNotReadyAddresses: true on the headless Service.",
         ],
         never: &["Do not repair the cluster for it."],
@@ -248,12 +264,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 missing.then(|| crate::explain::cause::Hit::of(62).quote(kind.line))
             })
         },
-        cause: "cluster-preferred-endpoint-type is hostname (or unknown-endpoint), but a node has no \
-            cluster-announce-hostname, so it hands out '?' or an empty host, which no client can dial.",
-        check: "CONFIG GET cluster-announce-hostname cluster-preferred-endpoint-type on every node.",
-        fix: &[
-            "Set cluster-announce-hostname on ALL nodes first, then the endpoint type; or go back to type ip.",
-        ],
+        cause: "cluster-preferred-endpoint-type is hostname (or unknown-endpoint), but a node \
+            has no \
+            cluster-announce-hostname, so it hands out '?' or an empty host, which no client can \
+            dial.",
+        check: "CONFIG GET cluster-announce-hostname cluster-preferred-endpoint-type on every \
+            node.",
+        fix: &["Set cluster-announce-hostname on ALL nodes first, then the endpoint type; or go \
+             back to type ip."],
         never: &["Do not set the type on some nodes only."],
         like: &["SELF_ADDRESS_UNKNOWN"],
     },
@@ -295,16 +313,19 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             ))
         },
-        cause: "No start node gave the client a map. [[The client is <<client>>. ]]The text is the envelope; the cause stands behind \
+        cause: "No start node gave the client a map. [[The client is <<client>>. ]]The text is \
+            the envelope; the cause stands behind \
             it ('Caused by', 'Details', suppressed exceptions): refused (wrong port, process \
             down, bind), timed out \
             (firewall, wrong address), closed (TLS or protected mode), NOAUTH, or 'cluster \
             support disabled'. Whether \
             the cluster itself works cannot be told from this line.",
-        check: "From the client's own machine or pod: redis-cli -h <start node> -p <port> cluster slots, with the client's \
+        check: "From the client's own machine or pod: redis-cli -h <start node> -p <port> \
+            cluster slots, with the client's \
             password and TLS.",
         fix: &[
-            "Answer: slots: look at the announced addresses in it. Refused or timeout: address, port, firewall, Service. \
+            "Answer: slots: look at the announced addresses in it. Refused or timeout: address, \
+             port, firewall, Service. \
              Error text: it names the cause.",
             "Name several start nodes.",
         ],
@@ -328,17 +349,21 @@ pub(super) static CAUSES: &[Cause] = &[
                     "too many redirections",
                     "no more cluster attempts left",
                     "redirected too many times",
+                    "timed out attempting to find data in the correct node",
                     "maxredirect",
                 ],
             )
         },
-        cause: "MOVED or ASK led from node to node (or the same error was repeated) up to the limit. Reasons: two nodes \
+        cause: "MOVED or ASK led from node to node (or the same error was repeated) up to the \
+            limit. Reasons: two nodes \
             that name each other as owner, an owner that cannot be reached, a load balancer or \
             proxy that answers for all \
             nodes, or a cluster that is down ('Last error: CLUSTERDOWN').",
-        check: "The 'last error' in the text; then GET the key at the node named by MOVED: does it answer MOVED back?",
+        check: "The 'last error' in the text; then GET the key at the node named by MOVED: does \
+            it answer MOVED back?",
         fix: &[
-            "MOVED back and forth: compare CLUSTER NODES of both nodes, and CLUSTER SETSLOT NODE on the one with the keys.",
+            "MOVED back and forth: compare CLUSTER NODES of both nodes, and CLUSTER SETSLOT NODE \
+             on the one with the keys.",
             "A proxy or virtual IP between: let the client dial the nodes themselves.",
             "CLUSTERDOWN: find out which slots are not served.",
         ],
@@ -384,13 +409,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 .less_if(20, cluster_client)
             })
         },
-        cause: "MOVED is no fault: the node says that another one owns this key's slot. A cluster-aware client follows it \
+        cause: "MOVED is no fault: the node says that another one owns this key's slot. A \
+            cluster-aware client follows it \
             by itself; a plain client shows it as an error, and works only for the keys that \
             happen to be on the node \
             it is connected to. The cluster is healthy.",
-        check: "The same command with redis-cli -c works; and the class of the client: Redis against Redis.Cluster.",
+        check: "The same command with redis-cli -c works; and the class of the client: Redis \
+            against Redis.Cluster.",
         fix: &[
-            "Use the library's cluster client (ioredis Redis.Cluster, node-redis createCluster, redis-py RedisCluster, \
+            "Use the library's cluster client (ioredis Redis.Cluster, node-redis createCluster, \
+             redis-py RedisCluster, \
             JedisCluster, go-redis NewClusterClient, phpredis RedisCluster), or redis-cli -c.",
         ],
         never: &["Do not move slots because of MOVED."],
@@ -418,11 +446,14 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.has(&["moved", "cluster", "redirection"])
                 .then(|| front.more_if(10, seen.has(&["moved "])))
         },
-        cause: "Each connection through the balancer ends at some node. A cluster client needs the nodes themselves: it may \
+        cause: "Each connection through the balancer ends at some node. A cluster client needs \
+            the nodes themselves: it may \
             use the front as a seed only, and then dials the announced addresses.",
-        check: "Do the addresses in CLUSTER SLOTS lead past the balancer, and can the client reach them?",
+        check: "Do the addresses in CLUSTER SLOTS lead past the balancer, and can the client \
+            reach them?",
         fix: &[
-            "Use the front only as the start node, and announce per-node addresses that clients reach (one Service or \
+            "Use the front only as the start node, and announce per-node addresses that clients \
+             reach (one Service or \
             port per node).",
         ],
         never: &["Do not announce the shared address for all nodes."],
@@ -452,11 +483,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 hit.less_if(30, seen.has(&dials))
             })
         },
-        cause: "All connections of the pool are in use: too small for the load, connections that are not given back, or one \
+        cause: "All connections of the pool are in use: too small for the load, connections that \
+            are not given back, or one \
             node that does not answer and holds them all. The servers may be fine.",
         check: "connected_clients and latency on the servers; is one node slow or unreachable?",
         fix: &[
-            "Give connections back (close, try-with-resources), size the pool for the load, set timeouts; if one node \
+            "Give connections back (close, try-with-resources), size the pool for the load, set \
+             timeouts; if one node \
             hangs, look at that one.",
         ],
         never: &["Do not only raise the pool when a node hangs."],
@@ -483,14 +516,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "A reply did not come in time. That can be a slow node (a long command, a fork, a save, CPU), a node that is \
-            unreachable at its announced address, or a client that is too busy (thread pool, event loop).",
-        check: "Is it always the same node? SLOWLOG, LATENCY and INFO on it; otherwise measure redis-cli --latency from the \
+        cause: "A reply did not come in time. That can be a slow node (a long command, a fork, a \
+            save, CPU), a node that is \
+            unreachable at its announced address, or a client that is too busy (thread pool, \
+            event loop).",
+        check: "Is it always the same node? SLOWLOG, LATENCY and INFO on it; otherwise measure \
+            redis-cli --latency from the \
             client's machine.",
-        fix: &[
-            "Remove the slow command or the unreachable address; only then adapt timeouts. StackExchange.Redis: read \
-            the qs, in, WORKER and IOCP figures of the message.",
-        ],
+        fix: &["Remove the slow command or the unreachable address; only then adapt timeouts. \
+             StackExchange.Redis: read \
+            the qs, in, WORKER and IOCP figures of the message."],
         never: &["Do not repair slots for timeouts."],
         like: &["NODE_HUNG", "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "CLIENT_STALE_TOPOLOGY"],
     },
@@ -508,13 +543,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The client sent a write to a node that is a replica: its map is from before a failover, it is pinned to one \
-            node by a Service or a host name, or it is no cluster client. The cluster did what it should.",
+        cause: "The client sent a write to a node that is a replica: its map is from before a \
+            failover, it is pinned to one \
+            node by a Service or a host name, or it is no cluster client. The cluster did what \
+            it should.",
         check: "ROLE of that node now, and how the client picks its node.",
-        fix: &[
-            "Use a cluster client and let it refresh its map (adaptive refresh, slotsRefreshInterval); do not pin writes \
-            to a pod.",
-        ],
+        fix: &["Use a cluster client and let it refresh its map (adaptive refresh, \
+             slotsRefreshInterval); do not pin writes \
+            to a pod."],
         never: &["Do not make replicas writable."],
         like: &["CLIENT_STALE_TOPOLOGY", "NON_CLUSTER_CLIENT"],
     },
@@ -534,7 +570,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     ])
             })
         },
-        cause: "Sentinel and Cluster are two different things; a cluster has no sentinels and no master name.",
+        cause: "Sentinel and Cluster are two different things; a cluster has no sentinels and no \
+            master name.",
         check: "INFO server: redis_mode.",
         fix: &["Use the client's mode that matches redis_mode."],
         never: &["Do not mix sentinels into a cluster."],

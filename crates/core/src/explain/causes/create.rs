@@ -24,19 +24,25 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact_if("node", place),
             )
         },
-        cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt in its \
+        cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt \
+            in its \
             nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes \
             <<known>>, slots \
             assigned <<assigned>>; <<pfail>> slots are pfail, with <<received>> messages \
             received: the \
-            other remembered nodes never answer. ]]A blank node has known_nodes 1 and 0 slots assigned.",
-        check: "On the refused node: CLUSTER INFO (known_nodes, slots_assigned) and DBSIZE: state only, or \
+            other remembered nodes never answer. ]]A blank node has known_nodes 1 and 0 slots \
+            assigned.",
+        check: "On the refused node: CLUSTER INFO (known_nodes, slots_assigned) and DBSIZE: \
+            state only, or \
             keys as well? Whose keys?",
         fix: &[
-            "Make sure that nobody wants its data: DBSIZE, INFO keyspace; copy RDB/AOF away if in doubt.",
-            "Then blank this node: stop it, move its nodes.conf (and unwanted data files) aside, start it; \
+            "Make sure that nobody wants its data: DBSIZE, INFO keyspace; copy RDB/AOF away if \
+             in doubt.",
+            "Then blank this node: stop it, move its nodes.conf (and unwanted data files) aside, \
+             start it; \
              that resets both the remembered nodes and the slots.",
-            "CLUSTER INFO must show known_nodes 1 and 0 slots; do the same on the other nodes of the old \
+            "CLUSTER INFO must show known_nodes 1 and 0 slots; do the same on the other nodes of \
+             the old \
              attempt, then run create again.",
         ],
         never: &[
@@ -98,7 +104,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
                 .or_else(|| seen.says_all(66, &[&["cluster meet"], &["handshake"]]))
         },
-        cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could not have been \
+        cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could \
+            not have been \
             set; but the join itself goes over the cluster bus, a second TCP port = client port + \
             10000[[: here <<bus_ports>>]], and that is not reachable between the nodes. So the \
             MEET handshakes \
@@ -107,18 +114,22 @@ pub(super) static CAUSES: &[Cause] = &[
             groups, NetworkPolicy) and container port lists often open only the client ports; \
             nodes on \
             one single host work because no firewall is in between.",
-        check: "From each host to each other one: nc -vz <host> <client port + 10000>[[ (<<bus_ports>>)]]. Refused or \
+        check: "From each host to each other one: nc -vz <host> <client port + 10000>[[ \
+            (<<bus_ports>>)]]. Refused or \
             timed out proves it; connected everywhere means look at announced addresses and TLS.",
         fix: &[
-            "Open TCP client port + 10000[[ (<<bus_ports>>)]] between ALL nodes, in both directions, beside \
+            "Open TCP client port + 10000[[ (<<bus_ports>>)]] between ALL nodes, in both \
+             directions, beside \
              the client ports[[ (<<ports>>)]].",
             "Docker: publish the bus ports too, one to one, and announce addresses that all reach \
              (cluster-announce-ip, -port, -bus-port), or use host networking.",
-            "The waiting create then finishes by itself. If it was broken off, blank the nodes (stop, move \
+            "The waiting create then finishes by itself. If it was broken off, blank the nodes \
+             (stop, move \
              nodes.conf aside, start) before the next attempt.",
         ],
         never: &[
-            "Do not kill and repeat create without opening the ports: half-joined nodes then refuse with \
+            "Do not kill and repeat create without opening the ports: half-joined nodes then \
+             refuse with \
              'not empty'.",
             "Do not run --cluster fix; no slot is wrong.",
         ],
@@ -137,14 +148,17 @@ pub(super) static CAUSES: &[Cause] = &[
                     .more_if(4, seen.has(&["[err] node"]))
             })
         },
-        cause: "The node[[ <<node>>]] demands authentication (requirepass is set), and redis-cli sent no \
+        cause: "The node[[ <<node>>]] demands authentication (requirepass is set), and redis-cli \
+            sent no \
             password, so the very first command was refused. Nothing was changed yet.",
         check: "redis-cli -h <node> -a <password> PING on every node: PONG with the same password \
             everywhere.",
         fix: &[
             "Repeat the command with -a <password> (or --user and --pass; or REDISCLI_AUTH in the \
-             environment). The tool uses the same password for all nodes, so it must be equal on all.",
-            "Set masterauth to the same password on all nodes, otherwise replicas cannot follow their \
+             environment). The tool uses the same password for all nodes, so it must be equal on \
+             all.",
+            "Set masterauth to the same password on all nodes, otherwise replicas cannot follow \
+             their \
              primaries.",
         ],
         never: &[
@@ -167,13 +181,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "A cluster needs at least three primaries. With r replicas for each, 3 × (r + 1) nodes are \
+        cause: "A cluster needs at least three primaries. With r replicas for each, 3 × (r + 1) \
+            nodes are \
             needed: 6 for one replica, 9 for two.",
-        check: "Count the addresses given; they must be divisible into (replicas + 1) with three primaries.",
-        fix: &[
-            "Give enough nodes, or leave out --cluster-replicas and add replicas later with add-node \
-            --cluster-slave.",
-        ],
+        check: "Count the addresses given; they must be divisible into (replicas + 1) with three \
+            primaries.",
+        fix: &["Give enough nodes, or leave out --cluster-replicas and add replicas later with \
+             add-node \
+            --cluster-slave."],
         never: &[
             "Do not assign slots by hand to two primaries: with two, no failover has a majority.",
         ],
@@ -196,15 +211,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "redis-trib.rb was replaced by redis-cli --cluster in Redis 5.0; the script of older versions \
+        cause: "redis-trib.rb was replaced by redis-cli --cluster in Redis 5.0; the script of \
+            older versions \
             needs Ruby and the gem redis (3.x), which are missing or do not fit here. The servers \
             are not \
             concerned.",
         check: "redis-cli --version: 5.0 or later has --cluster.",
-        fix: &[
-            "Use redis-cli --cluster in its place (check, reshard, add-node, create) with the same arguments; a newer \
-            redis-cli works with older servers.",
-        ],
+        fix: &["Use redis-cli --cluster in its place (check, reshard, add-node, create) with the \
+             same arguments; a newer \
+            redis-cli works with older servers."],
         never: &["Do not change the servers for it."],
         like: &["REDIS_TRIB_GEM_TOO_NEW"],
     },
@@ -223,13 +238,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "'create' is a command of the redis-cli program (redis-cli --cluster create ..., from 5.0), not \
+        cause: "'create' is a command of the redis-cli program (redis-cli --cluster create ..., \
+            from 5.0), not \
             of the server: typed at the prompt as CLUSTER CREATE, or given to an older redis-cli, \
             it is \
             unknown.",
-        check: "redis-cli --version, and whether the command was typed in the shell or at the redis prompt.",
+        check: "redis-cli --version, and whether the command was typed in the shell or at the \
+            redis prompt.",
         fix: &[
-            "Run it from the shell with redis-cli 5.0 or later: redis-cli --cluster followed by create and \
+            "Run it from the shell with redis-cli 5.0 or later: redis-cli --cluster followed by \
+             create and \
             the addresses.",
         ],
         never: &["Do not change the servers for it."],
@@ -248,7 +266,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     Some(Hit::of(84).quote(high.line).fact("port", high.value.clone()))
                 })
         },
-        cause: "The bus port is the client port + 10000, and ports end at 65535. So in cluster mode the \
+        cause: "The bus port is the client port + 10000, and ports end at 65535. So in cluster \
+            mode the \
             client port[[ (here <<port>>)]] must not be above 55535.",
         check: "port in redis.conf: above 55535?",
         fix: &["Choose a client port of at most 55535, or set cluster-port (7.0 and later)."],
@@ -268,15 +287,16 @@ pub(super) static CAUSES: &[Cause] = &[
                     "could not create server tcp listening socket",
                 ],
             )
+            .map(|hit| hit.less_if(40, seen.has(&["cannot assign requested address"])))
         },
-        cause: "The server cannot listen: another process has the client port, or the bus port (client port \
+        cause: "The server cannot listen: another process has the client port, or the bus port \
+            (client port \
             + 10000; two instances whose ports differ by 10000 collide). After a crash it may be \
             the old \
             process.",
         check: "ss -ltnp for the port in the message and for that port ± 10000.",
-        fix: &[
-            "Stop the other process or choose other ports; on host networking every pod needs its own.",
-        ],
+        fix: &["Stop the other process or choose other ports; on host networking every pod needs \
+             its own."],
         never: &["Do not start a second server on the same directory."],
         like: &["PORT_TOO_HIGH_FOR_BUS"],
     },
@@ -295,14 +315,17 @@ pub(super) static CAUSES: &[Cause] = &[
                 ),
             )
         },
-        cause: "The client port of <<node>> cannot be reached from where the tool runs: the process is down, \
+        cause: "The client port of <<node>> cannot be reached from where the tool runs: the \
+            process is down, \
             it listens on another address (bind 127.0.0.1 is the default), protected mode or a \
             firewall is \
             in between, or the address is an internal one (a container's).",
-        check: "From the same machine: nc -vz <host> <port>. Refused: nothing listens there; timeout: a \
+        check: "From the same machine: nc -vz <host> <port>. Refused: nothing listens there; \
+            timeout: a \
             firewall or a wrong address.",
         fix: &[
-            "Start the node; set bind to the right interfaces (with a password); open the port; or run the \
+            "Start the node; set bind to the right interfaces (with a password); open the port; \
+             or run the \
             tool where the address is reachable.",
         ],
         never: &["Do not open the server to everybody without a password."],
@@ -324,7 +347,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             })
         },
-        cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, known nodes \
+        cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, \
+            known nodes \
             <<known>>)]]: the servers were started with cluster-enabled yes, but the step that \
             joins them and \
             hands out the 16384 slots was not done or did not finish. Every key command then \
@@ -332,11 +356,14 @@ pub(super) static CAUSES: &[Cause] = &[
             CLUSTERDOWN Hash slot not served. (The same picture: a node that lost its nodes.conf, \
             while \
             the others have a cluster.)",
-        check: "CLUSTER INFO on all nodes: 0 assigned everywhere means never created; 16384 on others means \
+        check: "CLUSTER INFO on all nodes: 0 assigned everywhere means never created; 16384 on \
+            others means \
             that this one lost its identity.",
         fix: &[
-            "If all nodes are new and empty: make the cluster with redis-cli's create over all addresses.",
-            "If the others have a cluster: find this node's old nodes.conf, or join it as a new node.",
+            "If all nodes are new and empty: make the cluster with redis-cli's create over all \
+             addresses.",
+            "If the others have a cluster: find this node's old nodes.conf, or join it as a new \
+             node.",
         ],
         never: &["Do not create over nodes that have data or belong to a cluster."],
         like: &["NODE_IDENTITY_LOST", "CLIENT_SEED_HAS_NO_SLOTS"],
@@ -354,7 +381,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 asked.more_if(20, ended || seen.has(&["docker", "kubectl", "job", "script"]))
             })
         },
-        cause: "create asks for confirmation on standard input; in a script, a Job or docker exec without a \
+        cause: "create asks for confirmation on standard input; in a script, a Job or docker \
+            exec without a \
             terminal nobody answers, so nothing was set.",
         check: "Is the question the last line of the output?",
         fix: &["Add --cluster-yes (or answer yes)."],
@@ -374,10 +402,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The node took part in an earlier attempt: it already has a config epoch or knows others.",
+        cause: "The node took part in an earlier attempt: it already has a config epoch or knows \
+            others.",
         check: "CLUSTER NODES and DBSIZE on that node.",
         fix: &[
-            "If it has no wanted data: stop it, move its nodes.conf aside, start it, and create again.",
+            "If it has no wanted data: stop it, move its nodes.conf aside, start it, and create \
+             again.",
         ],
         never: &["Do not blank nodes of a cluster that is in use."],
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],

@@ -19,17 +19,20 @@ pub(super) static CAUSES: &[Cause] = &[
             electorate: once it is dead no election can succeed and its replica[[ <<replica>>]] is \
             never promoted by itself. The cluster stays down, and waiting does not help. The \
             replica still has the data.",
-        check: "CLUSTER NODES on a survivor: cluster_size of CLUSTER INFO is 1, and the rows of the \
+        check: "CLUSTER NODES on a survivor: cluster_size of CLUSTER INFO is 1, and the rows of \
+            the \
             other primaries end without slots.",
         fix: &[
             "Best: start the dead primary <<owner>> again with its files.",
-            "If it cannot come back: CLUSTER FAILOVER TAKEOVER on its replica[[ <<replica>>]] (it \
+            "If it cannot come back and is certainly off: CLUSTER FAILOVER TAKEOVER on its \
+             replica[[ <<replica>>]] (it \
              needs no votes); compare its replication offset and key count first.",
             "Then spread the slots over at least three primaries (reshard or rebalance), so that a \
              majority survives the loss of one.",
         ],
         never: &[
-            "Do not give the slots to another primary (--cluster fix, DELSLOTS and ADDSLOTS): the keys \
+            "Do not give the slots to another primary (--cluster fix, DELSLOTS and ADDSLOTS): \
+             the keys \
              are on the replica and would be lost.",
             "Do not wait for an automatic failover.",
         ],
@@ -40,13 +43,15 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "With fewer than three primaries there is no majority after a loss",
         side: Side::Cluster,
         when: too_few,
-        cause: "Only <<voters>> primaries own slots. A failover needs the votes of more than half of \
+        cause: "Only <<voters>> primaries own slots. A failover needs the votes of more than \
+            half of \
             them, the dead one included in the count: with two primaries both votes are needed, so \
             when one dies its replica can never be elected, and the survivor stops too, because it \
             is no majority.",
         check: "cluster_size in CLUSTER INFO: 2 or 1.",
         fix: &[
-            "Now: start the dead primary again, or CLUSTER FAILOVER TAKEOVER on its replica when it \
+            "Now: start the dead primary again, or CLUSTER FAILOVER TAKEOVER on its replica when \
+             it \
              is certain that the primary is down.",
             "Then add primaries, so that at least three own slots.",
         ],
@@ -60,7 +65,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The majority of primaries is unreachable",
         side: Side::Cluster,
         when: quorum_lost,
-        cause: "<<down>> of <<voters>> primaries with slots are unreachable from here (<<places>>). \
+        cause: "<<down>> of <<voters>> primaries with slots are unreachable from here \
+            (<<places>>). \
             FAIL and failover need a majority of them, so nothing is promoted, and this side \
             reports \
             cluster_state:fail. That is either a real loss of those nodes or a partition in which \
@@ -71,11 +77,13 @@ pub(super) static CAUSES: &[Cause] = &[
         fix: &[
             "Partition: repair the network (bus ports too); it heals by itself.",
             "Loss: start the dead primaries with their own files first.",
-            "Those that cannot come back: CLUSTER FAILOVER TAKEOVER on the best replica of each, one \
+            "Those that cannot come back: CLUSTER FAILOVER TAKEOVER on the best replica of each, \
+             one \
              at a time, after making sure that the old primary is really off.",
         ],
         never: &[
-            "Do not use TAKEOVER while the other side of a partition may be alive: both would accept \
+            "Do not use TAKEOVER while the other side of a partition may be alive: both would \
+             accept \
              writes.",
             "Do not run --cluster fix: it hands the slots out without the keys.",
         ],
@@ -93,13 +101,13 @@ pub(super) static CAUSES: &[Cause] = &[
                     .then(|| Hit::of(58).quotes(seen.failing().iter().map(|r| r.line).take(2)))
             })
         },
-        cause: "This node does not reach more than half of the primaries that own slots, so it stops \
+        cause: "This node does not reach more than half of the primaries that own slots, so it \
+            stops \
             serving; the other part, if it has the majority, goes on and promotes replicas.",
         check: "CLUSTER INFO on the other side: ok there means that only this part is cut off.",
-        fix: &[
-            "Repair the network between the parts (client and bus ports). Nodes return by themselves; \
-             primaries that were replaced come back as replicas and drop writes they alone took.",
-        ],
+        fix: &["Repair the network between the parts (client and bus ports). Nodes return by \
+             themselves; \
+             primaries that were replaced come back as replicas and drop writes they alone took."],
         never: &["Do not use FAILOVER TAKEOVER in the smaller part while the larger one lives."],
         like: &["BUS_PORT_BLOCKED", "QUORUM_LOST"],
     },
@@ -143,7 +151,8 @@ pub(super) static CAUSES: &[Cause] = &[
             life, \
             so it counts as infinitely old and is never elected, however complete its data are. \
             Typical when primary and replica were down together and only the replica came back.",
-        check: "On the replica: the log line 'Currently unable to failover: Disconnected from master \
+        check: "On the replica: the log line 'Currently unable to failover: Disconnected from \
+            master \
             for longer than allowed', and master_link_down_since_seconds of INFO replication (-1: \
             never connected).",
         fix: &[
@@ -172,8 +181,10 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "The denial in the voters' logs names both epochs: slot epoch > reqEpoch.",
         fix: &[
             "Start the old primary if it can come back.",
-            "Otherwise CLUSTER FAILOVER TAKEOVER on the best replica, once the primary is surely off.",
-            "Valkey 7.2.10, 8.0.5, 8.1.2 and later correct the replica after the first denial: upgrade.",
+            "Otherwise CLUSTER FAILOVER TAKEOVER on the best replica, once the primary is surely \
+             off.",
+            "Valkey 7.2.10, 8.0.5, 8.1.2 and later correct the replica after the first denial: \
+             upgrade.",
         ],
         never: &["Do not edit epochs while nodes run."],
         like: &["FAILOVER_NO_VOTES"],
@@ -201,12 +212,15 @@ pub(super) static CAUSES: &[Cause] = &[
             master before', 'I don't know its master'; no line at all means that the request did \
             not \
             arrive or that too few voters live. Primaries without slots have no vote.",
-        check: "The line 'Failover auth denied' in the log of each voter and its reason; and how many \
+        check: "The line 'Failover auth denied' in the log of each voter and its reason; and how \
+            many \
             primaries with slots are alive.",
         fix: &[
-            "Majority dead: start primaries again, or TAKEOVER on the replica once it is certain that \
+            "Majority dead: start primaries again, or TAKEOVER on the replica once it is certain \
+             that \
              the primary is off.",
-            "'its master is up': repair the path from the voters to the replica and the primary (bus \
+            "'its master is up': repair the path from the voters to the replica and the primary \
+             (bus \
              ports); CLUSTER FAILOVER FORCE on the replica when only FAIL is missing.",
             "Otherwise wait for the next attempt (four node timeouts).",
         ],
@@ -229,11 +243,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 .find(|s| set.contains(&s.name.as_str()) && s.value == "yes")?;
             Some(Hit::of(86).quote(on.line))
         },
-        cause: "The replica has cluster-replica-no-failover yes (flag nofailover): it never starts an \
+        cause: "The replica has cluster-replica-no-failover yes (flag nofailover): it never \
+            starts an \
             election, whatever happens to its primary.",
         check: "CONFIG GET cluster-replica-no-failover on the replica.",
         fix: &[
-            "CONFIG SET cluster-replica-no-failover no on it, and in its file; or promote it by hand with \
+            "CONFIG SET cluster-replica-no-failover no on it, and in its file; or promote it by \
+             hand with \
              CLUSTER FAILOVER FORCE if the primary is dead.",
         ],
         never: &["Do not reassign the slots."],
@@ -244,20 +260,23 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A primary is down and nothing replaced it",
         side: Side::Cluster,
         when: shard_down,
-        cause: "[[<<places>> is flagged fail and still owns <<slots>>. ]]No replica of it was promoted[[: \
+        cause: "[[<<places>> is flagged fail and still owns <<slots>>. ]]No replica of it was \
+            promoted[[: \
             <<replicas>>]]. With cluster-require-full-coverage yes (the default) the whole cluster \
             answers CLUSTERDOWN as long as one range is not served.",
-        check: "Is the process of that primary up, and is its volume there? Has it a living replica, \
+        check: "Is the process of that primary up, and is its volume there? Has it a living \
+            replica, \
             and what does that replica's log say about failover?",
         fix: &[
             "Start the primary again with its own nodes.conf and data: nothing is lost.",
-            "Otherwise promote its living replica: CLUSTER FAILOVER FORCE (TAKEOVER when no majority \
-             lives).",
+            "Otherwise promote its living replica: CLUSTER FAILOVER FORCE; TAKEOVER only when no \
+             majority \
+             lives and the old primary is certainly off.",
             "Only a backup left: restore it into a node with the old nodes.conf.",
-            "Meanwhile cluster-require-full-coverage no lets the other slots be served.",
         ],
         never: &[
-            "Do not FORGET the dead primary and do not assign its slots elsewhere while its data may \
+            "Do not FORGET the dead primary and do not assign its slots elsewhere while its data \
+             may \
              come back.",
             "Do not run --cluster fix with unreachable masters.",
         ],
@@ -297,7 +316,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "INFO replication on the replica: master_link_status:down, and in its log NOAUTH or \
             WRONGPASS.",
         fix: &[
-            "CONFIG SET masterauth <password> (and masteruser, if an ACL user is used) on ALL nodes, \
+            "CONFIG SET masterauth <password> (and masteruser, if an ACL user is used) on ALL \
+             nodes, \
              also primaries, since roles change; write it to the files.",
             "With ACLs the user needs +psync +replconf +ping.",
         ],
@@ -319,7 +339,8 @@ pub(super) static CAUSES: &[Cause] = &[
             later cannot be read by Valkey; 8.x not by 7.x.",
         check: "redis_version (and valkey_version) of INFO on both ends.",
         fix: &[
-            "Upgrade this server to at least the version of its primary; in a rolling upgrade replicas \
+            "Upgrade this server to at least the version of its primary; in a rolling upgrade \
+             replicas \
              go first, then a failover, then the old primary.",
             "After a downgrade: start the newer version again on these files, or copy the keys.",
         ],
@@ -352,15 +373,18 @@ pub(super) static CAUSES: &[Cause] = &[
                     .then(|| Hit::of(70).quotes(seen.lines_with(&["full resync", "full sync"])))
             })
         },
-        cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual reasons: the \
+        cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual \
+            reasons: the \
             primary closes the link because the replica's output buffer exceeds \
             client-output-buffer-limit replica; repl-timeout is shorter than the transfer; \
             the backlog is too small for a partial resync; the disk of the replica is full; or a \
             probe kills it while it loads.",
-        check: "The primary's log at the moment the link breaks: 'overcoming of output buffer limits', \
+        check: "The primary's log at the moment the link breaks: 'overcoming of output buffer \
+            limits', \
             a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[
-            "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), repl-timeout and \
+            "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), repl-timeout \
+             and \
              repl-backlog-size on all nodes.",
             "Make sure of disk and memory on the replica, and let only one replica sync at a time.",
         ],
@@ -392,13 +416,15 @@ pub(super) static CAUSES: &[Cause] = &[
             })
             .or_else(|| chain(seen))
         },
-        cause: "A replica must follow a primary; here it follows a node that is itself a replica (or \
+        cause: "A replica must follow a primary; here it follows a node that is itself a replica \
+            (or \
             an unknown id)[[: <<chain>>]]. That comes from a failover or a move of slots of which \
             one \
             side did not hear, from swapped addresses, or from REPLICATE with the id of a replica.",
         check: "The fourth column of CLUSTER NODES: does the id there belong to a master?",
         fix: &[
-            "Wait two node timeouts; then CLUSTER REPLICATE <id of the real primary> on the replica.",
+            "Wait two node timeouts; then CLUSTER REPLICATE <id of the real primary> on the \
+             replica.",
             "If nobody in the shard is a primary: CLUSTER FAILOVER TAKEOVER on the member with the \
              highest offset, then REPLICATE the others to it.",
         ],
@@ -424,10 +450,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 Some(hit)
             })
         },
-        cause: "The replication link[[ to <<master>>]] is down. It uses the CLIENT port of the primary (not \
+        cause: "The replication link[[ to <<master>>]] is down. It uses the CLIENT port of the \
+            primary (not \
             the bus), its password (masterauth) and, with tls-replication, TLS. Until it is up the \
             replica's data grow old, and with replica-serve-stale-data no it answers MASTERDOWN.",
-        check: "The replica's log line after 'Connecting to MASTER': refused (address or port), NOAUTH \
+        check: "The replica's log line after 'Connecting to MASTER': refused (address or port), \
+            NOAUTH \
             (masterauth), LOADING (wait), RDB version (older replica).",
         fix: &[
             "Remove the reason that the log names: address, port, password, TLS or version.",
@@ -452,14 +480,17 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             })
         },
-        cause: "CLUSTER FAILOVER is sent to the replica and needs a living primary that pauses writes, \
+        cause: "CLUSTER FAILOVER is sent to the replica and needs a living primary that pauses \
+            writes, \
             a replica that catches up within 5 seconds, and the votes of a majority. 'OK' means \
             only \
             that it was scheduled.",
-        check: "The replica's lag (slave_repl_offset against master_repl_offset) and whether a majority \
+        check: "The replica's lag (slave_repl_offset against master_repl_offset) and whether a \
+            majority \
             knows it as a replica of this primary.",
         fix: &[
-            "Send it to the replica (not the primary); wait until its link is up and the lag small; retry.",
+            "Send it to the replica (not the primary); wait until its link is up and the lag \
+             small; retry.",
             "If the primary is down: CLUSTER FAILOVER FORCE.",
         ],
         never: &["Do not use TAKEOVER for a planned switch."],
@@ -479,7 +510,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "min-replicas-to-write asks for more connected replicas than this primary has now, so it \
+        cause: "min-replicas-to-write asks for more connected replicas than this primary has \
+            now, so it \
             refuses writes by design.",
         check: "INFO replication on the primary: connected_slaves and min_slaves_good_slaves.",
         fix: &[
@@ -493,13 +525,15 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Replicas are unevenly spread: a primary has none",
         side: Side::Cluster,
         when: pileup,
-        cause: "<<bare>> has no replica while <<rich>> has <<many>>. Replicas migrate by themselves \
+        cause: "<<bare>> has no replica while <<rich>> has <<many>>. Replicas migrate by \
+            themselves \
             (cluster-allow-replica-migration) to primaries that lost theirs, and REPLICATE or \
             failovers \
             mix them up. If the bare primary dies, its slots are down.",
         check: "Count the replicas per primary by the fourth column of CLUSTER NODES.",
         fix: &[
-            "CLUSTER REPLICATE <id of the bare primary> on one of the surplus replicas; it costs one \
+            "CLUSTER REPLICATE <id of the bare primary> on one of the surplus replicas; it costs \
+             one \
             full sync.",
         ],
         never: &["Do not move all replicas of one shard at a time."],
@@ -535,7 +569,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 ),
             }
         },
-        cause: "The primary has no persistence (or lost its file) and was restarted in place faster \
+        cause: "The primary has no persistence (or lost its file) and was restarted in place \
+            faster \
             than the node timeout. No failover took place; it came back with the same id and no \
             keys, \
             and its replicas made a full sync from it.",
@@ -569,7 +604,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "Replication is asynchronous: what the old primary had acknowledged but not yet sent is \
+        cause: "Replication is asynchronous: what the old primary had acknowledged but not yet \
+            sent is \
             dropped when the replica takes over, and also what it accepted in the minority before \
             it \
             stopped (up to the node timeout).",
@@ -596,12 +632,12 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact("places", list(&places(down), 4))
             })
         },
-        cause: "<<places>> is a replica and is flagged fail; no slot depends on it. Its shard has one \
+        cause: "<<places>> is a replica and is flagged fail; no slot depends on it. Its shard \
+            has one \
             copy fewer.",
         check: "Is its process up, and at this address?",
-        fix: &[
-            "Start it again with its own files; if it moved, CLUSTER MEET it at its current address.",
-        ],
+        fix: &["Start it again with its own files; if it moved, CLUSTER MEET it at its current \
+             address."],
         never: &["Do not repair slots; none is missing."],
         like: &["GHOST_NODE_ENTRIES", "PEER_ADDRESS_STALE"],
     },

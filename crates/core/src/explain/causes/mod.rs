@@ -42,3 +42,166 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
     .into_iter()
     .flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commands and deeds that lose data, identity or protection when they are done in the wrong
+    /// situation, in small letters.
+    const DANGEROUS: &[&str] = &[
+        "flushall",
+        "flushdb",
+        "reset hard",
+        "reset soft",
+        "--cluster fix",
+        "--cluster create",
+        "addslots",
+        "delslots",
+        "setslot",
+        "takeover",
+        "failover force",
+        "bumpepoch",
+        "rm ",
+        "delete",
+        "remove the pvc",
+        "wipe",
+        "protected-mode no",
+        "requirepass \"\"",
+        "full-coverage no",
+        "--cluster-replace",
+        "replace",
+        "nopass",
+        "tls-cluster no",
+        "debug ",
+        "keys *",
+        "kill -9",
+        "check-aof --fix",
+        "insecure",
+    ];
+
+    /// Steps that name one of them all the same, each with what makes it safe there. Part of the
+    /// step's text must be the second word.
+    const ALLOWED: &[(&str, &str, &str)] = &[
+        ("NODES_CONF_MANGLED_BY_TEXT_REPLACE", "Mend the script", "it is about the script's text"),
+        (
+            "NODES_CONF_MANGLED_BY_TEXT_REPLACE",
+            "Look at the start script",
+            "it is about the script's text",
+        ),
+        (
+            "PRIMARY_NOADDR_MASKED",
+            "If a replica of it is alive",
+            "needs the votes of the majority, and the data is compared first",
+        ),
+        (
+            "UNASSIGNED_SLOTS_SHARD_FORGOTTEN",
+            "Only when it is decided",
+            "last step, after the search for the keys",
+        ),
+        ("SLOT_OPEN", "Target has no key", "the count comes before it"),
+        ("SLOT_OPEN", "Keys on both", "keys are moved first, the target is told first"),
+        (
+            "MIGRATE_IOERR_AMBIGUOUS",
+            "Repeat the move",
+            "only for keys that nobody wrote on the target",
+        ),
+        (
+            "MIGRATE_IOERR_AMBIGUOUS",
+            "Split or delete giant keys",
+            "the application's own keys, by itself",
+        ),
+        ("MIGRATE_BUSYKEY", "If the source's copy is right", "both copies are compared first"),
+        ("MIGRATE_BUSYKEY", "Then finish the slot", "after the keys, the target first"),
+        ("MIGRATE_TARGET_REFUSED", "Finish the open slot", "after the keys, the target first"),
+        (
+            "REDIS_TRIB_GEM_TOO_NEW",
+            "Use redis-cli --cluster",
+            "STABLE only when the target has none of the keys",
+        ),
+        ("SLOT_OWNER_DISAGREEMENT", "If it stays", "on the claimant that holds the keys"),
+        ("SLOT_OWNER_DISAGREEMENT", "Open slots are finished first", "the target first"),
+        (
+            "SLOT_CLAIMED_TWICE",
+            "Then CLUSTER BUMPEPOCH",
+            "after the keys were counted and brought together",
+        ),
+        ("EPOCH_COLLISION", "Wait; if it stays", "on the one that holds the keys"),
+        ("KEYS_IN_FOREIGN_SLOT", "Where the owner has none", "STABLE when the count is 0"),
+        (
+            "NO_QUORUM_EMPTY_MASTERS_DONT_VOTE",
+            "If it cannot come back",
+            "the primary is off, offsets are compared",
+        ),
+        ("TOO_FEW_VOTERS", "Now: start the dead primary", "the primary is certainly down"),
+        ("QUORUM_LOST", "Those that cannot come back", "the old primary is really off"),
+        ("MINORITY_PARTITION", "Repair the network", "'replaced' is no command here"),
+        ("REPLICA_TOO_STALE", "If it cannot come back", "needs a majority; the highest offset"),
+        (
+            "FAILOVER_BLOCKED_BY_EPOCH",
+            "Otherwise CLUSTER FAILOVER TAKEOVER",
+            "the primary is surely off",
+        ),
+        ("FAILOVER_NO_VOTES", "Majority dead", "it is certain that the primary is off"),
+        ("FAILOVER_NO_VOTES", "'its master is up'", "FORCE needs the votes of the majority"),
+        (
+            "FAILOVER_DISABLED",
+            "CONFIG SET cluster-replica-no-failover",
+            "FORCE needs votes; the primary is dead",
+        ),
+        (
+            "SHARD_DOWN",
+            "Otherwise promote",
+            "FORCE needs votes; TAKEOVER with the primary certainly off",
+        ),
+        (
+            "REPLICATION_CHAIN_OR_CYCLE",
+            "If nobody in the shard",
+            "there is no primary that could be overthrown",
+        ),
+        ("MANUAL_FAILOVER_TIMED_OUT", "If the primary is down", "FORCE needs votes"),
+        (
+            "EMPTY_PRIMARY_RESTART_WIPED_SHARD",
+            "A replica that has not synced yet",
+            "it is the last copy, and the primary is empty",
+        ),
+        (
+            "CREATE_ON_SLOTS_OF_EARLIER_ATTEMPT",
+            "If all are empty",
+            "refused while the node has keys",
+        ),
+        (
+            "K8S_NODE_LOST_POD_STUCK",
+            "Make sure that the machine is off",
+            "the machine object, not the data",
+        ),
+        ("AOF_OR_RDB_CORRUPT", "A replica is alive", "FORCE needs votes; the replica has the data"),
+        ("CLIENT_REDIRECT_LOOP", "MOVED back and forth", "on the one with the keys"),
+    ];
+
+    #[test]
+    fn no_step_of_any_cause_is_dangerous_without_a_reason() {
+        let mut bad = Vec::new();
+        for cause in all() {
+            for step in cause.fix.iter().chain([&cause.check]) {
+                let lower = step.to_lowercase();
+                for word in DANGEROUS.iter().filter(|word| lower.contains(**word)) {
+                    let allowed = ALLOWED
+                        .iter()
+                        .any(|(code, part, _)| *code == cause.code && step.contains(part));
+                    if !allowed {
+                        bad.push(format!("{} [{word}]: {step}", cause.code));
+                    }
+                }
+            }
+        }
+        assert!(bad.is_empty(), "{}", bad.join("\n"));
+        for (code, part, reason) in ALLOWED {
+            let used = all().any(|cause| {
+                cause.code == *code
+                    && cause.fix.iter().chain([&cause.check]).any(|s| s.contains(part))
+            });
+            assert!(used && !reason.is_empty(), "{code}: no step says {part:?} any more");
+        }
+    }
+}

@@ -134,6 +134,114 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
     Cause {
+        code: "BIND_ADDRESS_NOT_HERE",
+        title: "The server is told to listen on an address that this machine does not have",
+        side: Side::Platform,
+        when: |seen| seen.says(92, &["cannot assign requested address"]),
+        cause: "bind (or the address of the bus) names an IP that no interface of this machine \
+            or container \
+            has: a pod or host that came back on another IP with the old configuration, a \
+            virtual IP \
+            that is on another machine now, or an announce address used as a bind address.",
+        check: "ip addr on the machine (or in the pod), beside bind, bind-source-addr and \
+            cluster-announce-ip.",
+        fix: &[
+            "Bind to what the machine has: in containers bind 0.0.0.0 ::0 with a password and \
+             protected-mode \
+             on; announce the outside address with cluster-announce-ip instead of binding to it.",
+            "Start the server again on its own data and nodes.conf.",
+        ],
+        never: &["Do not start it on an empty directory instead: it would get a new node id."],
+        like: &["PORT_IN_USE"],
+    },
+    Cause {
+        code: "TOOL_STOPS_AT_DEAD_NODE",
+        title: "The tool stops at a dead node that is still in the table",
+        side: Side::Command,
+        when: |seen| {
+            let tool = seen.has(&["add-node", "del-node", "reshard", "rebalance", "redis-trib"]);
+            let stuck = seen.lines_with(&[
+                "could not connect to redis at",
+                "could not connect to valkey at",
+                "sorry, can't connect to node",
+            ]);
+            let dead = seen.failing();
+            let named = dead.iter().find(|row| {
+                let place = row.place();
+                stuck
+                    .iter()
+                    .any(|at| seen.lines.get(*at).is_some_and(|line| line.text.contains(&place)))
+            })?;
+            (tool && !stuck.is_empty()).then(|| {
+                Hit::of(88)
+                    .quotes(stuck.iter().copied().take(1))
+                    .quote(named.line)
+                    .fact("place", named.place())
+                    .fact("id", named.id.clone())
+                    .fact_if("slots", (!named.slots.is_empty()).then(|| named.slots.to_string()))
+            })
+        },
+        cause: "redis-cli --cluster add-node, del-node, reshard and rebalance connect to every \
+            node of the \
+            table first. <<place>> is gone but still listed as failed, so the tool hangs or ends \
+            there, \
+            or says 'No such node ID' (redis/redis#9957, valkey-io/valkey#3208). The servers' own \
+            command does not need the dead node.[[ It still owns slots <<slots>>: those come \
+            first.]]",
+        check: "Is that machine gone for good, and does its row own no slots? CLUSTER NODES on \
+            several nodes.",
+        fix: &[
+            "If it can come back: start it on its own files; the tool then works again.",
+            "If it is gone for good and owns no slots: CLUSTER FORGET <<id>> on every remaining \
+             node within 60 \
+             seconds (redis-cli --cluster call <any node> CLUSTER FORGET <<id>> sends it to all \
+             that answer).",
+            "Check CLUSTER NODES on all nodes after a minute, then run the tool again.",
+        ],
+        never: &[
+            "FORGET on one node only: gossip brings the entry back after a minute.",
+            "Do not FORGET a node that owns slots before a replica has taken them over.",
+            "No --cluster fix to get past it.",
+        ],
+        like: &["GHOST_NODE_ENTRIES", "CANNOT_CONNECT_NODE"],
+    },
+    Cause {
+        code: "SUBSCRIBER_LEFT_BEHIND",
+        title: "A subscriber stays on a node that no longer serves it after a failover",
+        side: Side::Client,
+        when: |seen| {
+            let hit = seen.says(62, &["pub/sub", "pubsub", "subscriber", "subscription"])?;
+            let silent = seen.has(&[
+                "no messages",
+                "stops receiving",
+                "no longer receiv",
+                "not receiving",
+                "gets no messages",
+                "messages are lost",
+            ]);
+            let moved = seen.has(&["failover", "demoted", "restart", "resharding", "new master"]);
+            (silent && moved).then(|| hit.more_if(6, seen.client().is_some()))
+        },
+        cause: "Classic pub/sub is broadcast to all nodes, so a client may subscribe on any one \
+            of them and \
+            stays there. When that node stalls, is cut off or its connection dies without a \
+            word, the \
+            client sees no error (a subscriber only reads) and gets no messages; sharded pub/sub \
+            (SSUBSCRIBE) is ended by the server when its slot moves and must be asked for again. \
+            Messages of the meantime are gone in any case: pub/sub keeps nothing.",
+        check: "CLIENT LIST TYPE pubsub on every node: where is the subscriber now; PUBSUB \
+            NUMSUB there.",
+        fix: &[
+            "Give the subscriber a keepalive (TCP keepalive, client pings) and resubscribe on \
+             every topology \
+             change; newer clients do both (ioredis autoResubscribe, Lettuce node message \
+             propagation).",
+            "What must not be lost belongs in a stream (XADD, consumer groups) instead of pub/sub.",
+        ],
+        never: &["Do not repair the cluster for it: it did its failover."],
+        like: &["CLIENT_STALE_TOPOLOGY"],
+    },
+    Cause {
         code: "FRAMEWORK_WITHOUT_CLUSTER_SUPPORT",
         title: "This framework does not support Redis Cluster",
         side: Side::Client,

@@ -24,7 +24,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .quotes(seen.lines_with(&["waiting for the cluster to join"]).into_iter().take(1));
             Some(if exempt.is_empty() { hit } else { hit.note(exempt) })
         },
-        cause: "With tls-cluster yes the bus uses mutual TLS always: each node verifies the certificate of its \
+        cause: "With tls-cluster yes the bus uses mutual TLS always: each node verifies the \
+            certificate of its \
             peer in both directions. tls-auth-clients covers clients only and does not apply to \
             the bus. The \
             certificate that the nodes present (as a client, too) fails: an intermediate \
@@ -32,10 +33,12 @@ pub(super) static CAUSES: &[Cause] = &[
             missing in what is presented, the CA is not the one in tls-ca-cert-file, it has \
             expired, or it has no \
             clientAuth usage. It is the certificates, not the ports.",
-        check: "openssl verify -purpose sslclient -CAfile <tls-ca-cert-file> <tls-cert-file>, and openssl x509 -text: \
+        check: "openssl verify -purpose sslclient -CAfile <tls-ca-cert-file> <tls-cert-file>, \
+            and openssl x509 -text: \
             extended key usage must name both serverAuth and clientAuth, and the dates must fit.",
         fix: &[
-            "Put leaf and intermediate certificates into tls-cert-file (or give tls-client-cert-file and \
+            "Put leaf and intermediate certificates into tls-cert-file (or give \
+             tls-client-cert-file and \
              tls-client-key-file), and the whole CA chain into tls-ca-cert-file.",
             "Issue node certificates with serverAuth AND clientAuth.",
             "Restart the nodes (or CONFIG SET the files), then run create again.",
@@ -55,11 +58,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| seen.line_says(84, &["cluster node connection", "http request"]))
                 .or_else(|| seen.line_says(64, &["cluster node connection", "ssl"]))
         },
-        cause: "tls-cluster is not the same on all nodes (or a port that is not TLS is dialled as if it were). Bus \
+        cause: "tls-cluster is not the same on all nodes (or a port that is not TLS is dialled \
+            as if it were). Bus \
             links between the two kinds fail, and the nodes flag each other.",
         check: "CONFIG GET tls-cluster tls-port tls-replication on every node.",
         fix: &[
-            "Set tls-cluster (and tls-replication) equally on all nodes; a rolling change breaks the bus between old \
+            "Set tls-cluster (and tls-replication) equally on all nodes; a rolling change breaks \
+             the bus between old \
             and new, so plan a short stop of all.",
         ],
         never: &["Do not disable TLS on a network that needs it."],
@@ -80,11 +85,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The certificate's time is over. Links that were open stay; each one that reconnects (a restart, a \
+        cause: "The certificate's time is over. Links that were open stay; each one that \
+            reconnects (a restart, a \
             blip) fails, so it shows itself hours later, node by node.",
         check: "openssl s_client to the client port and the bus port of each node: notAfter.",
         fix: &[
-            "Renew the certificates on all nodes and load them with CONFIG SET tls-cert-file / tls-key-file (no \
+            "Renew the certificates on all nodes and load them with CONFIG SET tls-cert-file / \
+             tls-key-file (no \
             restart needed); with a new CA, first trust both.",
         ],
         never: &["Do not disable the verification."],
@@ -109,15 +116,19 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The map hands out IPs (CLUSTER SLOTS), and the client checks the certificate against the IP that it \
+        cause: "The map hands out IPs (CLUSTER SLOTS), and the client checks the certificate \
+            against the IP that it \
             dials; the certificate names only host names. The seed by name works, the announced \
             nodes fail. The \
             cluster is healthy.",
-        check: "The names (subjectAltName) of the certificate against the addresses in CLUSTER SLOTS.",
+        check: "The names (subjectAltName) of the certificate against the addresses in CLUSTER \
+            SLOTS.",
         fix: &[
-            "Announce names: cluster-announce-hostname on all nodes, then cluster-preferred-endpoint-type hostname \
+            "Announce names: cluster-announce-hostname on all nodes, then \
+             cluster-preferred-endpoint-type hostname \
              (7.0 and later).",
-            "Or issue certificates that contain the IPs; or have the client check the seed's name (ioredis: \
+            "Or issue certificates that contain the IPs; or have the client check the seed's \
+             name (ioredis: \
              tls.servername; with ElastiCache dnsLookup).",
         ],
         never: &["Do not disable the verification of certificates."],
@@ -144,11 +155,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The two ends do not trust each other's certificate: another CA, a missing intermediate, no client \
+        cause: "The two ends do not trust each other's certificate: another CA, a missing \
+            intermediate, no client \
             certificate where tls-auth-clients is on (its default is yes), or no clientAuth usage.",
-        check: "openssl s_client -connect <host>:<port> -CAfile <ca> (-cert, -key): what does it complain of?",
+        check: "openssl s_client -connect <host>:<port> -CAfile <ca> (-cert, -key): what does it \
+            complain of?",
         fix: &[
-            "Give the client (or the node) the CA of the other side and, unless tls-auth-clients is no or optional, \
+            "Give the client (or the node) the CA of the other side and, unless tls-auth-clients \
+             is no or optional, \
             a client certificate; present the whole chain.",
         ],
         never: &["Do not disable the verification."],
@@ -170,12 +184,18 @@ pub(super) static CAUSES: &[Cause] = &[
                     "packet length too long",
                 ],
             )
+            .map(|hit| {
+                let about_certificates = ["did not return a certificate", "certificate"];
+                hit.less_if(20, seen.has(&about_certificates) && !seen.has(&["wrong version"]))
+            })
         },
-        cause: "A TLS client talks to a plain port, or a plain client to a TLS port; a plain client then sees only a \
+        cause: "A TLS client talks to a plain port, or a plain client to a TLS port; a plain \
+            client then sees only a \
             closed connection. With TLS for clients, the map may also name the plain port.",
         check: "CONFIG GET port tls-port: which of them does the client dial?",
         fix: &[
-            "Use rediss:// (or the client's tls option) with tls-port, for the start nodes and for all nodes; with \
+            "Use rediss:// (or the client's tls option) with tls-port, for the start nodes and \
+             for all nodes; with \
             tls-cluster yes the map names TLS ports.",
         ],
         never: &["Do not open the plain port to untrusted networks."],
@@ -192,7 +212,8 @@ pub(super) static CAUSES: &[Cause] = &[
             let told = seen.has(&["moved ", "cluster slots", ":0", "wrong port"]);
             (plain_bus && told).then(|| Hit::of(66).quote(tls.line))
         },
-        cause: "TLS is used for clients while tls-cluster is not on: before 7.2 the other nodes' TLS ports are then not \
+        cause: "TLS is used for clients while tls-cluster is not on: before 7.2 the other nodes' \
+            TLS ports are then not \
             known, and CLUSTER SLOTS and MOVED name the plain port or 0. Only links that are made \
             with TLS see \
             TLS ports.",
@@ -218,13 +239,14 @@ pub(super) static CAUSES: &[Cause] = &[
             });
             (tls && cli && without).then(|| reset.more_if(14, true))
         },
-        cause: "The port speaks TLS; redis-cli without --tls gets its connection closed without a reason (in cluster \
+        cause: "The port speaks TLS; redis-cli without --tls gets its connection closed without \
+            a reason (in cluster \
             commands even 'not configured as a cluster node').",
-        check: "The same command with --tls --cacert <ca> (and --cert, --key when clients must show one).",
-        fix: &[
-            "Add --tls --cacert, and --cert/--key unless tls-auth-clients is no, to every redis-cli call, also with \
-            --cluster.",
-        ],
+        check: "The same command with --tls --cacert <ca> (and --cert, --key when clients must \
+            show one).",
+        fix: &["Add --tls --cacert, and --cert/--key unless tls-auth-clients is no, to every \
+             redis-cli call, also with \
+            --cluster."],
         never: &["Do not open the plain port for it."],
         like: &["PLAIN_AGAINST_TLS", "CLI_WITHOUT_PASSWORD"],
     },
@@ -256,7 +278,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .fact_if("error", seen.word_after("error: ")),
             )
         },
-        cause: "A node refused a command for want of a (right) password. Cluster clients open a connection to EVERY \
+        cause: "A node refused a command for want of a (right) password. Cluster clients open a \
+            connection to EVERY \
             announced node with the same credentials, so the password must be in the options for \
             all nodes (not \
             only in the URL of the start node), and equal on all nodes. NOAUTH: none was sent. \
@@ -264,12 +287,16 @@ pub(super) static CAUSES: &[Cause] = &[
             wrong one or a disabled user. 'without any password configured': the node has none. \
             Nothing is wrong \
             with slots or data.",
-        check: "With the client's own credentials: PING on every node. All refuse: the client; some refuse: the nodes \
+        check: "With the client's own credentials: PING on every node. All refuse: the client; \
+            some refuse: the nodes \
             differ.",
         fix: &[
-            "Give the credentials for all nodes: ioredis redisOptions.password, redis-py password=, Lettuce on each \
-             RedisURI, Jedis constructor with password, Spring spring.data.redis.password, go-redis Password.",
-            "If the nodes differ: set requirepass and masterauth (or the ACL user) to the same value everywhere; \
+            "Give the credentials for all nodes: ioredis redisOptions.password, redis-py \
+             password=, Lettuce on each \
+             RedisURI, Jedis constructor with password, Spring spring.data.redis.password, \
+             go-redis Password.",
+            "If the nodes differ: set requirepass and masterauth (or the ACL user) to the same \
+             value everywhere; \
              rotate with two passwords valid at a time.",
         ],
         never: &["Do not remove the password on a reachable network."],
@@ -282,17 +309,17 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             seen.says(92, &["noperm", "has no permissions to run", "no permissions to access"])
         },
-        cause: "The ACL of this user does not allow the command in the message. Cluster clients need more than the \
+        cause: "The ACL of this user does not allow the command in the message. Cluster clients \
+            need more than the \
             data commands: cluster|slots, cluster|shards, cluster|nodes, cluster|info, readonly, \
             asking, ping, info \
             (in 6.x the whole CLUSTER command belongs to @admin); replication needs psync, \
             replconf, ping. ACLs \
             are per node and are not replicated.",
         check: "ACL GETUSER <user> and ACL LOG on every node.",
-        fix: &[
-            "ACL SETUSER <user> +cluster|slots +cluster|shards +cluster|nodes +cluster|info +readonly +asking +ping \
-             +info on ALL nodes, and ACL SAVE (or the aclfile).",
-        ],
+        fix: &["ACL SETUSER <user> +cluster|slots +cluster|shards +cluster|nodes +cluster|info \
+             +readonly +asking +ping \
+             +info on ALL nodes, and ACL SAVE (or the aclfile)."],
         never: &["Do not give every right to the application's user."],
         like: &["ACL_DIVERGED"],
     },
@@ -315,8 +342,10 @@ pub(super) static CAUSES: &[Cause] = &[
             ])
             .then(|| auth.more_if(16, true))
         },
-        cause: "ACL users and passwords are set per node; they are neither replicated nor moved. A node (a new one, or a \
-            promoted replica) has other users than the rest, so the same client is refused for some slots only.",
+        cause: "ACL users and passwords are set per node; they are neither replicated nor moved. \
+            A node (a new one, or a \
+            promoted replica) has other users than the rest, so the same client is refused for \
+            some slots only.",
         check: "ACL LIST on every node, compared.",
         fix: &[
             "Apply the same users on all nodes, also replicas, and save them (aclfile, ACL SAVE).",
@@ -340,11 +369,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "Newer clients begin with HELLO to negotiate RESP3. Servers before 6.0, some proxies and renamed commands \
+        cause: "Newer clients begin with HELLO to negotiate RESP3. Servers before 6.0, some \
+            proxies and renamed commands \
             do not know it; and with a password HELLO must carry AUTH. The cluster is healthy.",
         check: "The server's version, and redis-cli HELLO 3 with the same credentials.",
         fix: &[
-            "Tell the client to use RESP2 (Lettuce ProtocolVersion.RESP2, go-redis Protocol: 2, redis-py protocol=2), \
+            "Tell the client to use RESP2 (Lettuce ProtocolVersion.RESP2, go-redis Protocol: 2, \
+             redis-py protocol=2), \
             or give it the credentials; or upgrade the server.",
         ],
         never: &["Do not change the cluster's data for it."],
@@ -361,11 +392,14 @@ pub(super) static CAUSES: &[Cause] = &[
                     .less_if(30, seen.has(&["hello"])),
             )
         },
-        cause: "The server does not know the command[[ <<command>>]]: rename-command took it away (CONFIG, CLUSTER, KEYS, \
-            MIGRATE are often disabled, also by managed services), or this version does not have it yet.",
+        cause: "The server does not know the command[[ <<command>>]]: rename-command took it \
+            away (CONFIG, CLUSTER, KEYS, \
+            MIGRATE are often disabled, also by managed services), or this version does not have \
+            it yet.",
         check: "COMMAND INFO <command> on that node, and rename-command in its configuration.",
         fix: &[
-            "Restore the command for the administrator (ACLs are better than rename-command), or use a version that \
+            "Restore the command for the administrator (ACLs are better than rename-command), or \
+             use a version that \
             has it.",
         ],
         never: &["Do not conclude that the cluster is broken."],
