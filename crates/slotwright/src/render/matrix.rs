@@ -11,6 +11,11 @@ use super::page::{Ink, Page};
 /// is not in order is shown, and observers that see the same share a line.
 const SHOWN_MAX: usize = 24;
 
+/// Columns of a number with its blanks, of a short id, and at least of a name.
+const NUMBER: usize = 5;
+const ID: usize = 8;
+const NAME_MIN: usize = 12;
+
 /// What one observer holds of one member, as a sign.
 fn sign(seen: &Picture<'_>, observer: usize, member: NodeId, unicode: bool) -> char {
     let Some((row, _)) = seen.view_of(observer, member) else { return ' ' };
@@ -60,31 +65,39 @@ pub fn draw(page: &mut Page, seen: &Picture<'_>) {
         page.line(&[(Ink::Good, &text)]);
         return;
     }
-    head(page, &shown);
-    lines(page, seen, &observers, &shown);
+    let views = views(seen, &observers, &shown, unicode);
+    let names = room_for_names(page, &views, shown.len());
+    head(page, names, &shown);
+    let named = lines(page, &views, names, &shown);
     let fine = if unicode { "·" } else { "." };
     let legend = format!(
         "{fine} fine  ? suspected  x failed  - no link  @ no address  h handshake  = itself  \
          blank: unknown"
     );
     page.hang(&[(Ink::Plain, "  ")], Ink::Faint, &legend);
-    columns(page, seen, &shown, members.len());
+    columns(page, seen, &shown, &named, members.len());
 }
 
 fn in_order_of_address(seen: &Picture<'_>) -> Vec<NodeId> {
     let mut members: Vec<NodeId> = seen.members().map(|(id, _)| id).collect();
-    members.sort_by_key(|id| (seen.endpoint(*id), *id));
+    // 10.0.0.9 before 10.0.0.10.
+    members.sort_by_cached_key(|id| {
+        let at = seen.endpoint(*id);
+        let ip = at.as_ref().and_then(|at| at.host.parse::<std::net::IpAddr>().ok());
+        (ip, at, *id)
+    });
     members
 }
 
-fn head(page: &mut Page, shown: &[NodeId]) {
-    let numbers: String = (1..=shown.len()).map(|n| format!("{n:>2}")).collect();
-    page.line(&[(Ink::Faint, &format!("{:26}{numbers}", ""))]);
+/// One line: how the observers are called, which column is theirs, what they see.
+struct View {
+    name: String,
+    column: Option<usize>,
+    signs: String,
 }
 
 /// Observers that see the same share a line when there are many.
-fn lines(page: &mut Page, seen: &Picture<'_>, observers: &[usize], shown: &[NodeId]) {
-    let unicode = page.look().unicode;
+fn views(seen: &Picture<'_>, observers: &[usize], shown: &[NodeId], unicode: bool) -> Vec<View> {
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
     for observer in observers {
@@ -98,21 +111,62 @@ fn lines(page: &mut Page, seen: &Picture<'_>, observers: &[usize], shown: &[Node
         }
         groups.entry(key).or_default().push(*observer);
     }
-    for key in order.iter().take(SHOWN_MAX) {
+    let view = |key: &String| {
         let by = &groups[key];
-        let first = seen.sighting(by[0]).from.to_string();
-        let name = if by.len() == 1 { first } else { format!("{} nodes", by.len()) };
-        let signs = key.split('\0').next().unwrap_or_default();
-        page.line(&[(Ink::Plain, &format!("  {name:24}")), (Ink::Plain, signs)]);
-    }
-    if order.len() > SHOWN_MAX {
-        let more = format!("  and {} more kinds of view", order.len() - SHOWN_MAX);
-        page.line(&[(Ink::Faint, &more)]);
-    }
+        let first = by[0];
+        let is_first = |member: &NodeId| sign(seen, first, *member, unicode) == '=';
+        let (name, column) = match by.len() {
+            1 => (seen.sighting(first).from.to_string(), shown.iter().position(is_first)),
+            many => (format!("{many} nodes"), None),
+        };
+        let signs = key.split('\0').next().unwrap_or_default().to_owned();
+        View { name, column, signs }
+    };
+    let mut views: Vec<View> = order.iter().map(view).collect();
+    // In the order of the columns; those that have none come first.
+    views.sort_by_key(|view| view.column);
+    views
 }
 
-fn columns(page: &mut Page, seen: &Picture<'_>, shown: &[NodeId], all: usize) {
-    for (at, member) in shown.iter().enumerate() {
+/// Columns for the names: the widest, or what the signs leave.
+fn room_for_names(page: &Page, views: &[View], shown: usize) -> usize {
+    let widest = views.iter().map(|view| page.width_of(&view.name)).max().unwrap_or(0);
+    let left = page.look().width.saturating_sub(NUMBER + 2 + 2 * shown);
+    widest.min(left.max(NAME_MIN))
+}
+
+fn head(page: &mut Page, names: usize, shown: &[NodeId]) {
+    let numbers: String = (1..=shown.len()).map(|n| format!("{n:>2}")).collect();
+    page.line(&[(Ink::Faint, &format!("{:width$}{numbers}", "", width = NUMBER + names + 1))]);
+}
+
+/// The lines, each with the number of its observer's own column and, where there is room, its id.
+/// Returns the columns that were named so.
+fn lines(page: &mut Page, views: &[View], names: usize, shown: &[NodeId]) -> Vec<usize> {
+    let with_id = NUMBER + names + 1 + 2 * shown.len() + 2 + ID <= page.look().width;
+    for view in views.iter().take(SHOWN_MAX) {
+        let number = view.column.map_or_else(String::new, |at| (at + 1).to_string());
+        let number = format!("  {number:>2} ");
+        let name = format!("{} ", page.fitted(&view.name, names));
+        let id = view.column.filter(|_| with_id).map(|at| format!("  {}", shown[at].short()));
+        page.line(&[
+            (Ink::Faint, &number),
+            (Ink::Plain, &name),
+            (Ink::Plain, &view.signs),
+            (Ink::Faint, &id.unwrap_or_default()),
+        ]);
+    }
+    if views.len() > SHOWN_MAX {
+        let more = format!("  and {} more kinds of view", views.len() - SHOWN_MAX);
+        page.line(&[(Ink::Faint, &more)]);
+    }
+    let lines = views.iter().take(SHOWN_MAX);
+    lines.filter_map(|view| view.column.filter(|_| with_id)).collect()
+}
+
+/// The columns whose node has no line of its own.
+fn columns(page: &mut Page, seen: &Picture<'_>, shown: &[NodeId], named: &[usize], all: usize) {
+    for (at, member) in shown.iter().enumerate().filter(|(at, _)| !named.contains(at)) {
         let head = format!("  {:>2} ", at + 1);
         page.line(&[(Ink::Faint, &head), (Ink::Plain, &seen.name(*member))]);
     }

@@ -3,7 +3,7 @@
 //! Every piece passes [`super::text::plain`] when it is added; there is no way around it.
 
 use anstyle::{AnsiColor, Style};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::text::plain;
 
@@ -98,6 +98,30 @@ impl Page {
             self.text.push('\n');
         }
         self
+    }
+
+    /// The columns that a text takes.
+    pub fn width_of(&self, text: &str) -> usize {
+        self.shown(text).width()
+    }
+
+    /// A text in exactly so many columns: filled up, or without its beginning, since the end of a
+    /// name and the port tell nodes apart.
+    pub fn fitted(&self, text: &str, columns: usize) -> String {
+        let mut text = self.shown(text);
+        if text.width() > columns {
+            let mut tail = String::new();
+            for c in text.chars().rev() {
+                if tail.width() + c.width().unwrap_or(0) + 2 > columns {
+                    break;
+                }
+                tail.insert(0, c);
+            }
+            text = format!("..{tail}");
+        }
+        let missing = columns.saturating_sub(text.width());
+        text.push_str(&" ".repeat(missing));
+        text
     }
 
     /// A text as this terminal can show it.

@@ -23,12 +23,14 @@ pub enum Detail {
 
 /// Witnesses of one finding that are shown unless everything is wanted.
 const EVIDENCE_SHOWN: usize = 4;
-/// Consequences of one root cause that are shown unless everything is wanted.
+/// Kinds of consequences of one root cause that are shown unless everything is wanted.
 const CONSEQUENCES_SHOWN: usize = 6;
 /// Witnesses named before those who say the same, unless everything is wanted.
 const WITNESSES_NAMED: usize = 2;
 /// Codes of the line of `--quiet`.
 const CODES_SHOWN: usize = 5;
+/// Consequences of one code that are shown unless everything is wanted.
+const SAME_SHOWN: usize = 2;
 /// Nodes listed among those that did not answer.
 const SILENT_SHOWN: usize = 8;
 
@@ -74,6 +76,14 @@ fn header(page: &mut Page, seen: &Picture<'_>, report: &Report) {
         (fail, all) if fail == all => "state fail".to_owned(),
         (fail, all) => format!("state fail on {fail} of {all}"),
     };
+    if report.known == 0 {
+        let text = match seen.sightings().count() {
+            1 => "not seen: the one address that was asked shows no table".to_owned(),
+            all => format!("not seen: none of the {all} addresses that were asked shows a table"),
+        };
+        page.hang(&[(Ink::Strong, "cluster  ")], Ink::Plain, &text);
+        return;
+    }
     let took = seen.sightings().map(|(_, sighting)| sighting.took_ms).max().unwrap_or(0);
     let shape = format!(
         "{state}   {}, {}   {versions}",
@@ -120,9 +130,15 @@ fn draw_root(page: &mut Page, root: &RootCause, detail: Detail) {
     };
     page.line(&[(ink, word), (Ink::Plain, " "), (Ink::Strong, &found.code), (Ink::Warn, &doubt)]);
     page.hang(&[(Ink::Plain, "  ")], Ink::Strong, &found.message);
-    evidence(page, found, detail);
+    // What is only worth knowing does not stand in the way of what is broken.
+    let aside = found.severity == Severity::Info && detail < Detail::Full;
+    if !aside {
+        evidence(page, found, detail);
+    }
     consequences(page, &root.consequences, detail);
-    by_hand(page, &found.by_hand);
+    if !aside {
+        by_hand(page, &found.by_hand);
+    }
     page.line(&[
         (Ink::Faint, "  more   "),
         (Ink::Plain, &format!("slotwright explain {}", found.code)),
@@ -165,22 +181,43 @@ fn by_what_is_said(found: &Found) -> Vec<(&str, Vec<String>)> {
     said
 }
 
+/// Consequences of the same code share an entry: six nodes with stale addresses are one trouble.
 fn consequences(page: &mut Page, all: &[Found], detail: Detail) {
-    let room = if detail == Detail::Full { usize::MAX } else { CONSEQUENCES_SHOWN };
-    for (at, found) in all.iter().take(room).enumerate() {
-        let head = if at == 0 { "  so     " } else { "         " };
-        page.hang(&[(Ink::Faint, head)], Ink::Plain, &format!("{}: {}", found.code, found.message));
+    let full = detail == Detail::Full;
+    let mut kinds: Vec<(&str, Vec<&Found>)> = Vec::new();
+    for found in all {
+        match kinds.iter_mut().find(|(code, _)| *code == found.code) {
+            Some((_, same)) => same.push(found),
+            None => kinds.push((&found.code, vec![found])),
+        }
     }
-    if all.len() > room {
-        let more = format!("         and {} (-v)", count(all.len() - room, "more consequence"));
+    let mut head = "  so     ";
+    for (code, same) in kinds.iter().take(if full { usize::MAX } else { CONSEQUENCES_SHOWN }) {
+        let shown = if full || same.len() <= SAME_SHOWN + 1 { same.len() } else { SAME_SHOWN };
+        for found in &same[..shown] {
+            let text = format!("{code}: {}", found.message);
+            page.hang(&[(Ink::Faint, head)], Ink::Plain, &text);
+            head = "         ";
+        }
+        if same.len() > shown {
+            let more = format!("         {code}: {} more (-v)", same.len() - shown);
+            page.line(&[(Ink::Faint, &more)]);
+        }
+    }
+    if !full && kinds.len() > CONSEQUENCES_SHOWN {
+        let more = format!(
+            "         and {} (-v)",
+            count(kinds.len() - CONSEQUENCES_SHOWN, "more kind of consequence")
+        );
         page.line(&[(Ink::Faint, &more)]);
     }
 }
 
 fn by_hand(page: &mut Page, way: &ByHand) {
+    let digits = way.steps.len().to_string().len();
     for (at, step) in way.steps.iter().enumerate() {
         let head = if at == 0 { "  fix    " } else { "         " };
-        let number = format!("{}. ", at + 1);
+        let number = format!("{:>digits$}. ", at + 1);
         let lead = [(Ink::Good, head), (Ink::Faint, number.as_str())];
         match step {
             // Never wrapped: what is copied from two lines would run as two commands.
@@ -293,10 +330,12 @@ fn footer(page: &mut Page, report: &Report) {
 /// What it means that nothing is wrong.
 fn verdict(page: &mut Page, report: &Report) {
     if report.is_complete() {
-        page.line(&[
-            (Ink::Good, "ok  "),
-            (Ink::Plain, "every node answered, and nothing is wrong"),
-        ]);
+        let says = if report.roots.is_empty() {
+            "every node answered, and nothing is wrong"
+        } else {
+            "every node answered, and nothing is broken"
+        };
+        page.line(&[(Ink::Good, "ok  "), (Ink::Plain, says)]);
     } else {
         page.line(&[
             (Ink::Warn, "unknown  "),
