@@ -88,8 +88,7 @@ impl Finding for ClusterDown {
     fn message(&self, _: &Picture<'_>) -> String {
         let names: Vec<String> = self.nodes.iter().take(4).map(ToString::to_string).collect();
         format!(
-            "{} of {} nodes say cluster_state:fail and refuse keys, and nothing else here says why: \
-             {}",
+            "{} of {} nodes say cluster_state:fail and refuse keys: {}",
             self.nodes.len(),
             self.asked,
             names.join(", ")
