@@ -21,6 +21,8 @@ use crate::render::{self, Colour, report::Detail};
 const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
 /// A look that has less time than this would take slow nodes for dead ones.
 const LOOK_AT_LEAST: Duration = Duration::from_millis(500);
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
 /// Between two looks of `--wait`.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -169,17 +171,27 @@ pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
     }
     let target = args.target.resolve()?;
     block_on(async {
-        match (args.watch, args.wait) {
-            (Some(pause), _) => watch(args, &target, &filter, pause).await,
-            (None, Some(limit)) => wait(args, &target, &filter, limit).await,
-            (None, None) => {
-                let budget = Budget::begin(args);
-                let (seen, report) = look(args, &budget, &target, &filter).await;
-                let met = as_client(args, &budget, &target, &seen).await;
-                finish(args, &seen, &report, met.as_ref())
-            }
+        tokio::select! {
+            // First, so that an interrupt is heard from the first moment to the last.
+            biased;
+            _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+            code = live(args, &target, &filter) => code,
         }
     })?
+}
+
+/// A look at a cluster, or many.
+async fn live(args: &CheckArgs, target: &Target, filter: &Filter) -> Result<u8, Failure> {
+    match (args.watch, args.wait) {
+        (Some(pause), _) => watch(args, target, filter, pause).await,
+        (None, Some(limit)) => wait(args, target, filter, limit).await,
+        (None, None) => {
+            let budget = Budget::begin(args);
+            let (seen, report) = look(args, &budget, target, filter).await;
+            let met = as_client(args, &budget, target, &seen).await;
+            finish(args, &seen, &report, met.as_ref())
+        }
+    }
 }
 
 /// What is left of `--deadline`.
@@ -271,10 +283,7 @@ async fn watch(
         let (seen, report) = look(args, &budget, target, filter).await;
         let met = as_client(args, &budget, target, &seen).await;
         finish(args, &seen, &report, met.as_ref())?;
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(130),
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -301,10 +310,7 @@ async fn wait(
                 deadline.saturating_duration_since(Instant::now()).as_secs()
             ));
         }
-        tokio::select! {
-            () = tokio::time::sleep(WAIT_PAUSE) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(130),
-        }
+        tokio::time::sleep(WAIT_PAUSE).await;
     }
 }
 

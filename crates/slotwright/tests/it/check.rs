@@ -1,5 +1,7 @@
 //! `check`: exit codes, formats, flags.
 
+use std::process::{Command, Stdio};
+
 use slotwright_core::observation::{Observation, Silence};
 
 use super::world::{World, check, out, program, slotwright, text, written};
@@ -124,7 +126,10 @@ fn quiet_is_one_line_and_documents_stay_whole() {
         line(&World::healthy(3, 1), &["-q"]),
         "ok  every node answered, and nothing is wrong\n"
     );
-    assert_eq!(line(&World::shard_down(), &["-q"]), "CRITICAL  SHARD_DOWN, NODE_DOWN\n");
+    assert_eq!(
+        line(&World::shard_down(), &["-q", "--only", "SHARD_DOWN,NODE_DOWN"]),
+        "CRITICAL  SHARD_DOWN, NODE_DOWN\n"
+    );
     let silent = line(&World::one_silent("no"), &["-q", "--only", "NODE_DOWN"]);
     assert_eq!(silent.lines().count(), 1, "{silent}");
     assert!(silent.starts_with("unknown  "), "{silent}");
@@ -163,6 +168,22 @@ fn the_environment_gives_defaults_and_no_contradictions() {
         let output = command.env(name, value).output().expect("the program starts");
         assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output));
     }
+}
+
+#[test]
+fn an_interrupt_ends_a_look_with_its_own_code() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = listener.local_addr().expect("an address").to_string();
+    let mut command = program(&["check", &target, "--timeout", "60s"]);
+    let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = pipes.spawn().expect("the program starts");
+    let silent = listener.accept().expect("it dials");
+    let process = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &process]).status().expect("kill is there");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("it ends");
+    drop(silent);
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output));
 }
 
 /// A peer that takes connections and says nothing.
