@@ -58,11 +58,18 @@ fn hostile(seen: &Observation, words: &str) -> serde_json::Value {
 
 /// What a terminal, an editor or a browser would obey, except for the end of a line.
 fn obeyed(text: &str) -> Option<char> {
-    text.chars().find(|c| {
-        (c.is_control() && *c != '\n')
-            || matches!(c, '\u{61c}' | '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-    })
+    let invisible = [
+        '\u{ad}'..='\u{ad}',
+        '\u{61c}'..='\u{61c}',
+        '\u{180e}'..='\u{180e}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+        '\u{e0000}'..='\u{e007f}',
+    ];
+    text.chars()
+        .find(|c| (c.is_control() && *c != '\n') || invisible.iter().any(|range| range.contains(c)))
 }
 
 /// Each way in which a result of `check` is written. A way that `--help` names and this list does
@@ -107,6 +114,19 @@ fn no_way_of_writing_lets_a_peer_speak_to_the_terminal() {
             let code = output.status.code();
             assert!(matches!(code, Some(0..=4)), "{words:?} {way:?}: {}", text(&output));
             must_be_harmless(&output, &format!("{words:?} {way:?}"));
+            if way.contains(&"json") {
+                // Escapes lose nothing: the document still holds the very words.
+                let document: serde_json::Value =
+                    serde_json::from_slice(&output.stdout).expect("JSON");
+                for part in ["notes", "rows"] {
+                    assert_eq!(document["observation"][part], seen[part], "{words:?}");
+                }
+            }
+            if way.contains(&"yaml") {
+                let text = String::from_utf8_lossy(&output.stdout);
+                let document: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
+                assert_eq!(document["kind"], "Check");
+            }
         }
     }
 }
@@ -234,6 +254,7 @@ impl Drop for Peer {
 
 /// Answers until the other side hangs up. False when the peer shall end.
 fn converse(stream: TcpStream, port: u16, words: &str) -> bool {
+    let host: String = words.chars().filter(|c| !c.is_ascii_whitespace() && *c != ',').collect();
     let mut out = stream.try_clone().expect("a handle");
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     while let Some(head) = lines.next() {
@@ -248,9 +269,11 @@ fn converse(stream: TcpStream, port: u16, words: &str) -> bool {
             "PING" => "+PONG\r\n".to_owned(),
             "CLUSTER NODES" => bulk(format!(
                 "{} 127.0.41.7:{port}@1,{words} myself,master - 0 0 1 connected 0-16000 {words}\n\
-                 {} {words}:1@1,{words} master,{words} - 0 0 2 {words} 16001\n",
+                 {} {host}:7000@17000,{words} master - 0 0 2 connected 16001-16383\n\
+                 {} {words}:1@1,{words} master,{words} - 0 0 2 {words}\n",
                 id(0),
-                id(1)
+                id(1),
+                id(2)
             )),
             "CLUSTER INFO" => bulk(format!("cluster_state:{words}\r\n{words}:1\r\n")),
             line if line.starts_with("INFO") => bulk(format!(
@@ -306,5 +329,8 @@ fn watching_a_hostile_peer_is_harmless() {
         let mut rest = child.wait_with_output().expect("it ends");
         rest.stdout = seen.into_bytes();
         must_be_harmless(&rest, &format!("{words:?}"));
+        // Else this test would look at pages without any word of the peer.
+        let shown = text(&rest);
+        assert!(!words.contains("owned") || shown.contains("owned"), "{shown}");
     }
 }
