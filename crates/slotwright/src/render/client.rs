@@ -31,11 +31,13 @@ pub fn draw(look: Look, met: &ClientEye, verdicts: &[Verdict]) -> String {
     if fine > 0 {
         page.line(&[(Ink::Plain, &format!("  {fine} announced nodes answer"))]);
     }
-    for verdict in verdicts {
+    for (at, verdict) in verdicts.iter().enumerate() {
         let (ink, says) = outcome(&verdict.outcome);
-        page.hang(&[(Ink::Plain, &format!("  {:<9}", verdict.client.name()))], ink, &says);
-        if !verdict.because.is_empty() {
-            page.hang(&[(Ink::Faint, "           because ")], Ink::Plain, &verdict.because);
+        page.hang(&[(Ink::Plain, &format!("  {:<10}", verdict.client.name()))], ink, &says);
+        // What several libraries have in common is said once, below the last of them.
+        let goes_on = verdicts.get(at + 1).is_some_and(|next| next.because == verdict.because);
+        if !verdict.because.is_empty() && !goes_on {
+            page.hang(&[(Ink::Faint, "  because   ")], Ink::Plain, &verdict.because);
         }
     }
     page.finish()
@@ -63,6 +65,25 @@ mod tests {
     use slotwright_core::model::Endpoint;
 
     use super::*;
+
+    #[test]
+    fn a_common_cause_is_said_once() {
+        let met = ClientEye { seeds: Vec::new(), announced: Vec::new(), names: Vec::new() };
+        let verdict = |client, because: &str| Verdict {
+            client,
+            outcome: Outcome::Connects,
+            because: because.to_owned(),
+        };
+        let verdicts = [
+            verdict(Client::Ioredis, "one"),
+            verdict(Client::Lettuce, "one"),
+            verdict(Client::Jedis, "two"),
+        ];
+        let page = draw(Look { width: 80, colour: false, unicode: true }, &met, &verdicts);
+        let order: Vec<&str> =
+            page.lines().filter_map(|line| line.split_whitespace().next()).skip(1).collect();
+        assert_eq!(order, ["ioredis", "Lettuce", "because", "Jedis", "because"], "{page}");
+    }
 
     #[test]
     fn a_seeds_error_is_shown_and_never_obeyed() {

@@ -242,6 +242,9 @@ pub fn command(on: &slotwright_core::model::Endpoint, argv: &[String]) -> String
 
 /// The pictures help where views differ or slots are concerned; a healthy cluster needs none.
 fn pictures(page: &mut Page, seen: &Picture<'_>, report: &Report, detail: Detail) {
+    if seen.observers().next().is_none() {
+        return;
+    }
     let full = detail == Detail::Full;
     let about_slots =
         report.all().any(|found| found.group == Group::Slots && found.severity > Severity::Info);
@@ -261,13 +264,13 @@ fn pictures(page: &mut Page, seen: &Picture<'_>, report: &Report, detail: Detail
 
 /// What could not be asked, so that silence is not taken for health.
 fn unasked(page: &mut Page, seen: &Picture<'_>, report: &Report) {
-    if !report.is_complete() {
+    let silent = seen.silent_members();
+    if !report.is_complete() && !silent.is_empty() {
         page.gap();
         page.line(&[
             (Ink::Strong, "not seen"),
             (Ink::Faint, "  (what these nodes believe is missing above)"),
         ]);
-        let silent = seen.silent_members();
         for id in silent.iter().take(SILENT_SHOWN) {
             let why = seen.sighting_of(*id).map_or_else(
                 || "nobody answered at its address".to_owned(),
@@ -337,9 +340,11 @@ fn verdict(page: &mut Page, report: &Report) {
         };
         page.line(&[(Ink::Good, "ok  "), (Ink::Plain, says)]);
     } else {
-        page.line(&[
-            (Ink::Warn, "unknown  "),
-            (Ink::Plain, "nothing is wrong in what was seen, but not everything was seen"),
-        ]);
+        let says = if report.answered == 0 {
+            "no node shows the cluster, so nothing is known about it"
+        } else {
+            "nothing is wrong in what was seen, but not everything was seen"
+        };
+        page.line(&[(Ink::Warn, "unknown  "), (Ink::Plain, says)]);
     }
 }

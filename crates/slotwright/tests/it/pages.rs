@@ -24,6 +24,15 @@ fn report_pages() {
 }
 
 #[test]
+fn where_nobody_shows_a_table_nothing_is_drawn() {
+    let mut world = World::healthy(3, 1);
+    for node in &mut world.nodes {
+        node.silence = Some(slotwright_core::observation::Silence::Refused);
+    }
+    insta::assert_snapshot!("nobody", page(&world, &["-vv"]));
+}
+
+#[test]
 fn pictures_at_every_size() {
     let wide = |world: &World, codes: &str| page(world, &["-v", "--only", codes]);
     insta::assert_snapshot!("wide_6", page(&World::healthy(3, 1), &["-v"]));
