@@ -8,5 +8,7 @@ mod command_line;
 mod hostile;
 #[path = "it/pages.rs"]
 mod pages;
+#[path = "it/schema.rs"]
+mod schema;
 #[path = "it/world.rs"]
 mod world;
