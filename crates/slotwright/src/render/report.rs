@@ -297,11 +297,11 @@ pub fn outcome(look: Look, report: &Report) -> String {
         all => format!("{} and {} more", codes[..CODES_SHOWN].join(", "), all - CODES_SHOWN),
     };
     match report.roots.first() {
-        Some(root) => {
+        Some(root) if root.found.severity > Severity::Info => {
             let (ink, word) = word(root.found.severity);
             page.line(&[(ink, word), (Ink::Plain, "  "), (Ink::Plain, &codes)]);
         }
-        None => verdict(&mut page, report),
+        _ => verdict(&mut page, report),
     }
     page.finish()
 }

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use slotwright_core::observation::{Observation, Silence};
+use slotwright_core::observation::{Observation, Said, Silence};
+use slotwright_core::wire::info;
 
 use super::schema::departures;
 use super::world::{World, check, out, program, slotwright, text, written};
@@ -134,6 +135,24 @@ fn quiet_is_one_line_and_documents_stay_whole() {
     assert!(silent.starts_with("unknown  "), "{silent}");
     let document = line(&World::shard_down(), &["-q", "-o", "json"]);
     assert_eq!(document, line(&World::shard_down(), &["-o", "json"]));
+}
+
+#[test]
+fn what_is_only_worth_knowing_stays_short() {
+    let aside = |world: &World, args: &[&str]| {
+        let mut seen = world.seen();
+        for sighting in &mut seen.sightings {
+            sighting.config = Said::This(info::parse(b"save:\r\nappendonly:no\r\n"));
+        }
+        out(&check(&seen, &[args, &["--only", "PERSISTENCE_OFF"]].concat()))
+    };
+    let healthy = World::healthy(3, 1);
+    let page = aside(&healthy, &[]);
+    assert!(page.contains("info PERSISTENCE_OFF") && !page.contains("  fix  "), "{page}");
+    assert!(page.ends_with("ok  every node answered, and nothing is broken\n"), "{page}");
+    assert!(aside(&healthy, &["-v"]).contains("  fix  "));
+    assert!(aside(&healthy, &["-q"]).starts_with("ok  "));
+    assert!(aside(&World::one_silent("no"), &["-q"]).starts_with("unknown  "));
 }
 
 #[test]
