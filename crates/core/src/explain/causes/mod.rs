@@ -13,6 +13,7 @@ mod healthy;
 mod identity;
 mod kubernetes;
 mod network;
+mod operations;
 mod ports;
 mod process;
 mod refused;
@@ -30,6 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         slots::CAUSES,
         failover::CAUSES,
         network::CAUSES,
+        operations::CAUSES,
         ports::CAUSES,
         refused::CAUSES,
         security::CAUSES,
@@ -62,7 +64,7 @@ mod tests {
         "takeover",
         "failover force",
         "bumpepoch",
-        "rm ",
+        " rm ",
         "delete",
         "remove the pvc",
         "wipe",
