@@ -98,9 +98,9 @@ impl Finding for ReplicaAuthFailed {
             return ByHand::of(Risk::Reversible)
                 .command(seen.endpoint(self.primary), "ACL LIST")
                 .command(replica, "CONFIG GET masteruser")
-                .check("which is wrong: the name at the replica, or a user lost at the primary")
+                .check("which is wrong: the name or the password at the replica, or the user at the primary (lost, or off)")
                 .then(
-                    "a wrong name: CONFIG SET masteruser and masterauth at the replica, then \
+                    "a wrong name or password: CONFIG SET masteruser and masterauth at the replica, then \
                      CONFIG REWRITE. A lost user: create it at the primary with the rules it has \
                      on the other nodes, then ACL SAVE or CONFIG REWRITE",
                 )
