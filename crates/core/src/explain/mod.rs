@@ -13,6 +13,7 @@ mod cause;
 mod causes;
 mod figures;
 mod lines;
+mod observed;
 mod seen;
 mod table;
 mod template;
@@ -21,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use cause::{Cause, Hit};
 use seen::Seen;
+
+use crate::diagnose::{Found, Severity};
 
 pub use cause::Side;
 
@@ -145,12 +148,21 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
     if recognised.is_empty() && hits.is_empty() && !seen.lines.is_empty() {
         unread.push("No format that is known was found in the text.".to_owned());
     }
+    let roots = observed::root_causes(&seen);
+    let mut cause = hits.first().map(|(cause, hit)| explained(cause, hit, &seen, pastes));
+    if let Some(cause) = &mut cause {
+        for same in roots.iter().filter(|root| root.code == cause.code) {
+            cause.cause.push(' ');
+            cause.cause.push_str(&same.message);
+        }
+    }
+    let cause = cause.or_else(|| roots.first().map(|root| observed::explained(root, &seen)));
     Explanation {
-        health: figures::health(&seen, hits.first().map(|(cause, _)| cause.side)),
-        alternatives: alternatives(&hits, &common),
+        health: figures::health(&seen, cause.as_ref().map(|cause| cause.side)),
+        alternatives: alternatives(&hits, &common, cause.as_ref(), &roots, &seen),
         ask_for: if hits.is_empty() { figures::ask_for(&seen) } else { Vec::new() },
         shown: figures::shown(&seen),
-        cause: hits.first().map(|(cause, hit)| explained(cause, hit, &seen, pastes)),
+        cause,
         recognised,
         unread,
     }
@@ -195,18 +207,30 @@ fn quote(at: usize, seen: &Seen, pastes: &[Paste]) -> Option<Quote> {
     Some(Quote { paste: pastes.get(line.paste)?.name.clone(), line: line.number, text })
 }
 
-/// The next best fits, then what looks like the first one.
-fn alternatives(hits: &[(&Cause, Hit)], common: &template::Facts) -> Vec<Alternative> {
-    let Some((first, first_hit)) = hits.first() else { return Vec::new() };
-    let near = hits.iter().skip(1).filter(|(_, hit)| first_hit.score - hit.score <= 45);
+/// The next best fits, what the diagnosis of the tables adds, then what looks like the first one.
+fn alternatives(
+    hits: &[(&Cause, Hit)],
+    common: &template::Facts,
+    answer: Option<&Explained>,
+    roots: &[Found],
+    seen: &Seen,
+) -> Vec<Alternative> {
+    let Some(answer) = answer else { return Vec::new() };
+    let best = hits.first().map_or(0, |(_, hit)| hit.score);
+    let near = hits.iter().skip(1).filter(|(_, hit)| best - hit.score <= 45);
+    let near = near.take(2).map(|(cause, hit)| alternative(cause, &hit.facts));
+    // Beside an answer that nothing is wrong, only what is surely wrong now is worth a line.
+    let least = if answer.side == Side::Nobody { Severity::Critical } else { Severity::Error };
+    let diagnosed = roots.iter().filter(|root| root.severity >= least).take(2);
+    let diagnosed = diagnosed.map(|root| observed::alternative(root, seen));
+    let like = hits.first().map_or(&[][..], |(cause, _)| cause.like);
+    let like = like.iter().filter_map(|code| causes::all().find(|cause| cause.code == *code));
+    let like = like.map(|cause| alternative(cause, common));
     let mut found: Vec<Alternative> = Vec::new();
-    for (cause, hit) in near.take(2) {
-        found.push(alternative(cause, &hit.facts));
-    }
-    for code in first.like {
-        let Some(cause) = causes::all().find(|cause| cause.code == *code) else { continue };
-        if found.len() < ALTERNATIVES_MAX && !found.iter().any(|one| one.code == cause.code) {
-            found.push(alternative(cause, common));
+    for other in near.chain(diagnosed).chain(like) {
+        let new = other.code != answer.code && !found.iter().any(|one| one.code == other.code);
+        if new && found.len() < ALTERNATIVES_MAX {
+            found.push(other);
         }
     }
     found
