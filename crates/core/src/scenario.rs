@@ -175,7 +175,7 @@ pub enum Until {
     /// `cluster_state` of a node.
     State(Node, &'static str),
     /// A node's row about a node has this flag (as on the wire: `fail`, `fail?`, `noaddr`,
-    /// `handshake`).
+    /// `handshake`). `fail` counts as `fail?` as well: it comes of it.
     Flag {
         /// Who says so.
         on: Node,

@@ -21,7 +21,7 @@ finding! {
     /// seconds.
     ///
     /// ## What we look at
-    /// `cluster_state` in each node's `CLUSTER INFO`, of nodes that have been up for ten seconds.
+    /// `cluster_state` in each node's `CLUSTER INFO`, of nodes that `INFO` shows to be up for ten seconds.
     /// It stands beneath every other root cause of weight.
     ///
     /// ## The repair
@@ -60,8 +60,7 @@ impl Finding for ClusterDown {
             let Some(told) = sighting.cluster_info.get() else { continue };
             asked += 1;
             let uptime = sighting.info.get().and_then(|info| info.number("uptime_in_seconds"));
-            if !told.is("cluster_state", "fail") || uptime.is_some_and(|seconds| seconds < YOUNG_S)
-            {
+            if !told.is("cluster_state", "fail") || uptime.is_none_or(|seconds| seconds < YOUNG_S) {
                 continue;
             }
             let count = |name: &str| told.get(name).unwrap_or("?").to_owned();

@@ -63,8 +63,9 @@ impl Finding for SlotOpen {
 
     fn message(&self, seen: &Picture<'_>) -> String {
         let name = |id: Option<NodeId>| id.map_or_else(|| "nobody".to_owned(), |id| seen.name(id));
+        let (slots, are) = if self.slots.len() == 1 { ("slot", "is") } else { ("slots", "are") };
         format!(
-            "slots {} are open: marked as moving from {} to {}",
+            "{slots} {} {are} open: marked as moving from {} to {}",
             self.slots,
             name(self.from),
             name(self.to)

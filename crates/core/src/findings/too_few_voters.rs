@@ -66,6 +66,7 @@ impl Finding for TooFewVoters {
     fn message(&self, _: &Picture<'_>) -> String {
         let empty = match self.empty.len() {
             0 => String::new(),
+            1 => "; 1 primary without slots does not vote".to_owned(),
             count => format!("; {count} primaries without slots do not vote"),
         };
         format!(

@@ -61,7 +61,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Find why the first move failed (password, timeout, memory, big key, existing key) \
              and mend \
              that.",
-            "Target has no key of the slot: CLUSTER SETSLOT <slot> STABLE on both ends.",
+            "Target has no key of the slot and the source still owns it: CLUSTER SETSLOT <slot> \
+             STABLE on the \
+             target, then on the source.",
             "Keys on both: finish the move: MIGRATE the rest from source to target, then CLUSTER \
              SETSLOT \
              <slot> NODE <target id> on the TARGET first, then the source, then the other \
