@@ -37,6 +37,10 @@ pub(super) struct Line {
 pub(super) fn clean(pastes: &[Paste]) -> (Vec<Line>, Vec<String>) {
     let (mut lines, mut left_out) = (Vec::new(), Vec::new());
     for (paste, one) in pastes.iter().enumerate() {
+        if is_binary(&one.text) {
+            left_out.push(format!("{}: this is no text, so it was not read.", one.name));
+            continue;
+        }
         let dropped = clean_one(paste, &one.text, &mut lines);
         if dropped > 0 {
             left_out.push(format!(
@@ -46,6 +50,16 @@ pub(super) fn clean(pastes: &[Paste]) -> (Vec<Line>, Vec<String>) {
         }
     }
     (lines, left_out)
+}
+
+/// Characters of a paste that are looked at to tell whether it is text.
+const SAMPLE_CHARS: usize = 4_096;
+
+/// Whether one character in twenty is none that a text has: a dump, an archive, a picture.
+fn is_binary(text: &str) -> bool {
+    let odd = |c: &char| *c == '\u{fffd}' || (c.is_control() && !"\n\r\t\u{1b}\u{8}".contains(*c));
+    let sampled = text.chars().take(SAMPLE_CHARS).count();
+    text.chars().take(SAMPLE_CHARS).filter(odd).count() * 20 > sampled
 }
 
 fn clean_one(paste: usize, text: &str, lines: &mut Vec<Line>) -> usize {
@@ -147,6 +161,18 @@ fn unquote(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_text_is_said_and_not_read() {
+        let paste = |text: &str| [Paste { name: "a".to_owned(), text: text.to_owned() }];
+        let (lines, left_out) =
+            clean(&paste(&"ELF\0\u{1}permission denied\u{fffd}\u{2}".repeat(40)));
+        assert!(lines.is_empty());
+        assert_eq!(left_out, ["a: this is no text, so it was not read."]);
+        let (lines, left_out) =
+            clean(&paste("\u{1b}[31m1:M log\u{1b}[0m\r\n\tübrig \u{fffd} und mehr"));
+        assert_eq!((lines.len(), left_out.len()), (2, 0));
+    }
 
     fn cleaned(text: &str) -> Vec<String> {
         let (lines, _) = clean(&[Paste { name: "a".to_owned(), text: text.to_owned() }]);

@@ -21,8 +21,8 @@ finding! {
     /// seconds.
     ///
     /// ## What we look at
-    /// `cluster_state` in each node's `CLUSTER INFO`, of nodes that `INFO` shows to be up for ten seconds.
-    /// It stands beneath every other root cause of weight.
+    /// `cluster_state` in each node's `CLUSTER INFO`, of nodes that `INFO` shows to be up for ten
+    /// seconds. It stands beneath every other root cause of weight.
     ///
     /// ## The repair
     /// None can be given without the cause. The counts of `CLUSTER INFO` say which of the three
