@@ -129,6 +129,33 @@ const ALTERNATIVES_MAX: usize = 3;
 /// Below this, a fit is no alternative worth naming.
 const SCORE_MIN: u8 = 30;
 
+/// Words of the subject, in small letters. A text without any of them may be about anything, so
+/// only what is said in so many words counts in it.
+const SUBJECT: &[&str] = &[
+    "redis",
+    "valkey",
+    "cluster",
+    "slot",
+    "replica",
+    "master",
+    "sentinel",
+    "6379",
+    "moved ",
+    "crossslot",
+    "lettuce",
+    "jedis",
+    "statefulset",
+    "pvc",
+    "noscript",
+    "aof",
+    "rdb",
+    "maxmemory",
+    "oomkilled",
+];
+
+/// The least score that counts without any of these words.
+const SCORE_ALONE: u8 = 78;
+
 /// Explains.
 pub fn explain(pastes: &[Paste]) -> Explanation {
     let (lines, mut unread) = lines::clean(pastes);
@@ -137,6 +164,9 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
         .filter_map(|cause| Some((cause, (cause.when)(&seen)?)))
         .filter(|(_, hit)| hit.score >= SCORE_MIN)
         .collect();
+    if !seen.has(SUBJECT) {
+        hits.retain(|(_, hit)| hit.score >= SCORE_ALONE);
+    }
     hits.sort_by_key(|(_, hit)| std::cmp::Reverse(hit.score));
     let common = figures::facts(&seen);
     for (_, hit) in &mut hits {

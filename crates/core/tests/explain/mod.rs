@@ -136,6 +136,21 @@ fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
 }
 
 #[test]
+fn texts_about_other_things_are_not_explained() {
+    for text in [
+        "The envoy of the king looked at the clock; permission denied, he said, and left.",
+        "my swap is full and the disk makes noises, what shall I do",
+        "Exception in thread \"main\" java.lang.NullPointerException\n at com.foo.Bar.main(Bar.java:3)",
+        "ipv6 is the future of the internet",
+        "",
+    ] {
+        let explanation = explain(&[Paste { name: "a".to_owned(), text: text.to_owned() }]);
+        assert_eq!(explanation.cause, None, "{text}");
+        assert!(!explanation.ask_for.is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn the_time_grows_with_the_text_and_not_faster() {
     let text = "1:M 1 Jan 2024 00:00:00.000 # Cluster state changed: fail\n".repeat(200_000);
     let explanation = explain(&[Paste { name: "log".to_owned(), text }]);
