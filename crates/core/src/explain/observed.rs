@@ -144,11 +144,11 @@ fn check(seen: &Seen) -> String {
 /// `check`, which sees them.
 fn steps(found: &Found) -> Vec<String> {
     if found.by_hand.risk > Risk::ReadOnly {
-        return vec![
-            "slotwright check HOST:PORT, then slotwright explain CODE: the safe steps depend on \
-             what the nodes say that were not pasted."
-                .to_owned(),
-        ];
+        return vec![format!(
+            "slotwright check HOST:PORT, then slotwright explain {}: the safe steps depend on what \
+             the nodes say that were not pasted.",
+            found.code
+        )];
     }
     let text = |step: &Step| match step {
         Step::Command { on, argv } => format!("On {on}: {}", argv.join(" ")),

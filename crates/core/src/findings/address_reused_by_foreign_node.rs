@@ -35,7 +35,9 @@ finding! {
     /// ## By hand
     /// Never MEET the stranger: that merges the two clusters.
     pub struct AddressReusedByForeignNode { lost: NodeId, foreign: NodeId, at: Endpoint }
-    group: Addressing, severity: Error, after: [AllAddressesStale, ClonedClusterHijack],
+    group: Addressing, severity: Error, after: [
+        AllAddressesStale, ClonedClusterHijack, ReplicaSyncedFromForeign,
+    ],
     since: "0.1",
 }
 

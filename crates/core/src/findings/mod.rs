@@ -91,6 +91,7 @@ pub mod rdb_version_incompatible;
 pub mod replica_auth_failed;
 pub mod replica_ghost_keys;
 pub mod replica_link_down;
+pub mod replica_synced_from_foreign;
 pub mod replica_too_stale;
 pub mod reset_mistake;
 pub mod self_address_stale;
@@ -192,6 +193,7 @@ pub static ALL: &[&Entry] = &[
     &replica_auth_failed::ENTRY,
     &replica_ghost_keys::ENTRY,
     &replica_link_down::ENTRY,
+    &replica_synced_from_foreign::ENTRY,
     &replica_too_stale::ENTRY,
     &reset_mistake::ENTRY,
     &self_address_stale::ENTRY,
