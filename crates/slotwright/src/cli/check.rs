@@ -190,7 +190,7 @@ async fn live(args: &CheckArgs, target: &Target, filter: &Filter) -> Result<u8, 
             let (seen, report) = look(args, &budget, target, filter).await;
             let met = as_client(args, &budget, target, &seen).await;
             let done = finish(args, &seen, &report, met.as_ref());
-            // The process ends here; to give back thousands of small pieces first is only waited for.
+            // The process ends here: giving back thousands of small pieces is only waited for.
             std::mem::forget((seen, report));
             done
         }
