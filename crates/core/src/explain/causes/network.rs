@@ -10,18 +10,22 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The nodes announce addresses that the client cannot reach",
         side: Side::Network,
         when: announced,
-        cause: "The cluster itself is fine[[ (state <<state>>, <<slots_ok>> slots ok)]]. The client reaches its \
+        cause: "The cluster itself is fine[[ (state <<state>>, <<slots_ok>> slots ok)]]. The \
+            client reaches its \
             start node[[ (<<seed>>)]], asks for the map, and from then on dials the addresses \
             that the nodes \
             ANNOUNCE[[: <<announced>>]]. Those are internal ones (a Docker network, pod IPs, a \
             private \
             network behind NAT) and not the published address that the client can reach, so it \
             fails after the first step.",
-        check: "From the client's machine: redis-cli -h <start node> cluster slots, then nc -vz to an address \
+        check: "From the client's machine: redis-cli -h <start node> cluster slots, then nc -vz \
+            to an address \
             in that reply[[ (<<announced>>)]].",
         fix: &[
-            "On every node set cluster-announce-ip[[ <<seed_ip>>]] (the address that clients reach), with \
-             cluster-announce-port and cluster-announce-bus-port, and publish both ports one to one.",
+            "On every node set cluster-announce-ip[[ <<seed_ip>>]] (the address that clients \
+             reach), with \
+             cluster-announce-port and cluster-announce-bus-port, and publish both ports one to \
+             one.",
             "Or translate in the client: ioredis natMap, redis-py address_remap, Lettuce \
              MappingSocketAddressResolver, Jedis HostAndPortMapper, go-redis Dialer.",
             "Or run the client inside the same network.",
@@ -51,16 +55,19 @@ pub(super) static CAUSES: &[Cause] = &[
                     .more_if(18, loopback && seen.has(&["docker", "compose", "image:"])),
             )
         },
-        cause: "cluster-announce-ip is <<value>>, and that is what peers and clients dial, on the announced \
+        cause: "cluster-announce-ip is <<value>>, and that is what peers and clients dial, on \
+            the announced \
             port and bus port. If this address does not lead to this very node (an old pod IP, a \
             load \
             balancer, the host without published bus port, 127.0.0.1), the bus links fail. Note \
             that the bus \
             port announced by default is the real one, not announce-port + 10000.",
-        check: "From another node: nc -vz <<value>> on the announced client port and bus port; and CLUSTER MYID \
+        check: "From another node: nc -vz <<value>> on the announced client port and bus port; \
+            and CLUSTER MYID \
             there must be this node's id.",
         fix: &[
-            "Set cluster-announce-ip, -port and -bus-port to what peers AND clients reach (CONFIG SET works at \
+            "Set cluster-announce-ip, -port and -bus-port to what peers AND clients reach \
+             (CONFIG SET works at \
              once), and render it at every start.",
             "Publish the bus port one to one.",
         ],
@@ -88,15 +95,17 @@ pub(super) static CAUSES: &[Cause] = &[
             (compose && cluster && !bus && !maps.is_empty())
                 .then(|| Hit::of(if trouble { 84 } else { 60 }).quotes(maps.into_iter().take(3)))
         },
-        cause: "The port list publishes only client ports[[ (<<ports>>)]]. The nodes also talk over the bus port, \
+        cause: "The port list publishes only client ports[[ (<<ports>>)]]. The nodes also talk \
+            over the bus port, \
             client port + 10000, and to the outside a container is known by its bridge address \
             unless it is \
-            told otherwise. Across hosts (or when the published address is announced) the bus is closed.",
-        check: "docker ps: is client port + 10000 published, with the same number outside and inside?",
-        fix: &[
-            "Publish both, one to one (7000:7000 and 17000:17000 for each node), and set cluster-announce-ip to the \
-             host's address; or use host networking.",
-        ],
+            told otherwise. Across hosts (or when the published address is announced) the bus is \
+            closed.",
+        check: "docker ps: is client port + 10000 published, with the same number outside and \
+            inside?",
+        fix: &["Publish both, one to one (7000:7000 and 17000:17000 for each node), and set \
+             cluster-announce-ip to the \
+             host's address; or use host networking."],
         never: &["Do not map to other port numbers without announcing them."],
         like: &["BUS_PORT_BLOCKED", "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
     },
@@ -111,10 +120,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     seen.has(&["cluster meet", "handshake", "waiting for the cluster"])
                         .then(|| Hit::of(80).quote(s.line))
                 })
-                .or_else(|| seen.line_says(74, &["cluster meet", " 1637"]))
-                .or_else(|| seen.line_says(74, &["cluster meet", " 1700"]))
+                .or_else(|| met_by_bus_port(seen))
         },
-        cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus port is given as a \
+        cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus \
+            port is given as a \
             third argument. With cluster-port set to something else, or the bus port given as the \
             client port, \
             the handshake goes nowhere although MEET answers OK.",
@@ -128,14 +137,17 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A client (or a scanner) talks to the cluster bus port",
         side: Side::Client,
         when: |seen| seen.says(74, &["bad message length or signature received"]),
-        cause: "The bus port got bytes that are no bus packets: a client, a probe or a load balancer that was \
+        cause: "The bus port got bytes that are no bus packets: a client, a probe or a load \
+            balancer that was \
             given port + 10000, a port map that leads the client port to the bus port, or a peer \
             that speaks \
             TLS while this one does not.",
-        check: "The address in the log line: a client (then it has the wrong port) or a peer (then tls-cluster \
+        check: "The address in the log line: a client (then it has the wrong port) or a peer \
+            (then tls-cluster \
             differs)?",
         fix: &[
-            "Point clients and probes to the client port; for a peer, set tls-cluster equally on all nodes.",
+            "Point clients and probes to the client port; for a peer, set tls-cluster equally on \
+             all nodes.",
         ],
         never: &["Do not open the bus port to clients."],
         like: &["TLS_BUS_MISMATCH"],
@@ -154,13 +166,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The server has no password and no explicit bind, so protected mode allows connections from \
+        cause: "The server has no password and no explicit bind, so protected mode allows \
+            connections from \
             loopback only: clients, replicas and redis-cli from elsewhere get DENIED. The bus is \
             not \
             concerned, so the nodes may even show ok.",
         check: "redis-cli on the machine itself works, from another machine it says DENIED.",
         fix: &[
-            "Set requirepass (and masterauth) on all nodes, or ACL users, and bind to the interfaces needed.",
+            "Set masterauth on all nodes first, then requirepass (or ACL users) on all of them, \
+             and bind to the \
+             interfaces needed: in the other order replicas cannot log in.",
         ],
         never: &["Do not simply switch protected mode off on a network that others reach."],
         like: &["BIND_LOOPBACK"],
@@ -184,13 +199,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 .any(|(h, _)| !h.starts_with("127.") && h != "localhost" && h != "0.0.0.0");
             Some(Hit::of(if far { 86 } else { 56 }).quote(bind.line))
         },
-        cause: "bind 127.0.0.1 makes the client port AND the bus port listen on loopback only, so no other \
+        cause: "bind 127.0.0.1 makes the client port AND the bus port listen on loopback only, \
+            so no other \
             machine or container reaches this node, and with bind the outgoing bus connections \
             may come from \
             127.0.0.1 too.",
         check: "ss -ltnp: is the port bound to 127.0.0.1 only?",
         fix: &[
-            "bind to the node's own IP (put it first; 127.0.0.1 may follow), with a password, on every node; \
+            "bind to the node's own IP (put it first; 127.0.0.1 may follow), with a password, on \
+             every node; \
             restart one after the other.",
         ],
         never: &["Do not bind to all interfaces without a password."],
@@ -213,15 +230,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "A node learns a peer's address from the source of its connection. With several interfaces, a \
+        cause: "A node learns a peer's address from the source of its connection. With several \
+            interfaces, a \
             bridge, NAT or a mesh proxy that source is not where the peer listens, so the \
             recorded address is \
             wrong.",
         check: "CLUSTER NODES on the receiver: is the peer's ip an address that it listens on?",
-        fix: &[
-            "Set cluster-announce-ip on every node (or bind-source-addr), then CLUSTER MEET again; exclude the \
-            redis and bus ports from a mesh's interception.",
-        ],
+        fix: &["Set cluster-announce-ip on every node (or bind-source-addr), then CLUSTER MEET \
+             again; exclude the \
+            redis and bus ports from a mesh's interception."],
         never: &["Do not reset the nodes."],
         like: &["K8S_SIDECAR_MESH", "LOOPBACK_ADDRESS"],
     },
@@ -233,11 +250,13 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(60, &["one way", "one direction", "asymmetric", "only one node sees"])
                 .or_else(|| seen.says(64, &["exceeding send buffer memory limit"]))
         },
-        cause: "One node holds a peer for unreachable while all others, and the peer itself, see no fault: \
+        cause: "One node holds a peer for unreachable while all others, and the peer itself, see \
+            no fault: \
             packets pass in one direction only (a firewall or policy on one side).",
         check: "nc to the bus port (client port + 10000) in BOTH directions between the two.",
         fix: &[
-            "Open the bus port in both directions; set cluster-link-sendbuf-limit so that queues do not grow.",
+            "Open the bus port in both directions; set cluster-link-sendbuf-limit so that queues \
+             do not grow.",
         ],
         never: &["Do not remove the accused node."],
         like: &["BUS_PORT_BLOCKED"],
@@ -246,9 +265,24 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "MTU_BLACKHOLE",
         title: "Connections open, but large packets are lost (MTU)",
         side: Side::Network,
-        when: |seen| seen.says(66, &["mtu", "fragmentation", "vxlan", "jumbo frame"]),
-        cause: "Every bus packet is larger than 2 KB. Where the path's MTU is smaller than what the interfaces \
-            believe (overlay networks, VPN), small exchanges like PING work and bus links and full syncs stall.",
+        when: |seen| {
+            seen.says(
+                66,
+                &[
+                    "mtu=",
+                    "mtu ",
+                    " mtu",
+                    "message too long",
+                    "fragmentation needed",
+                    "vxlan",
+                    "jumbo frame",
+                ],
+            )
+        },
+        cause: "Every bus packet is larger than 2 KB. Where the path's MTU is smaller than what \
+            the interfaces \
+            believe (overlay networks, VPN), small exchanges like PING work and bus links and \
+            full syncs stall.",
         check: "ping -M do -s 1472 between the hosts, and tracepath.",
         fix: &["Lower the MTU of the overlay, or clamp the MSS."],
         never: &["Do not reset nodes for it."],
@@ -283,7 +317,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 ]),
             ))
         },
-        cause: "Managed services have two modes. With cluster mode disabled a cluster client gets 'cluster support \
+        cause: "Managed services have two modes. With cluster mode disabled a cluster client \
+            gets 'cluster support \
             disabled'; with cluster mode enabled the configuration endpoint (clustercfg...) must \
             be the start \
             node. With encryption in transit a plain client sees only closed connections, and TLS \
@@ -291,10 +326,12 @@ pub(super) static CAUSES: &[Cause] = &[
             of the map fails the check of names unless the client keeps the host name. The \
             cluster is \
             healthy.",
-        check: "Is cluster mode enabled, is encryption in transit on, and is the client inside the VPC and its \
+        check: "Is cluster mode enabled, is encryption in transit on, and is the client inside \
+            the VPC and its \
             security group?",
         fix: &[
-            "Use the configuration endpoint and TLS (ioredis: redisOptions.tls = {} and dnsLookup: (address, \
+            "Use the configuration endpoint and TLS (ioredis: redisOptions.tls = {} and \
+             dnsLookup: (address, \
              callback) => callback(null, address)).",
             "With cluster mode disabled use the plain client and the primary endpoint.",
         ],
@@ -310,19 +347,31 @@ pub(super) static CAUSES: &[Cause] = &[
                 .says(58, &["ipv6", "econnrefused ::1", "::1:6379", "dual-stack", "dual stack"])?;
             Some(told)
         },
-        cause: "The name resolves to an IPv6 address first (localhost becomes ::1 in newer runtimes), or nodes \
+        cause: "The name resolves to an IPv6 address first (localhost becomes ::1 in newer \
+            runtimes), or nodes \
             announce one family and clients or peers use the other, where nothing listens.",
         check: "Which family does the client dial, and which does the server listen on (ss -ltn)?",
-        fix: &[
-            "Use one family everywhere: 127.0.0.1 in place of localhost, the client's option family: 4, and bind \
-            for both if both are meant.",
-        ],
+        fix: &["Use one family everywhere: 127.0.0.1 in place of localhost, the client's option \
+             family: 4, and bind \
+            for both if both are meant."],
         never: &["Do not change the cluster's tables for it."],
         like: &["CLIENT_SEEDS_UNREACHABLE"],
     },
 ];
 
 /// `7000:7000` of a port list: outside and inside.
+/// A MEET whose second argument is a bus port: 10000 above a usual client port.
+fn met_by_bus_port(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.iter().position(|line| {
+        let words = line.lower.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let port = words.skip_while(|word| *word != "meet").nth(2);
+        port.and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| {
+            (16_379..16_400).contains(&port) || (17_000..17_100).contains(&port)
+        })
+    })?;
+    Some(Hit::of(74).quote(at))
+}
+
 /// `7001:7000` or `0.0.0.0:7001->7000/tcp`: the port outside and the one inside.
 pub(super) fn port_map(text: &str) -> Option<(u16, u16)> {
     let text = text.trim().trim_start_matches("- ").trim_matches(|c| c == '"' || c == '\'');
@@ -375,14 +424,16 @@ const UNREACHABLE: [&str; 14] = [
 ];
 
 /// Signs of a network that only its own hosts can reach.
-const INNER_NETWORK: [&str; 9] = [
+const INNER_NETWORK: [&str; 11] = [
     "docker",
     "172.17.",
     "172.18.",
     "172.19.",
     "172.20.",
     "bridge",
-    "nat",
+    " nat ",
+    "natted",
+    "natmap",
     "port-forward",
     "localhost",
 ];
