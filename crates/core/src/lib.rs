@@ -13,10 +13,13 @@ mod macros;
 
 pub mod client_eye;
 pub mod diagnose;
+pub mod drive;
 pub mod explain;
 pub mod findings;
+pub mod journal;
 pub mod limits;
 pub mod model;
 pub mod observation;
+pub mod plan;
 pub mod scenario;
 pub mod wire;

@@ -47,3 +47,9 @@ pub const INFO_BYTES_MAX: usize = 64 * 1024;
 /// Nodes of a large cluster (see [`FULL_REPLY_NODES_MAX`]) that are asked for the replies that
 /// grow with it.
 pub const SAMPLE_NODES: usize = 10;
+
+/// Steps of one plan: a round of a large cluster. What is left over comes in the next round.
+pub const PLAN_STEPS_MAX: usize = 4_096;
+
+/// Nodes up to which each meets each. Beyond, all meet one, and gossip tells the rest.
+pub const FULL_MESH_NODES_MAX: usize = 8;

@@ -10,7 +10,7 @@ macro_rules! finding {
         $(#[doc = $doc:literal])*
         pub struct $name:ident { $($field:ident : $type:ty),* $(,)? }
         group: $group:ident, severity: $severity:ident, after: [$($after:ident),* $(,)?],
-        $(settles: $settles:literal,)? since: $since:literal $(,)?
+        $(settles: $settles:literal,)? $(repair: [$($repair:ident),* $(,)?],)? since: $since:literal $(,)?
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ macro_rules! finding {
             severity: $crate::diagnose::Severity::$severity,
             after: &[$(stringify!($after)),*],
             settles: finding!(@settles $($settles)?),
+            repair: &[$($($crate::plan::Repair::$repair),*)?],
             since: $since,
             doc: &[$($doc),*],
             detect: $crate::diagnose::run::<$name>,

@@ -115,6 +115,11 @@ impl Cluster {
         self.watchdog.debris()
     }
 
+    /// The folder that ends with it.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.place.folder()
+    }
+
     /// The addresses of these nodes, or of all that run.
     pub fn addresses(&mut self, of: &[usize]) -> Vec<SocketAddr> {
         let running = self.running();

@@ -23,6 +23,7 @@ mod look;
 pub mod outcome;
 mod place;
 mod process;
+pub mod recover;
 pub mod run;
 pub mod servers;
 pub mod watchdog;

@@ -39,6 +39,11 @@ impl Onlooker {
         Self { target, before: None }
     }
 
+    /// What is looked at, and with whose login.
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Looks once. A finding that settles by itself counts when the look before had it too.
     ///
     /// # Errors

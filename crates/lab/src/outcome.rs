@@ -10,6 +10,7 @@ use slotwright_core::scenario::Server;
 
 use crate::error::{Doing, Error, Result};
 use crate::place::make_folder;
+use crate::recover::Healing;
 
 /// How it ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Outcome {
     pub roots: Vec<Found>,
     /// What took how long.
     pub timings: Timings,
+    /// How its recovery went, where that was wanted and the judgement was right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healing: Option<Healing>,
 }
 
 /// What took how long.
@@ -156,6 +160,7 @@ mod tests {
             verdict,
             roots: Vec::new(),
             timings: Timings::default(),
+            healing: None,
         }
     }
 

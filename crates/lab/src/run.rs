@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use slotwright_core::diagnose::{Found, Report, Severity};
+use slotwright_core::diagnose::{Found, Report, Risk, Severity};
 use slotwright_core::findings;
 use slotwright_core::scenario::{Scenario, Server};
 
@@ -17,10 +17,14 @@ use crate::error::{Error, Result};
 use crate::kept::Kept;
 use crate::look::Onlooker;
 use crate::outcome::{Outcome, Timings, Verdict};
+use crate::recover::heal;
 use crate::servers::Binary;
 
 /// The pause between two looks: what settles by itself should have time to.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+
+/// Keys of a cluster that is to be recovered.
+const KEYS_AT_STAKE: usize = 300;
 
 /// A finding's scenario on one server.
 #[derive(Clone, Debug)]
@@ -31,6 +35,15 @@ pub struct Trial {
     pub scenario: Scenario,
     /// The server.
     pub server: Server,
+}
+
+/// What is done with a cluster once it is broken and judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Then {
+    /// It is recovered.
+    pub recover: bool,
+    /// It stands afterwards.
+    pub keep: bool,
 }
 
 /// The scenarios of these findings (of all if none is named) on these servers.
@@ -64,6 +77,7 @@ pub fn run_all(
     trials: &[Trial],
     binaries: &[Binary],
     jobs: usize,
+    then: Then,
     tell: &(dyn Fn(&Outcome) + Sync),
 ) -> Vec<Outcome> {
     let queue: Mutex<VecDeque<(usize, &Trial)>> = Mutex::new(trials.iter().enumerate().collect());
@@ -73,7 +87,7 @@ pub fn run_all(
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some((number, trial)) = next() {
-                    let (outcome, _) = run(trial, binaries, false);
+                    let (outcome, _) = run(trial, binaries, then);
                     tell(&outcome);
                     done.lock()
                         .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -88,10 +102,9 @@ pub fn run_all(
 }
 
 /// Carries out one scenario, on a thread of its own: it may have to enter a namespace for good.
-/// With `keep` the broken cluster stands afterwards.
-pub fn run(trial: &Trial, binaries: &[Binary], keep: bool) -> (Outcome, Option<Kept>) {
+pub fn run(trial: &Trial, binaries: &[Binary], then: Then) -> (Outcome, Option<Kept>) {
     std::thread::scope(|scope| {
-        let thread = scope.spawn(|| Stage::new(trial, binaries).run(keep));
+        let thread = scope.spawn(|| Stage::new(trial, binaries).run(then));
         thread.join().unwrap_or_else(|_| {
             let mut stage = Stage::new(trial, binaries);
             stage.outcome.verdict = Verdict::Broken("the lab panicked; this is a bug".to_owned());
@@ -117,22 +130,28 @@ impl<'a> Stage<'a> {
             verdict: Verdict::Broken(String::new()),
             roots: Vec::new(),
             timings: Timings::default(),
+            healing: None,
         };
         Self { trial, binaries, outcome }
     }
 
-    fn run(mut self, keep: bool) -> (Outcome, Option<Kept>) {
+    fn run(mut self, then: Then) -> (Outcome, Option<Kept>) {
         let Trial { scenario, server, code } = self.trial;
         if let Some((_, why)) = scenario.not_on.iter().find(|(not_on, _)| not_on == server) {
             self.outcome.verdict = Verdict::NotApplicable((*why).to_owned());
             return (self.outcome, None);
         }
         let began = Instant::now();
-        let built = Cluster::build(scenario, *server, self.binaries);
+        let mut scenario = scenario.clone();
+        if then.recover {
+            // Keys that a recovery might lose.
+            scenario.keys = scenario.keys.max(KEYS_AT_STAKE);
+        }
+        let built = Cluster::build(&scenario, *server, self.binaries);
         self.outcome.timings.build_ms = millis(began);
         let kept = built.and_then(|mut cluster| {
-            self.verdict_on(&mut cluster);
-            keep.then(|| cluster.keep(code)).transpose()
+            self.verdict_on(&mut cluster, then.recover);
+            then.keep.then(|| cluster.keep(code)).transpose()
         });
         match kept {
             Ok(kept) => (self.outcome, kept),
@@ -143,9 +162,9 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn verdict_on(&mut self, cluster: &mut Cluster) {
+    fn verdict_on(&mut self, cluster: &mut Cluster, recover: bool) {
         let broken = self.break_it(cluster);
-        self.outcome.verdict = match broken.and_then(|()| self.judge(cluster)) {
+        self.outcome.verdict = match broken.and_then(|()| self.judge(cluster, recover)) {
             Ok(verdict) => verdict,
             Err(error) => Verdict::Broken(error.chain()),
         };
@@ -162,7 +181,7 @@ impl<'a> Stage<'a> {
         done
     }
 
-    fn judge(&mut self, cluster: &mut Cluster) -> Result<Verdict> {
+    fn judge(&mut self, cluster: &mut Cluster, recover: bool) -> Result<Verdict> {
         let Scenario { look, also, within_ms, .. } = &self.trial.scenario;
         let mut onlooker = Onlooker::new(cluster, look);
         let began = Instant::now();
@@ -173,7 +192,13 @@ impl<'a> Stage<'a> {
             self.outcome.roots = grave(&report).cloned().collect();
             self.outcome.timings.find_ms = millis(began);
             match fault {
-                None if right == 1 => return Ok(Verdict::Passed),
+                None if right == 1 => {
+                    if recover {
+                        let healing = heal(cluster, onlooker.target(), Risk::DropsCopy);
+                        self.outcome.healing = Some(healing);
+                    }
+                    return Ok(Verdict::Passed);
+                }
                 None => right += 1,
                 Some(fault) if began.elapsed() > Duration::from_millis(u64::from(*within_ms)) => {
                     return Ok(Verdict::Missed(fault));

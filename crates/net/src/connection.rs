@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::act::{ActToken, may_change};
 use crate::command::Command;
 use crate::memory::{Memory, Share};
 use crate::target::Login;
@@ -116,7 +117,7 @@ impl Connection {
         &mut self,
         login: Option<&Login>,
         commands: &[Command],
-        mut answer: impl FnMut(usize, Result<Value<'_>, Silence>) + Send,
+        answer: impl FnMut(usize, Result<Value<'_>, Silence>) + Send,
     ) -> Option<Silence> {
         let mut question = Vec::with_capacity(commands.len() * 40);
         if let Some(login) = login {
@@ -125,14 +126,53 @@ impl Connection {
         for command in commands {
             command.encode(&mut question);
         }
-        let total = commands.len() + usize::from(login.is_some());
+        self.converse(&question, commands.len(), login.is_some(), answer).await
+    }
+
+    /// Sends command lines that change something, all at once, and hands over each answer.
+    ///
+    /// # Panics
+    /// When a line is not on the list of what may be sent: a bug, and better a crash than harm to
+    /// somebody's cluster.
+    pub(crate) async fn change(
+        &mut self,
+        login: Option<&Login>,
+        lines: &[Vec<Vec<u8>>],
+        _token: &ActToken,
+        answer: impl FnMut(usize, Result<Value<'_>, Silence>) + Send,
+    ) -> Option<Silence> {
+        let mut question = Vec::new();
+        if let Some(login) = login {
+            encode_login(login, &mut question);
+        }
+        for line in lines {
+            let verb = line.first().map(|word| String::from_utf8_lossy(word).into_owned());
+            assert!(may_change(line), "{verb:?} is not on the list of what may change a cluster");
+            resp::encode_command(line, &mut question);
+        }
+        self.converse(&question, lines.len(), login.is_some(), answer).await
+    }
+
+    /// Waits so long from now on.
+    pub(crate) const fn be_patient(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    async fn converse(
+        &mut self,
+        question: &[u8],
+        lines: usize,
+        login: bool,
+        mut answer: impl FnMut(usize, Result<Value<'_>, Silence>) + Send,
+    ) -> Option<Silence> {
+        let total = lines + usize::from(login);
         let mut heard = Heard { done: 0, first_error: None, login_wrong: None };
         let deadline = self.patience.end_of(self.patience.reply);
         let Self { wire, decoder, share, .. } = self;
         let (mut reader, mut writer) = tokio::io::split(wire);
         // A failed write is not the end: the server may have said why before it closed.
         let send = async {
-            let _ = writer.write_all(&question).await;
+            let _ = writer.write_all(question).await;
             let _ = writer.flush().await;
             std::future::pending::<()>().await;
         };
@@ -140,7 +180,7 @@ impl Connection {
             while heard.done < total {
                 fill(&mut reader, decoder, share).await?;
                 if let Some(value) = decoder.take() {
-                    heard.take(value, login.is_some(), &mut answer);
+                    heard.take(value, login, &mut answer);
                 }
             }
             Ok(())
@@ -153,7 +193,7 @@ impl Connection {
         };
         decoder.trim();
         if let Err(silence) = ended {
-            heard.give_up(&silence, total, login.is_some(), &mut answer);
+            heard.give_up(&silence, total, login, &mut answer);
         }
         heard.login_wrong
     }

@@ -1,8 +1,10 @@
 //! The shell towards servers: RESP over TCP and TLS, the bus probe, names, observing.
 //!
-//! Invariants: only the commands of [`command`] are ever sent; every peer is hostile until it has
+//! Invariants: only the commands of [`command`] are ever sent to look, and only those of [`act`] to
+//! change something, with a token; every peer is hostile until it has
 //! answered in time and within limits; nothing here judges what was seen.
 
+pub mod act;
 pub mod command;
 pub mod target;
 pub mod tls;

@@ -15,6 +15,7 @@ use cli::target::without_login;
 #[command(version, max_term_width = 100)]
 #[command(help_template = cli::EXAMPLES_FIRST, before_help = "Examples:
   slotwright check 10.0.0.1:6379
+  slotwright recover 10.0.0.1:6379
   slotwright explain SLOTS_UNASSIGNED
   kubectl logs redis-0 | slotwright explain -")]
 struct Args {
@@ -26,6 +27,12 @@ struct Args {
 enum Verb {
     /// Looks at a cluster and reports root causes, with proof and the way out
     Check(Box<cli::check::CheckArgs>),
+    /// Shows what `recover` would send first, to whom and why; reads only
+    Plan(Box<cli::plan::PlanArgs>),
+    /// Mends a broken cluster without losing a key, round by round, once you agree
+    Recover(Box<cli::recover::RecoverArgs>),
+    /// What earlier runs of `recover` sent, and what came of it
+    Journal(cli::journal::JournalArgs),
     /// The page of a finding, or the cause behind pasted evidence
     Explain(cli::explain::ExplainArgs),
     /// Real servers on this machine, broken on purpose
@@ -50,6 +57,9 @@ fn main() -> ExitCode {
     };
     let done = match args.verb {
         Verb::Check(args) => cli::check::check(&args),
+        Verb::Plan(args) => cli::plan::plan(&args),
+        Verb::Recover(args) => cli::recover::recover(&args),
+        Verb::Journal(args) => cli::journal::journal(&args),
         Verb::Explain(args) => cli::explain::explain(&args),
         Verb::Lab(args) => cli::lab::lab(&args).map_err(Failure::from),
         Verb::Completions(args) => cli::papers::completions(&args, Args::command()),

@@ -17,6 +17,7 @@ pub use report::{Certainty, Found, Report, RootCause, Severity};
 
 use crate::findings;
 use crate::observation::{Observation, Picture};
+use crate::plan::Repair;
 use crate::scenario::Scenario;
 
 /// A finding: one way in which a cluster is broken. One file each, in [`crate::findings`].
@@ -97,6 +98,8 @@ pub struct Entry {
     pub after: &'static [&'static str],
     /// True for what a healthy cluster may show for a moment: it counts when seen twice.
     pub settles: bool,
+    /// Which parts of the planner mend it; none when no command to a server does.
+    pub repair: &'static [Repair],
     /// The version of slotwright that brought it.
     pub since: &'static str,
     /// The lines of its documentation.

@@ -43,7 +43,7 @@ finding! {
         AllAddressesStale, DuplicateNodeIdLive, ClonedClusterHijack, AnnounceAddressWrong,
         SourceAddressMismatch, AddressReusedByForeignNode,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Meet], since: "0.1",
 }
 
 impl Finding for AddressPermutedNoaddr {

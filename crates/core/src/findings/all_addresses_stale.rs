@@ -55,7 +55,7 @@ finding! {
     /// slots that a starting node does not own.
     pub struct AllAddressesStale { hub: NodeId, others: Vec<NodeId> }
     group: Addressing, severity: Critical, after: [],
-    since: "0.1",
+    repair: [Meet], since: "0.1",
 }
 
 impl Finding for AllAddressesStale {

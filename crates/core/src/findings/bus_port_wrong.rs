@@ -36,7 +36,7 @@ finding! {
     pub struct BusPortWrong { id: NodeId, tried: u16, own: u16, by: Vec<usize> }
     group: Bus, severity: Warning,
     after: [AllAddressesStale, AnnounceAddressWrong, IllegalAddress],
-    settles: true, since: "0.1",
+    settles: true, repair: [Meet], since: "0.1",
 }
 
 impl Finding for BusPortWrong {

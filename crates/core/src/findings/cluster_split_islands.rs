@@ -38,7 +38,7 @@ finding! {
         NodeIdentityLost, AddressReusedByForeignNode, ClonedClusterHijack, BusPortWrong,
         HandshakeNeverCompletes, LeftoverState,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Meet], since: "0.1",
 }
 
 impl Finding for ClusterSplitIslands {

@@ -35,7 +35,7 @@ finding! {
         MembershipAsymmetric, HandshakeNeverCompletes, AddressReusedByForeignNode,
         LoopbackAddress, BusPortWrong, PrimaryNoaddrMasked, BusPortBlocked, SinglePrimaryOwnsAll,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Attach], since: "0.1",
 }
 
 impl Finding for EmptyPrimary {

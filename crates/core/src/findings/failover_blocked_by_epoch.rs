@@ -38,7 +38,7 @@ finding! {
     group: Replication, severity: Critical, after: [
         QuorumLost, AllAddressesStale, MinorityPartition, ReplicaTooStale, FailoverDisabled,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Promote], since: "0.1",
 }
 
 impl Finding for FailoverBlockedByEpoch {

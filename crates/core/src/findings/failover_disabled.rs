@@ -31,7 +31,7 @@ finding! {
     group: Replication, severity: Warning, after: [
         QuorumLost, AllAddressesStale, MinorityPartition,
     ],
-    since: "0.1",
+    repair: [Settle], since: "0.1",
 }
 
 impl Finding for FailoverDisabled {

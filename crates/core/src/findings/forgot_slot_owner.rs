@@ -42,7 +42,7 @@ finding! {
     /// The printed MEET, once, at one member, after the ban where there is one.
     pub struct ForgotSlotOwner { owner: NodeId, slots: SlotSet, by: Vec<NodeId>, wait: bool }
     group: Operations, severity: Critical, after: [],
-    since: "0.1",
+    repair: [Meet, Claim], since: "0.1",
 }
 
 impl Finding for ForgotSlotOwner {

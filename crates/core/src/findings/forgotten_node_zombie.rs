@@ -40,7 +40,7 @@ finding! {
     /// Fence, save, compare, stop: in this order.
     pub struct ForgottenNodeZombie { node: NodeId, slots: SlotSet, returns: bool }
     group: Operations, severity: Critical, after: [],
-    since: "0.1",
+    repair: [Meet], since: "0.1",
 }
 
 impl Finding for ForgottenNodeZombie {

@@ -39,7 +39,7 @@ finding! {
     pub struct GhostNodeEntries { ghosts: Vec<NodeId> }
     group: Addressing, severity: Warning,
     after: [AllAddressesStale, NodeIdentityLost, ClonedClusterHijack, MinorityPartition],
-    since: "0.1",
+    repair: [Forget], since: "0.1",
 }
 
 impl Finding for GhostNodeEntries {

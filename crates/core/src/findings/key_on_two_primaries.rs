@@ -36,7 +36,7 @@ finding! {
     /// List the keys of each slot on both sides and compare; the printed steps show one slot.
     pub struct KeyOnTwoPrimaries { holder: NodeId, owner: NodeId, slots: SlotSet, keys: u64 }
     group: Data, severity: Warning, after: [SlotOwnerDisagreement, SlotClaimedTwice, SlotOpen],
-    since: "0.1",
+    repair: [Gather], since: "0.1",
 }
 
 impl Finding for KeyOnTwoPrimaries {

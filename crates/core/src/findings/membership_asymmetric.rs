@@ -42,7 +42,7 @@ finding! {
         ForgotSlotOwner, AnnounceAddressWrong, MtuBlackhole, MinorityPartition, ResetMistake,
         ForgetNodeReturns,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Meet], since: "0.1",
 }
 
 impl Finding for MembershipAsymmetric {

@@ -52,7 +52,7 @@ finding! {
     /// keys are deleted as foreign later.
     pub struct NodeIdentityLost { old: NodeId, new: NodeId }
     group: Addressing, severity: Error, after: [AddressReusedByForeignNode, ClonedClusterHijack],
-    since: "0.1",
+    repair: [Rejoin], since: "0.1",
 }
 
 impl Finding for NodeIdentityLost {

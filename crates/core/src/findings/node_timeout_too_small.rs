@@ -33,7 +33,7 @@ finding! {
     /// `CONFIG SET cluster-node-timeout 15000` on every node, then the source of the settings.
     /// Never answer flapping by a smaller timeout.
     pub struct NodeTimeoutTooSmall { least_ms: u64 }
-    group: Configuration, severity: Warning, after: [TimeoutFlapping], since: "0.1",
+    group: Configuration, severity: Warning, after: [TimeoutFlapping], repair: [Settle], since: "0.1",
 }
 
 /// Below this, one lost packet or one fork is a failure: pings go out once a second

@@ -42,7 +42,7 @@ finding! {
         SourceAddressMismatch, LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress,
         DualStackMismatch,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Meet], since: "0.1",
 }
 
 impl Finding for PeerAddressStale {

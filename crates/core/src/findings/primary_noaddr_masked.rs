@@ -45,7 +45,7 @@ finding! {
         AllAddressesStale, NodeIdentityLost, AddressReusedByForeignNode, ClonedClusterHijack,
         DuplicateNodeIdLive, ClusterSplitIslands,
     ],
-    since: "0.1",
+    repair: [Meet], since: "0.1",
 }
 
 impl Finding for PrimaryNoaddrMasked {

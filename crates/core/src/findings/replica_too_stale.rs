@@ -38,7 +38,7 @@ finding! {
         NodeLoading, NodeHung, DuplicateNodeIdLive, ClonedClusterHijack, RdbVersionIncompatible,
         ReplicaAuthFailed, ClusterSplitIslands, PrimaryNoaddrMasked, NodeIdentityLost,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Promote], since: "0.1",
 }
 
 impl Finding for ReplicaTooStale {

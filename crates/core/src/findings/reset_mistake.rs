@@ -41,7 +41,7 @@ finding! {
         node: NodeId, slots: SlotSet, knows_nobody: bool, was_replica_of: Option<NodeId>,
     }
     group: Operations, severity: Critical, after: [],
-    since: "0.1",
+    repair: [Meet, Claim], since: "0.1",
 }
 
 impl Finding for ResetMistake {

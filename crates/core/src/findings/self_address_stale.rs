@@ -42,7 +42,7 @@ finding! {
         AnnounceAddressWrong, AddressPermutedNoaddr, LoopbackAddress, HostnameAsAnnounceIp,
         IllegalAddress, DualStackMismatch, NodeIdentityLost,
     ],
-    since: "0.1",
+    repair: [Meet], since: "0.1",
 }
 
 impl Finding for SelfAddressStale {

@@ -32,7 +32,7 @@ finding! {
     pub struct SelfAddressUnknown { id: NodeId }
     group: Addressing, severity: Warning,
     after: [NodeIdentityLost, AddressReusedByForeignNode, ClusterSplitIslands, AllAddressesStale],
-    since: "0.1",
+    repair: [Meet], since: "0.1",
 }
 
 impl Finding for SelfAddressUnknown {

@@ -46,7 +46,7 @@ finding! {
         RdbVersionIncompatible, FullCoverageMasked, BusyScript, ForgottenNodeZombie,
         ForgotSlotOwner, MaxclientsExhausted, ReplicaAuthFailed,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Promote], since: "0.1",
 }
 
 impl Finding for ShardDown {

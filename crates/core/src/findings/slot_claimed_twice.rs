@@ -35,7 +35,7 @@ finding! {
         ForgotSlotOwner, MinorityPartition, NodeIdentityLost, OrphanDataNode, ForgetNodeReturns,
         BusPortBlocked, QuorumLost, LeftoverState, ResetMistake,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Claim], since: "0.1",
 }
 
 impl Finding for SlotClaimedTwice {

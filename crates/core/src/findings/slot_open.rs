@@ -33,7 +33,7 @@ finding! {
     /// Count the keys of the slot on both sides, then follow the printed commands in order.
     pub struct SlotOpen { slots: SlotSet, from: Option<NodeId>, to: Option<NodeId> }
     group: Slots, severity: Warning, after: [KeysInForeignSlot, SlotOwnerDisagreement],
-    since: "0.1",
+    repair: [Finish], since: "0.1",
 }
 
 impl Finding for SlotOpen {

@@ -45,7 +45,7 @@ finding! {
         HandshakeNeverCompletes, AddressReusedByForeignNode, LoopbackAddress, MtuBlackhole,
         TlsBusMismatch, BusPortWrong, ForgetNodeReturns,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Claim], since: "0.1",
 }
 
 impl Finding for SlotOwnerDisagreement {

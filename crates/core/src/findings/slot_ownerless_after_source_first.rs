@@ -34,7 +34,7 @@ finding! {
         ResetMistake, NodeIdentityLost, ClusterSplitIslands, ForgottenNodeZombie, ForgotSlotOwner,
         DuplicateNodeIdLive, ClonedClusterHijack,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Finish], since: "0.1",
 }
 
 impl Finding for SlotOwnerlessAfterSourceFirst {

@@ -42,7 +42,7 @@ finding! {
         ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands,
         ClonedClusterHijack, OrphanDataNode, MembershipAsymmetric,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Claim], since: "0.1",
 }
 
 impl Finding for SlotsUnassigned {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Event;
 use super::context::{Context, now_ms};
-use super::questions::{Question, questions, second_round};
+use super::questions::{self, Question, questions, second_round};
 use crate::command::Command;
 use crate::connection::{Connection, Dialled, dial};
 
@@ -50,6 +50,34 @@ pub(super) async fn converse(
     sighting.took_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
     // Nobody listens any more only when the look is over.
     let _ = events.send(Event::Sighting(sighting));
+}
+
+/// Asks a node only what the facts of a plan are about.
+pub(super) async fn brief(
+    context: &Context,
+    from: Endpoint,
+    address: Result<SocketAddr, Silence>,
+    slots: &SlotSet,
+    settings: bool,
+) -> Sighting {
+    let mut sighting = Sighting::new(from.clone());
+    sighting.at_ms = now_ms();
+    let Ok((mut connection, _socket)) = open(context, address, &from, &mut sighting).await else {
+        return sighting;
+    };
+    let asked = questions::brief(settings);
+    let commands: Vec<Command> = asked.iter().map(|question| question.command).collect();
+    connection
+        .ask(context.login.as_ref(), &commands, |number, answer| {
+            if let Some(question) = asked.get(number) {
+                question.keep(&mut sighting, answer, context);
+            }
+        })
+        .await;
+    if !slots.is_empty() && sighting.nodes.get().is_some() {
+        sighting.census = count(&mut connection, slots).await;
+    }
+    sighting
 }
 
 type Open = (Connection, tokio::sync::OwnedSemaphorePermit);

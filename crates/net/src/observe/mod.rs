@@ -11,6 +11,7 @@ mod context;
 mod conversation;
 mod doubtful;
 mod look;
+mod peek;
 mod place;
 mod questions;
 mod tokens;
@@ -19,6 +20,7 @@ use slotwright_core::model::Endpoint;
 use slotwright_core::observation::{Census, Observation, Said, Sighting, Silence};
 
 pub(crate) use conversation::WITHHELD;
+pub(crate) use peek::peek;
 
 use crate::bus::Probe;
 use crate::target::{Limits, Target};

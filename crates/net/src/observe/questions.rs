@@ -72,6 +72,16 @@ pub(super) fn questions(all: bool) -> Vec<&'static Question> {
     QUESTIONS.iter().filter(|question| all || !question.sampled).collect()
 }
 
+/// The questions of a brief look.
+pub(super) fn brief(settings: bool) -> Vec<&'static Question> {
+    let wanted = |command: Command| match command {
+        Command::ClusterMyId | Command::ClusterNodes | Command::ClusterInfo | Command::Info => true,
+        Command::ConfigGet => settings,
+        _ => false,
+    };
+    QUESTIONS.iter().filter(|question| wanted(question.command)).collect()
+}
+
 impl Question {
     pub(super) fn keep(&self, sighting: &mut Sighting, answer: Answer<'_>, context: &Context) {
         (self.keep)(sighting, answer, context);

@@ -60,6 +60,9 @@ struct RunArgs {
     /// On these servers; on all three if none is named.
     #[arg(long = "server", value_parser = server)]
     servers: Vec<Server>,
+    /// Recover each cluster once its finding was found, and count the keys before and after.
+    #[arg(long)]
+    recover: bool,
     /// Let the broken clusters stand, to look at them by hand.
     #[arg(long)]
     keep: bool,
@@ -127,10 +130,11 @@ fn run_codes(args: &RunArgs) -> Result<u8, Error> {
     let trials = run::trials(&codes, &chosen)?;
     let binaries = servers::ensure(&Server::ALL, &render::progress)?;
     servers::ensure_tools(&render::progress)?;
+    let then = run::Then { recover: args.recover, keep: args.keep };
     let outcomes = if args.keep {
         let mut outcomes = Vec::new();
         for trial in &trials {
-            let (outcome, kept) = run::run(trial, &binaries, true);
+            let (outcome, kept) = run::run(trial, &binaries, then);
             render::outcome(&outcome);
             if let Some(kept) = kept {
                 render::kept(&kept);
@@ -139,7 +143,7 @@ fn run_codes(args: &RunArgs) -> Result<u8, Error> {
         }
         outcomes
     } else {
-        run::run_all(&trials, &binaries, args.jobs, &render::outcome)
+        run::run_all(&trials, &binaries, args.jobs, then, &render::outcome)
     };
     render::total(&outcomes);
     if let Some(path) = &args.results {

@@ -4,8 +4,11 @@ pub mod check;
 mod codes;
 pub mod explain;
 pub mod failure;
+pub mod journal;
 pub mod lab;
 pub mod papers;
+pub mod plan;
+pub mod recover;
 pub mod target;
 
 use std::io::Read as _;

@@ -110,6 +110,18 @@ impl TargetArgs {
                 "name one, such as 10.0.0.1:6379; several are separated by commas",
             ));
         }
+        self.towards(seeds, from_uri)
+    }
+
+    /// What they say, with these addresses instead of those that are named.
+    ///
+    /// # Errors
+    /// When a secret cannot be had.
+    pub fn resolve_at(&self, seeds: Vec<Endpoint>) -> Result<Target, Failure> {
+        self.towards(seeds, Uri::default())
+    }
+
+    fn towards(&self, seeds: Vec<Endpoint>, from_uri: Uri) -> Result<Target, Failure> {
         let password = self.password()?.or(from_uri.password);
         let mut target = Target::new(seeds);
         target.login = password.map(|password| Login {

@@ -5,6 +5,7 @@ use slotwright_core::diagnose::{Certainty, Entry, Found};
 use slotwright_lab::healthy::Health;
 use slotwright_lab::kept::Kept;
 use slotwright_lab::outcome::{Outcome, Verdict};
+use slotwright_lab::recover::{Healing, How};
 
 use super::text;
 
@@ -55,7 +56,7 @@ pub fn outcome(outcome: &Outcome) {
 }
 
 fn lines_of(outcome: &Outcome) -> Vec<String> {
-    let Outcome { code, server, version, verdict, roots, timings } = outcome;
+    let Outcome { code, server, version, verdict, roots, timings, healing } = outcome;
     let (word, why) = match verdict {
         Verdict::Passed => ("passed", None),
         Verdict::NotApplicable(why) => ("n/a", Some(why)),
@@ -70,8 +71,29 @@ fn lines_of(outcome: &Outcome) -> Vec<String> {
         seconds(timings.find_ms),
     )];
     lines.extend(why.map(|why| format!("        {why}")));
+    lines.extend(healing.iter().flat_map(lines_of_healing));
     if !outcome.is_fine() {
         lines.extend(roots.iter().flat_map(lines_of_root));
+    }
+    lines
+}
+
+fn lines_of_healing(healing: &Healing) -> Vec<String> {
+    let Healing { how, rounds, took_ms, keys, story } = healing;
+    let (word, reasons) = match how {
+        How::Healed => ("healed", Vec::new()),
+        How::Refused(reasons) => ("refused", reasons.clone()),
+        How::Lost(lost) => ("LOST", lost.clone()),
+        How::Failed(why) => ("FAILED", vec![why.clone()]),
+    };
+    let mut lines = vec![format!(
+        "        {word} in {} rounds, {:.1} s, {keys} keys",
+        rounds,
+        seconds(*took_ms)
+    )];
+    lines.extend(reasons.iter().take(8).map(|reason| format!("            {reason}")));
+    if !matches!(how, How::Healed) {
+        lines.extend(story.iter().map(|line| format!("            | {line}")));
     }
     lines
 }
@@ -160,6 +182,7 @@ mod tests {
                 .map(|root| root.found)
                 .collect(),
             timings: Timings::default(),
+            healing: None,
         };
         let lines = lines_of(&outcome);
         assert!(lines.iter().any(|line| line.contains("forged")), "{lines:?}");

@@ -8,6 +8,8 @@ pub mod explanation;
 pub mod lab;
 mod matrix;
 pub mod page;
+pub mod plan;
+pub mod recovery;
 pub mod report;
 mod slots;
 pub mod text;
@@ -94,6 +96,11 @@ impl Drop for Waiting {
 /// A line for the person who waits, to stderr.
 pub fn aside(line: &str) {
     eprintln!("{}", text::plain(line));
+}
+
+/// A question to the person at the terminal, to stderr; the answer is on the same line.
+pub fn question(text: &str) {
+    eprint!("{}", text::plain(text));
 }
 
 /// What is wrong with the command line, to stderr. The message may repeat arguments, which may

@@ -1,0 +1,214 @@
+//! Round after round: look, plan, act, look again, until the cluster is healthy or it can be said
+//! truthfully why not.
+
+use super::End;
+use crate::diagnose::{Report, Severity};
+use crate::model::NodeId;
+use crate::observation::Observation;
+use crate::plan::{Change, Planning, Refusal, plan};
+
+/// Until the next look while the servers mend something themselves, in milliseconds.
+const LOOK_EVERY_MS: u64 = 200;
+/// How long the servers may take to say `ok` after the last step: the wait of a primary that was
+/// in a minority is five seconds at most (`clusterUpdateState`), and gossip takes a second or two.
+const GRACE_MS: u64 = 12_000;
+/// How long something that is under way in the cluster is waited for.
+const PATIENCE_MS: u64 = 120_000;
+/// The same round so often is no progress.
+const REPEATS_MAX: u32 = 3;
+/// Rounds in all.
+const ROUNDS_MAX: u32 = 50;
+/// A node that was forgotten cannot be met again before the ban is over (`CLUSTER_BLACKLIST_TTL`).
+const BAN_MS: u64 = 61_000;
+
+/// Findings of members that were forgotten, perhaps less than a minute ago.
+const BANNED: &[&str] = &["FORGOTTEN_NODE_ZOMBIE", "FORGOT_SLOT_OWNER", "CLUSTER_SPLIT_ISLANDS"];
+
+/// What to do after a look.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Carry out this round.
+    Act(Box<Planning>),
+    /// Look again in so many milliseconds; the servers are at it.
+    LookAgain {
+        /// When.
+        in_ms: u64,
+        /// What is waited for.
+        why: String,
+    },
+    /// It is over.
+    Finished(Outcome),
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing at or above [`Severity::Error`] is left, and nothing that we could mend.
+    Healthy,
+    /// Something is left that no command of ours mends.
+    Stuck(Vec<Refusal>),
+}
+
+/// The rounds so far.
+#[derive(Clone, Debug, Default)]
+pub struct Rounds {
+    before: Option<Report>,
+    acted: u32,
+    repeats: u32,
+    last: Vec<(NodeId, Change)>,
+    since_act_ms: Option<u64>,
+    waiting_since_ms: Option<u64>,
+    banned_until_ms: Option<u64>,
+    /// The last round found everything done already.
+    idle: bool,
+    end: Option<End>,
+}
+
+impl Rounds {
+    /// Before the first look.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many rounds were acted in.
+    pub const fn acted(&self) -> u32 {
+        self.acted
+    }
+
+    /// A round was carried out, or ended early. `sent` is how many steps were sent: in a round of
+    /// which everything was so already nothing was done.
+    pub fn has_acted(&mut self, now_ms: u64, sent: usize, end: &End) {
+        self.idle = sent == 0 && *end == End::Done;
+        if !self.idle {
+            self.acted += 1;
+            self.since_act_ms = Some(now_ms);
+        }
+        self.end = Some(end.clone());
+        self.waiting_since_ms = None;
+        // What was seen before it says nothing about what is seen now.
+        self.before = None;
+    }
+
+    /// What to do after this look. `now_ms` only ever grows.
+    pub fn decide(&mut self, now_ms: u64, seen: &Observation, report: &Report) -> Decision {
+        let confirmed = report.clone().confirmed_by(self.before.as_ref());
+        let unsure = self.before.is_none() && report.all().any(|found| found.settles);
+        self.before = Some(report.clone());
+        let planning = plan(seen, &confirmed);
+        let again = |why: &str| Decision::LookAgain { in_ms: LOOK_EVERY_MS, why: why.to_owned() };
+        let in_grace = self.since_act_ms.is_some_and(|since| now_ms < since + GRACE_MS);
+        if !planning.plan.steps.is_empty() {
+            if self.idle && self.last == sends(&planning) {
+                return if in_grace {
+                    again("the servers take in what was done")
+                } else {
+                    Decision::Finished(Outcome::Stuck(self.no_progress(&planning)))
+                };
+            }
+            return self.act(now_ms, planning);
+        }
+        if !planning.waiting.is_empty() {
+            return self.wait(now_ms, planning);
+        }
+        if unsure {
+            return again("some of this may pass by itself");
+        }
+        let healthy = is_healthy(&confirmed);
+        if healthy && all_say_ok(seen) {
+            return Decision::Finished(Outcome::Healthy);
+        }
+        if in_grace {
+            return again("the servers take in what was done");
+        }
+        Decision::Finished(if healthy {
+            Outcome::Healthy
+        } else {
+            Outcome::Stuck(planning.refusals)
+        })
+    }
+
+    fn act(&mut self, now_ms: u64, planning: Planning) -> Decision {
+        let steps = sends(&planning);
+        if self.last != steps {
+            self.last = steps;
+            self.repeats = 0;
+        }
+        self.repeats += 1;
+        let banned = planning.plan.steps.iter().any(|step| {
+            matches!(step.change, Change::Meet { .. }) && BANNED.contains(&step.mends.as_str())
+        });
+        if self.repeats > REPEATS_MAX || self.acted >= ROUNDS_MAX {
+            return Decision::Finished(Outcome::Stuck(self.no_progress(&planning)));
+        }
+        if self.repeats == REPEATS_MAX && banned {
+            // A member that was forgotten less than a minute ago is forgotten again with every
+            // ping of those who ban it (the forgotten-node extension, since 7.2).
+            let until = *self.banned_until_ms.get_or_insert(now_ms + BAN_MS);
+            if now_ms < until {
+                self.repeats -= 1;
+                return Decision::LookAgain {
+                    in_ms: LOOK_EVERY_MS.max((until - now_ms).min(1_000)),
+                    why: format!(
+                        "a member that was forgotten cannot be met again for a minute; {} s left",
+                        (until - now_ms).div_ceil(1_000)
+                    ),
+                };
+            }
+        }
+        Decision::Act(Box::new(planning))
+    }
+
+    fn wait(&mut self, now_ms: u64, planning: Planning) -> Decision {
+        let since = *self.waiting_since_ms.get_or_insert(now_ms);
+        // When it is over, the servers need their time to say so.
+        self.since_act_ms = Some(now_ms);
+        let why = planning.waiting.join("; ");
+        if now_ms < since + PATIENCE_MS {
+            return Decision::LookAgain { in_ms: LOOK_EVERY_MS, why };
+        }
+        let mut refusals = planning.refusals;
+        refusals.push(Refusal {
+            code: "WAITED".to_owned(),
+            finding: why,
+            why: format!("it did not pass within {} s", PATIENCE_MS / 1_000),
+        });
+        Decision::Finished(Outcome::Stuck(refusals))
+    }
+}
+
+/// Nothing is wrong that matters now.
+fn is_healthy(report: &Report) -> bool {
+    report.worst() < Some(Severity::Error)
+}
+
+/// Whether every node that answers says `cluster_state:ok`.
+fn all_say_ok(seen: &Observation) -> bool {
+    let mut said = seen.sightings.iter().filter_map(|sighting| sighting.cluster_info.get());
+    said.all(|info| info.is("cluster_state", "ok"))
+}
+
+/// What a round sends, and to whom.
+fn sends(planning: &Planning) -> Vec<(NodeId, Change)> {
+    planning.plan.steps.iter().map(|step| (step.on, step.change.clone())).collect()
+}
+
+impl Rounds {
+    fn no_progress(&self, planning: &Planning) -> Vec<Refusal> {
+        let seen = match &self.end {
+            Some(End::NotSeen { fact, .. }) => format!("; what did not come: {fact}"),
+            Some(End::Refused { reply, .. }) => format!("; a server refused: {reply}"),
+            Some(End::Changed { fact, .. }) => {
+                format!("; something else changes the cluster, and this does not hold: {fact}")
+            }
+            Some(End::Blind { fact, .. }) => format!("; this could not be told: {fact}"),
+            _ => String::new(),
+        };
+        let mut refusals = planning.refusals.clone();
+        refusals.extend(planning.plan.mends().into_iter().map(|code| Refusal {
+            code: code.to_owned(),
+            finding: format!("{code} is still there"),
+            why: format!("the same round was tried again and again, and did not help{seen}"),
+        }));
+        refusals
+    }
+}

@@ -1,0 +1,226 @@
+//! The drive against a toy cluster on paper: what it sends, when, and what it never does.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::diagnose::Risk;
+use crate::journal::Story;
+use crate::model::Endpoint;
+use crate::observation::sketch::Sketch;
+use crate::plan::{Change, Holds, SlotState};
+
+/// A step that gives slot `slot` to node 1 in the table of node `on`.
+fn step(on: usize, slot: u16, stage: u32) -> Step {
+    let slots = SlotSet::range(slot, slot);
+    let (owner, id) = (Sketch::id(1), Sketch::id(on));
+    Step {
+        mends: "SLOT_OWNER_DISAGREEMENT".to_owned(),
+        on: id,
+        change: Change::SetSlots { slots: slots.clone(), to: SlotState::Node(owner) },
+        risk: Risk::MovesOwnership,
+        why: String::new(),
+        guard: vec![Fact::new(id, Holds::IsPrimary)],
+        expect: vec![Fact::new(id, Holds::Owns { owner, slots })],
+        within_ms: 1_000,
+        stage,
+    }
+}
+
+fn plan(steps: Vec<Step>) -> Plan {
+    let nodes = (0..3).map(|n| (Sketch::id(n), Sketch::at(n)));
+    Plan {
+        format: crate::plan::FORMAT,
+        tool: "test".to_owned(),
+        parent: String::new(),
+        nodes: nodes.collect::<BTreeMap<_, Endpoint>>(),
+        steps,
+    }
+}
+
+/// A cluster on paper that obeys, or does not.
+struct World {
+    sketch: Sketch,
+    reply: fn(usize) -> Reply,
+    /// Whether a step that was sent takes effect.
+    takes_effect: fn(usize) -> bool,
+    /// Looks after which an effect is seen.
+    lag: u32,
+    pending: Vec<(u32, usize, SlotSet)>,
+    sent: Vec<usize>,
+    entries: Vec<Entry>,
+    now_ms: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            sketch: Sketch::healthy(3, 0),
+            reply: |_| Reply::Accepted,
+            takes_effect: |_| true,
+            lag: 0,
+            pending: Vec::new(),
+            sent: Vec::new(),
+            entries: Vec::new(),
+            now_ms: 0,
+        }
+    }
+
+    fn give(&mut self, on: usize, slots: &SlotSet) {
+        for about in 0..3 {
+            self.sketch.row(on, about, |row| row.slots = row.slots.difference(slots));
+        }
+        self.sketch.row(on, 1, |row| row.slots = row.slots.union(slots));
+    }
+
+    fn look(&mut self) -> Observation {
+        let due = std::mem::take(&mut self.pending);
+        for (lag, on, slots) in due {
+            match lag {
+                0 => self.give(on, &slots),
+                _ => self.pending.push((lag - 1, on, slots)),
+            }
+        }
+        self.sketch.build()
+    }
+
+    /// Runs a drive to its end, and holds what it does against the rules.
+    fn run(&mut self, drive: &mut Drive) -> End {
+        let mut story = Story::default();
+        let begun = Entry::RunBegun { tool: String::new(), at_ms: 0, target: String::new() };
+        story.take(&begun).expect("a beginning");
+        let planned = Entry::Planned { plan: Box::new(drive.plan().clone()) };
+        story.take(&planned).expect("a round");
+        let mut event = None;
+        for _ in 0..10_000 {
+            event = Some(match drive.next(self.now_ms, event.take()) {
+                Next::Look { .. } => Event::Looked(self.look()),
+                Next::Record(entry) => {
+                    story.take(&entry).expect("entries are in order");
+                    self.entries.push(entry);
+                    Event::Recorded
+                }
+                Next::Send(number) => {
+                    assert_eq!(self.entries.last(), Some(&Entry::StepBegun { step: number }));
+                    assert!(!self.sent.contains(&number), "step {number} was sent twice");
+                    self.sent.push(number);
+                    self.obey(drive.plan(), number)
+                }
+                Next::Pause(ms) => {
+                    self.now_ms += ms;
+                    Event::Paused
+                }
+                Next::Stop(end) => return end,
+            });
+        }
+        panic!("the drive does not end");
+    }
+
+    fn obey(&mut self, plan: &Plan, number: usize) -> Event {
+        let step = &plan.steps[number];
+        let on = (0..3).find(|n| Sketch::id(*n) == step.on).expect("a node of the sketch");
+        if let (Change::SetSlots { slots, .. }, true) = (&step.change, (self.takes_effect)(number))
+        {
+            self.pending.push((self.lag, on, slots.clone()));
+        }
+        Event::Sent((self.reply)(number))
+    }
+}
+
+#[test]
+fn every_step_is_recorded_sent_and_seen() {
+    let mut world = World::new();
+    let steps = vec![step(0, 5, 0), step(2, 5, 0), step(0, 6, 1)];
+    assert_eq!(world.run(&mut Drive::new(plan(steps))), End::Done);
+    assert_eq!(world.sent, [0, 1, 2]);
+    let seen = |step| Entry::StepEnded { step, ended: Ended::Seen };
+    for step in 0..3 {
+        assert!(world.entries.contains(&seen(step)), "{:?}", world.entries);
+    }
+}
+
+#[test]
+fn a_stage_waits_for_the_one_before_it() {
+    let mut world = World::new();
+    world.lag = 5;
+    let steps = vec![step(0, 5, 0), step(2, 5, 0), step(0, 6, 1)];
+    assert_eq!(world.run(&mut Drive::new(plan(steps))), End::Done);
+    let at = |entry: &Entry| world.entries.iter().position(|e| e == entry).expect("recorded");
+    let seen = |step| Entry::StepEnded { step, ended: Ended::Seen };
+    assert!(at(&Entry::StepBegun { step: 1 }) < at(&seen(0)), "a stage is sent at once");
+    assert!(at(&seen(0)) < at(&Entry::StepBegun { step: 2 }));
+    assert!(at(&seen(1)) < at(&Entry::StepBegun { step: 2 }));
+}
+
+#[test]
+fn what_is_so_already_is_not_sent() {
+    let mut world = World::new();
+    let steps = vec![step(0, 5, 0), step(2, 5, 1)];
+    assert_eq!(world.run(&mut Drive::new(plan(steps.clone()))), End::Done);
+    let mut again = Drive::new(plan(steps));
+    world.sent.clear();
+    assert_eq!(world.run(&mut again), End::Done);
+    assert!(world.sent.is_empty(), "running a plan twice is running it once");
+}
+
+#[test]
+fn a_guard_that_does_not_hold_stops_before_anything_is_sent() {
+    let mut world = World::new();
+    world.sketch.row(0, 0, |row| {
+        row.flags = row.flags.without(crate::model::Flag::Primary);
+    });
+    let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0)])));
+    assert!(matches!(end, End::Changed { step: 0, .. }), "{end:?}");
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn a_silent_node_stops_before_anything_is_sent() {
+    let mut world = World::new();
+    world.sketch.silence(0, crate::observation::Silence::Refused, None);
+    let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0)])));
+    assert!(matches!(end, End::Blind { step: 0, .. }), "{end:?}");
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn a_refusal_stops_and_nothing_is_sent_after_it() {
+    let mut world = World::new();
+    world.reply = |_| Reply::Refused("ERR no".to_owned());
+    world.takes_effect = |_| false;
+    let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0), step(2, 5, 0)])));
+    assert_eq!(end, End::Refused { step: 0, reply: "ERR no".to_owned() });
+    assert_eq!(world.sent, [0]);
+}
+
+#[test]
+fn no_reply_is_neither_done_nor_failed_until_it_is_looked_at() {
+    let unknown = |_| Reply::Unknown("closed".to_owned());
+    let mut world = World::new();
+    world.reply = unknown;
+    assert_eq!(world.run(&mut Drive::new(plan(vec![step(0, 5, 0)]))), End::Done);
+    let mut world = World::new();
+    world.reply = unknown;
+    world.takes_effect = |_| false;
+    let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0), step(2, 5, 1)])));
+    assert!(matches!(end, End::NotSeen { step: 0, .. }), "{end:?}");
+    assert_eq!(world.sent, [0]);
+}
+
+#[test]
+fn an_agreement_is_not_believed() {
+    let mut world = World::new();
+    world.takes_effect = |number| number != 0;
+    let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0), step(2, 5, 0)])));
+    assert!(matches!(end, End::NotSeen { step: 0, .. }), "{end:?}");
+    assert!(world.now_ms >= 1_000, "it was waited for");
+    assert!(world.entries.contains(&Entry::StepEnded { step: 1, ended: Ended::Seen }));
+}
+
+#[test]
+fn an_interrupt_ends_the_step_at_hand_and_begins_no_other() {
+    let mut world = World::new();
+    let mut drive = Drive::new(plan(vec![step(0, 5, 0), step(2, 5, 1)]));
+    drive.interrupt();
+    assert_eq!(world.run(&mut drive), End::Interrupted { step: 0 });
+    assert!(world.sent.is_empty());
+}

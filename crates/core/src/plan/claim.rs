@@ -1,0 +1,259 @@
+//! Slots get the owner that has their keys.
+//!
+//! A node that holds keys of a slot, and owns it in its own table, deletes them when it hears of a
+//! claim with a greater epoch (`clusterUpdateSlotsConfigWith`, dirty slots). So a rival first lets
+//! go of a slot (`DELSLOTS` deletes no key), and only then the winner raises its epoch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fact::some_slots;
+use super::segments::{self, Facts};
+use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step};
+use crate::diagnose::Risk;
+use crate::model::{Flag, NodeId, SlotSet};
+
+/// What becomes of a stretch of slots.
+enum Verdict {
+    /// This node shall own it; these claim it as well and must let go first.
+    To { winner: NodeId, rivals: Vec<NodeId> },
+    /// Nobody gets it, and why.
+    Nobody(String),
+    /// It is none of our business: settled, or being moved.
+    Fine,
+}
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let stretches = segments::all(draft.seen, &draft.live);
+    let mut spread = Spread::of(draft);
+    let mut won: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
+    let mut lost: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
+    for (facts, slots) in &stretches {
+        match verdict(draft, facts, slots, &mut spread) {
+            Verdict::Fine => {}
+            Verdict::Nobody(why) => draft.refuse_all(Repair::Claim, &why),
+            Verdict::To { winner, rivals } => {
+                let all = won.entry(winner).or_default();
+                *all = all.union(slots);
+                for rival in rivals {
+                    let all = lost.entry((rival, winner)).or_default();
+                    *all = all.union(slots);
+                }
+            }
+        }
+    }
+    for ((rival, winner), slots) in lost {
+        let_go(draft, rival, winner, slots);
+    }
+    for (winner, slots) in won {
+        take(draft, winner, &slots);
+    }
+}
+
+/// How many slots each live primary has, with those that this plan gives it.
+struct Spread(BTreeMap<NodeId, u32>);
+
+impl Spread {
+    fn of(draft: &Draft<'_>) -> Self {
+        let primaries = draft.live.iter().filter(|node| node.is_primary());
+        Self(primaries.map(|node| (node.id, u32::from(node.own.slots.len()))).collect())
+    }
+
+    /// The one with the fewest.
+    fn give(&mut self, slots: &SlotSet) -> Option<NodeId> {
+        let id = self.0.iter().min_by_key(|(id, count)| (**count, **id)).map(|(id, _)| *id)?;
+        *self.0.get_mut(&id)? += u32::from(slots.len());
+        Some(id)
+    }
+}
+
+fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, spread: &mut Spread) -> Verdict {
+    if facts.is_settled() || facts.open {
+        return Verdict::Fine;
+    }
+    match facts.claimants.as_slice() {
+        [] => unclaimed(draft, facts, slots, spread),
+        [one] => Verdict::To { winner: *one, rivals: Vec::new() },
+        _ => disputed(draft, facts, slots),
+    }
+}
+
+/// Nobody who answers claims it.
+fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, spread: &mut Spread) -> Verdict {
+    let named = facts.named();
+    if let Some(away) = named.iter().find(|id| draft.live(**id).is_none()) {
+        return Verdict::Nobody(format!(
+            "{} belong to {}, which does not answer: bring it back, its disk has the keys. Given \
+             to another node, they would be deleted when it returns",
+            some_slots(slots),
+            draft.seen.name(*away)
+        ));
+    }
+    if let Some(id) = facts.uncounted.first() {
+        return Verdict::Nobody(format!(
+            "the keys of {} could not be counted on {}",
+            some_slots(slots),
+            draft.seen.name(*id)
+        ));
+    }
+    if let Some(winner) = fullest(draft, &facts.holders, slots) {
+        return Verdict::To { winner, rivals: Vec::new() };
+    }
+    if let Some(copy) = facts.copies.first() {
+        return Verdict::Nobody(format!(
+            "keys of {} are on the replica {} only",
+            some_slots(slots),
+            draft.seen.name(*copy)
+        ));
+    }
+    if let Some(away) = who_may_hold_more(draft).first() {
+        return Verdict::Nobody(format!(
+            "{} may have keys on {}, which does not answer",
+            some_slots(slots),
+            draft.seen.name(*away)
+        ));
+    }
+    let former = named.into_iter().find(|id| draft.live(*id).is_some_and(|n| n.is_primary()));
+    former.or_else(|| spread.give(slots)).map_or_else(
+        || Verdict::Nobody("no primary answers".to_owned()),
+        |winner| Verdict::To { winner, rivals: Vec::new() },
+    )
+}
+
+/// Several who answer claim it.
+fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
+    if let Some(id) = facts.uncounted.iter().find(|id| facts.claimants.contains(id)) {
+        return Verdict::Nobody(format!(
+            "the keys of {} could not be counted on {}",
+            some_slots(slots),
+            draft.seen.name(*id)
+        ));
+    }
+    let both = |id: &&NodeId| facts.holders.contains(id);
+    let with_keys: Vec<NodeId> = facts.claimants.iter().filter(both).copied().collect();
+    let votes = |id: &NodeId| facts.owners.iter().filter(|(_, owner)| *owner == Some(*id)).count();
+    let epoch = |id: &NodeId| draft.live(*id).map(|node| node.own.epoch);
+    let by_opinion = facts.claimants.iter().max_by_key(|id| (votes(id), epoch(id), **id)).copied();
+    let Some(winner) = fullest(draft, &with_keys, slots).or(by_opinion) else {
+        return Verdict::Fine;
+    };
+    let rivals = facts.claimants.iter().filter(|id| **id != winner).copied().collect();
+    Verdict::To { winner, rivals }
+}
+
+/// Of these nodes the one that has the most keys in these slots.
+fn fullest(draft: &Draft<'_>, among: &[NodeId], slots: &SlotSet) -> Option<NodeId> {
+    let keys = |id: &NodeId| -> u64 {
+        let census = draft.live(*id).and_then(|node| node.census());
+        let counts = census.map(|census| census.keys.as_slice()).unwrap_or_default();
+        let here = counts.iter().filter(|(slot, _)| {
+            crate::model::Slot::new(*slot).is_some_and(|slot| slots.contains(slot))
+        });
+        here.map(|(_, keys)| *keys).sum()
+    };
+    among.iter().max_by_key(|id| (keys(id), **id)).copied()
+}
+
+/// Members that somebody names and that did not answer: what they hold is not known.
+fn who_may_hold_more(draft: &Draft<'_>) -> Vec<NodeId> {
+    let members = draft.seen.members().filter(|(id, _)| draft.live(*id).is_none());
+    let could = members.filter(|(id, _)| {
+        draft.seen.usual_row(*id).is_some_and(|row| !row.flags.has(Flag::Replica))
+    });
+    could.map(|(id, _)| id).collect()
+}
+
+fn let_go(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: SlotSet) {
+    let Some(node) = draft.live(rival) else { return };
+    let ranges = node.takes_ranges(draft.seen);
+    let step = Step {
+        mends: draft.code(Repair::Claim, rival),
+        on: rival,
+        change: Change::DelSlots { slots: slots.clone(), ranges },
+        risk: Risk::MovesOwnership,
+        why: format!(
+            "{} has the keys of {}; {} lets go of them first, so that it deletes \
+             nothing when it hears of the other's claim",
+            winner.short(),
+            some_slots(&slots),
+            rival.short()
+        ),
+        guard: vec![
+            Fact::new(rival, Holds::Owns { owner: rival, slots: slots.clone() }),
+            Fact::new(winner, Holds::Owns { owner: winner, slots: slots.clone() }),
+        ],
+        expect: vec![Fact::new(rival, Holds::OwnsNot { owner: rival, slots })],
+        within_ms: 2_000,
+        stage: 0,
+    };
+    draft.steps.push(step);
+}
+
+/// The winner takes what it does not have yet, and makes its claim the newest.
+fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
+    let Some(node) = draft.live(winner) else { return };
+    let ranges = node.takes_ranges(draft.seen);
+    let in_its_table = |owned: &SlotSet| slots.intersection(owned);
+    let rows: Vec<_> = draft.seen.view(node.observer).map(|(row, _)| row).collect();
+    let owned = rows.iter().fold(SlotSet::new(), |all, row| all.union(&row.slots));
+    let by_others = in_its_table(&owned).difference(&node.own.slots);
+    let by_nobody = slots.difference(&owned);
+    let mends = draft.code(Repair::Claim, winner);
+    let others: Vec<NodeId> =
+        draft.live.iter().filter(|n| n.id != winner).map(|node| node.id).collect();
+    let unclaimed = |slots: &SlotSet| -> Vec<Fact> {
+        let claim =
+            |id: &NodeId| Fact::new(*id, Holds::OwnsNot { owner: *id, slots: slots.clone() });
+        others.iter().map(claim).collect()
+    };
+    let mut steps = Vec::new();
+    if !by_nobody.is_empty() {
+        let mut guard = unclaimed(&by_nobody);
+        guard.push(Fact::new(winner, Holds::Unowned { slots: by_nobody.clone() }));
+        let change = Change::AddSlots { slots: by_nobody.clone(), ranges };
+        steps.push((change, by_nobody, guard));
+    }
+    if !by_others.is_empty() {
+        let to = SlotState::Node(winner);
+        let change = Change::SetSlots { slots: by_others.clone(), to };
+        let guard = unclaimed(&by_others);
+        steps.push((change, by_others, guard));
+    }
+    let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000);
+    let why = why(draft, winner, slots);
+    for (change, slots, guard) in steps {
+        let expect = vec![Fact::new(winner, Holds::Owns { owner: winner, slots })];
+        draft.steps.push(Step {
+            mends: mends.clone(),
+            on: winner,
+            change,
+            risk: Risk::MovesOwnership,
+            why: why.clone(),
+            guard,
+            expect,
+            within_ms: 2_000,
+            stage: 1,
+        });
+    }
+    let all: BTreeSet<NodeId> = draft.live.iter().map(|node| node.id).collect();
+    let owns = Holds::Owns { owner: winner, slots: slots.clone() };
+    draft.steps.push(Step {
+        mends,
+        on: winner,
+        change: Change::BumpEpoch,
+        risk: Risk::MovesOwnership,
+        why: format!("the claim of {} must be the newest that anybody knows", winner.short()),
+        guard: vec![Fact::new(winner, owns.clone())],
+        expect: all.into_iter().map(|id| Fact::new(id, owns.clone())).collect(),
+        within_ms,
+        stage: 2,
+    });
+}
+
+fn why(draft: &Draft<'_>, winner: NodeId, slots: &SlotSet) -> String {
+    let census = draft.live(winner).and_then(|node| node.census());
+    let occupied = census.map(|census| census.occupied().intersection(slots)).unwrap_or_default();
+    match occupied.len() {
+        0 => format!("{} have no key anywhere and no owner", some_slots(slots)),
+        count => format!("{} has keys of {count} of {}", winner.short(), some_slots(slots)),
+    }
+}

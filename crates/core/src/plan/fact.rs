@@ -1,0 +1,383 @@
+//! What must hold of a node: before a step ([`super::Step::guard`]) and after it
+//! ([`super::Step::expect`]). A fact is read on the wire each time it is judged, and never from
+//! our own picture of what a step should have done.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Flag, NodeId, SlotSet};
+use crate::observation::{LinkState, NodeRow, Observation, OpenSlot, Sighting};
+
+use super::change::SlotState;
+
+/// A statement about what one node says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Fact {
+    /// Who is asked; that it is this id is part of every fact.
+    pub on: NodeId,
+    /// What it must say.
+    pub holds: Holds,
+}
+
+/// What a node must say.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Holds {
+    /// It answers, and is the node it should be.
+    Answers,
+    /// Its table has a row about that id, with or without an address.
+    Knows {
+        /// Whom.
+        about: NodeId,
+    },
+    /// Its table has no row about that id.
+    KnowsNot {
+        /// Whom.
+        about: NodeId,
+    },
+    /// Its row about that id has this IP and port, and its link stands. It may still hold it for
+    /// failed: servers clear that of a slot owner after twice the node timeout only
+    /// (`clearNodeFailureIfNeeded`).
+    Reaches {
+        /// Whom.
+        about: NodeId,
+        /// Numeric.
+        ip: String,
+        /// The client port.
+        port: u16,
+    },
+    /// It does not reach that id: no row, no address, no link, or it holds it for failed or
+    /// failing.
+    DoesNotReach {
+        /// Whom.
+        about: NodeId,
+    },
+    /// Its own address in its own table is this.
+    Calls {
+        /// Numeric.
+        itself: String,
+    },
+    /// All these slots belong to that id in its table.
+    Owns {
+        /// The owner.
+        owner: NodeId,
+        /// The slots.
+        slots: SlotSet,
+    },
+    /// None of these slots belongs to that id in its table.
+    OwnsNot {
+        /// The one who must not.
+        owner: NodeId,
+        /// The slots.
+        slots: SlotSet,
+    },
+    /// None of these slots belongs to anybody in its table.
+    Unowned {
+        /// The slots.
+        slots: SlotSet,
+    },
+    /// All these slots are in this state of moving on it; `Stable` means that none is open.
+    Open {
+        /// The slots.
+        slots: SlotSet,
+        /// How.
+        state: SlotState,
+    },
+    /// It holds at least one key in each of these slots.
+    HoldsKeys {
+        /// The slots.
+        slots: SlotSet,
+    },
+    /// It holds no key in any of these slots.
+    HoldsNoKeys {
+        /// The slots.
+        slots: SlotSet,
+    },
+    /// It is a primary.
+    IsPrimary,
+    /// It is a replica of that id.
+    ReplicaOf {
+        /// The primary.
+        primary: NodeId,
+    },
+    /// It owns no slot, as a primary, and has no key in any database.
+    IsEmpty,
+    /// Its data is not older than that: its replication offset is at least this.
+    OffsetAtLeast {
+        /// Bytes of the replication stream.
+        offset: u64,
+    },
+    /// Its own config epoch is at least this.
+    EpochAtLeast {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// It says `cluster_state:ok`.
+    StateOk,
+    /// A setting has this value.
+    Setting {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+impl Fact {
+    /// A fact.
+    pub const fn new(on: NodeId, holds: Holds) -> Self {
+        Self { on, holds }
+    }
+
+    /// The slots whose keys must be counted to judge it.
+    pub fn counts(&self) -> Option<&SlotSet> {
+        match &self.holds {
+            Holds::HoldsKeys { slots } | Holds::HoldsNoKeys { slots } => Some(slots),
+            _ => None,
+        }
+    }
+
+    /// Whether settings must be asked for to judge it.
+    pub const fn asks_settings(&self) -> bool {
+        matches!(self.holds, Holds::Setting { .. })
+    }
+
+    /// Whether it holds; `None` when the node did not say what is needed to tell.
+    pub fn judge(&self, seen: &Observation) -> Option<bool> {
+        let sighting = seen.sightings.iter().find(|s| s.myid.get() == Some(&self.on))?;
+        let node = Node { seen, sighting };
+        node.judge(self.on, &self.holds)
+    }
+}
+
+/// A node as it showed itself.
+struct Node<'a> {
+    seen: &'a Observation,
+    sighting: &'a Sighting,
+}
+
+impl<'a> Node<'a> {
+    fn rows(&self) -> Option<impl Iterator<Item = &'a NodeRow> + use<'a>> {
+        let seen = self.seen;
+        let view = self.sighting.nodes.get()?;
+        Some(view.rows.iter().filter_map(move |shown| seen.rows.get(shown.row)))
+    }
+
+    fn row(&self, id: NodeId) -> Option<Option<&'a NodeRow>> {
+        Some(self.rows()?.find(|row| row.id == id && !row.flags.has(Flag::Handshake)))
+    }
+
+    fn judge(&self, me: NodeId, holds: &Holds) -> Option<bool> {
+        Some(match holds {
+            Holds::Answers => true,
+            Holds::Knows { about } => self.row(*about)?.is_some(),
+            Holds::KnowsNot { about } => self.row(*about)?.is_none(),
+            Holds::Reaches { about, ip, port } => self.row(*about)?.is_some_and(|row| {
+                is_linked(row) && row.address.ip == *ip && row.address.port == *port
+            }),
+            Holds::DoesNotReach { about } => !self.row(*about)?.is_some_and(is_up),
+            Holds::Calls { itself } => self.row(me)?.is_some_and(|row| row.address.ip == *itself),
+            Holds::Owns { owner, slots } => {
+                let owned = self.row(*owner)?.map(|row| row.slots.clone()).unwrap_or_default();
+                slots.difference(&owned).is_empty()
+            }
+            Holds::OwnsNot { owner, slots } => {
+                let owned = self.row(*owner)?.map(|row| row.slots.clone()).unwrap_or_default();
+                slots.intersection(&owned).is_empty()
+            }
+            Holds::Unowned { slots } => {
+                self.rows()?.all(|row| row.slots.intersection(slots).is_empty())
+            }
+            Holds::Open { slots, state } => self.is_open(me, slots, *state)?,
+            Holds::HoldsKeys { slots } => {
+                let census = self.sighting.census.get()?;
+                let none = slots.difference(&census.counted).is_empty();
+                none.then(|| slots.difference(&census.occupied()).is_empty())?
+            }
+            Holds::HoldsNoKeys { slots } => {
+                let census = self.sighting.census.get()?;
+                let all = slots.difference(&census.counted).is_empty();
+                all.then(|| census.occupied().intersection(slots).is_empty())?
+            }
+            other => self.judge_itself(me, other)?,
+        })
+    }
+
+    /// What a node says of itself alone.
+    fn judge_itself(&self, me: NodeId, holds: &Holds) -> Option<bool> {
+        let info = || self.sighting.info.get();
+        Some(match holds {
+            Holds::IsPrimary => self.row(me)?.is_some_and(|row| row.flags.has(Flag::Primary)),
+            Holds::ReplicaOf { primary } => {
+                self.row(me)?.is_some_and(|row| row.primary == Some(*primary))
+            }
+            Holds::IsEmpty => {
+                let no_slots = self.row(me)?.is_some_and(|row| row.slots.is_empty());
+                no_slots && !info()?.iter().any(|(name, _)| is_database(name))
+            }
+            Holds::OffsetAtLeast { offset } => {
+                let info = info()?;
+                let own = info.number("slave_repl_offset").or(info.number("master_repl_offset"));
+                own? >= *offset
+            }
+            Holds::EpochAtLeast { epoch } => self.row(me)??.epoch.0 >= *epoch,
+            Holds::StateOk => self.sighting.cluster_info.get()?.is("cluster_state", "ok"),
+            Holds::Setting { name, value } => self.sighting.config.get()?.get(name)? == value,
+            _ => return None,
+        })
+    }
+
+    fn is_open(&self, me: NodeId, slots: &SlotSet, state: SlotState) -> Option<bool> {
+        let row = self.row(me)??;
+        let open_here = |slot| row.open.iter().copied().find(|open| open.slot() == slot);
+        Some(slots.iter().all(|slot| match (state, open_here(slot)) {
+            (SlotState::Stable, open) => open.is_none(),
+            (SlotState::Migrating(to), Some(OpenSlot::Migrating { to: there, .. })) => to == there,
+            (SlotState::Importing(from), Some(OpenSlot::Importing { from: there, .. })) => {
+                from == there
+            }
+            _ => false,
+        }))
+    }
+}
+
+/// `db0`, `db15` of `INFO`: a database with keys.
+fn is_database(name: &str) -> bool {
+    name.strip_prefix("db")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether the observer's own link to that node stands.
+pub(super) fn is_linked(row: &NodeRow) -> bool {
+    row.link == LinkState::Connected
+        && !row.flags.has(Flag::NoAddress)
+        && !row.flags.has(Flag::Handshake)
+}
+
+/// Whether nothing is wrong with that node in the eyes of the observer.
+pub(super) fn is_up(row: &NodeRow) -> bool {
+    is_linked(row) && !row.flags.has(Flag::Failed) && !row.flags.has(Flag::Suspected)
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.on.short(), self.holds)
+    }
+}
+
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answers => f.write_str("answers"),
+            Self::Knows { about } => write!(f, "knows {}", about.short()),
+            Self::KnowsNot { about } => write!(f, "does not know {}", about.short()),
+            Self::Reaches { about, ip, port } => {
+                write!(f, "reaches {} at {ip}:{port}", about.short())
+            }
+            Self::DoesNotReach { about } => write!(f, "does not reach {}", about.short()),
+            Self::Calls { itself } => write!(f, "calls itself {itself}"),
+            Self::Owns { owner, slots } => {
+                write!(f, "gives {} to {}", some_slots(slots), owner.short())
+            }
+            Self::OwnsNot { owner, slots } => {
+                write!(f, "gives none of {} to {}", some_slots(slots), owner.short())
+            }
+            Self::Unowned { slots } => write!(f, "gives {} to nobody", some_slots(slots)),
+            Self::Open { slots, state: SlotState::Stable } => {
+                write!(f, "is moving none of {}", some_slots(slots))
+            }
+            Self::Open { slots, state } => {
+                let (way, id) = match state {
+                    SlotState::Importing(id) => ("importing", id),
+                    SlotState::Migrating(id) | SlotState::Node(id) => ("migrating", id),
+                    SlotState::Stable => return Ok(()),
+                };
+                write!(f, "is {way} {} ({})", some_slots(slots), id.short())
+            }
+            Self::HoldsKeys { slots } => write!(f, "holds keys of {}", some_slots(slots)),
+            Self::HoldsNoKeys { slots } => write!(f, "holds no key of {}", some_slots(slots)),
+            Self::IsPrimary => f.write_str("is a primary"),
+            Self::ReplicaOf { primary } => write!(f, "is a replica of {}", primary.short()),
+            Self::IsEmpty => f.write_str("has neither slots nor keys"),
+            Self::OffsetAtLeast { offset } => write!(f, "has a replication offset of {offset}"),
+            Self::EpochAtLeast { epoch } => write!(f, "has a config epoch of at least {epoch}"),
+            Self::StateOk => f.write_str("says cluster_state:ok"),
+            Self::Setting { name, value } => write!(f, "has {name} {value}"),
+        }
+    }
+}
+
+/// Few slots by their numbers, many by their count.
+pub(super) fn some_slots(slots: &SlotSet) -> String {
+    match slots.ranges().len() {
+        0..=6 => format!("slots {slots}"),
+        _ => format!("{} slots ({}...)", slots.len(), slots.ranges()[0].first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Slot;
+    use crate::observation::sketch::Sketch;
+    use crate::observation::{Census, Said};
+
+    fn judge(sketch: &Sketch, on: usize, holds: Holds) -> Option<bool> {
+        Fact::new(Sketch::id(on), holds).judge(&sketch.build())
+    }
+
+    #[test]
+    fn a_table_is_read_on_the_node_that_is_asked() {
+        let mut sketch = Sketch::healthy(3, 0);
+        let about = Sketch::id(1);
+        let reaches = || Holds::Reaches { about, ip: "10.0.0.2".to_owned(), port: 6379 };
+        assert_eq!(judge(&sketch, 0, reaches()), Some(true));
+        sketch.row(0, 1, |row| row.flags = row.flags.with(Flag::Failed));
+        assert_eq!(judge(&sketch, 0, reaches()), Some(true), "the link stands");
+        assert_eq!(judge(&sketch, 0, Holds::DoesNotReach { about }), Some(true));
+        assert_eq!(judge(&sketch, 2, Holds::DoesNotReach { about }), Some(false));
+        sketch.row(0, 1, |row| row.link = LinkState::Disconnected);
+        assert_eq!(judge(&sketch, 0, reaches()), Some(false));
+    }
+
+    #[test]
+    fn silence_is_no_answer() {
+        let mut sketch = Sketch::healthy(3, 0);
+        sketch.silence(0, crate::observation::Silence::Refused, None);
+        assert_eq!(judge(&sketch, 0, Holds::IsPrimary), None);
+        let slots = SlotSet::range(1, 1);
+        assert_eq!(judge(&sketch, 1, Holds::HoldsNoKeys { slots }), None, "nothing was counted");
+    }
+
+    #[test]
+    fn keys_are_judged_by_what_was_counted() {
+        let mut sketch = Sketch::healthy(1, 0);
+        sketch.nodes[0].sighting.census =
+            Said::This(Census { counted: SlotSet::range(5, 6), keys: vec![(5, 1)] });
+        let slots = |first, last| SlotSet::range(first, last);
+        let holds = |slots| judge(&sketch, 0, Holds::HoldsKeys { slots });
+        assert_eq!(holds(slots(5, 5)), Some(true));
+        assert_eq!(holds(slots(5, 6)), Some(false));
+        assert_eq!(holds(slots(5, 7)), None);
+        let none = |slots| judge(&sketch, 0, Holds::HoldsNoKeys { slots });
+        assert_eq!(none(slots(6, 6)), Some(true));
+        assert_eq!(none(slots(5, 6)), Some(false));
+    }
+
+    #[test]
+    fn an_open_slot_is_open_in_its_own_direction() {
+        let mut sketch = Sketch::healthy(2, 0);
+        let (slot, to) = (Slot::new(5).expect("a slot"), Sketch::id(1));
+        sketch.row(0, 0, |row| row.open.push(OpenSlot::Migrating { slot, to }));
+        let open = |state| {
+            let slots = SlotSet::one(slot);
+            judge(&sketch, 0, Holds::Open { slots, state })
+        };
+        assert_eq!(open(SlotState::Migrating(to)), Some(true));
+        assert_eq!(open(SlotState::Importing(to)), Some(false));
+        assert_eq!(open(SlotState::Stable), Some(false));
+    }
+}

@@ -1,0 +1,213 @@
+//! Moves of slots are brought to their end, or taken back.
+//!
+//! The order is what keeps every key: all keys leave the giver, then the receiver becomes the
+//! owner, then the giver hears of it. `redis-cli --cluster fix` makes the receiver the owner first
+//! where it has more keys, and the giver deletes what it still holds.
+
+use std::collections::BTreeMap;
+
+use super::live::Live;
+use super::segments;
+use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step, gather};
+use crate::diagnose::Risk;
+use crate::model::{NodeId, Slot, SlotSet};
+use crate::observation::OpenSlot;
+
+/// What becomes of an open slot.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Way {
+    /// The move goes on to its end. The marks that are missing are set first.
+    Onward { from: NodeId, to: NodeId },
+    /// The mark on this node goes; there is nothing to be moved.
+    Close { on: NodeId },
+    /// The importing node has keys of a slot that this node owns.
+    Return { from: NodeId, to: NodeId },
+    /// Both ends name the other: the node with the keys becomes the owner.
+    Own { on: NodeId },
+    /// It stays as it is, and why.
+    Leave(String),
+}
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let claims = segments::all(draft.seen, &draft.live);
+    let mut ways: BTreeMap<Way, SlotSet> = BTreeMap::new();
+    for (slot, marks) in marks(draft) {
+        let facts = claims.iter().find(|(_, slots)| slots.contains(slot)).map(|(facts, _)| facts);
+        let claimants = facts.map(|facts| facts.claimants.as_slice()).unwrap_or_default();
+        let way = way(draft, slot, &marks, claimants);
+        let slots = ways.entry(way).or_default();
+        slots.insert(slot.get(), slot.get());
+    }
+    for (way, slots) in ways {
+        match way {
+            Way::Onward { from, to } => onward(draft, from, to, &slots),
+            Way::Close { on } => close(draft, on, slots),
+            Way::Return { from, to } => gather::bring(draft, Repair::Finish, from, to, &slots),
+            Way::Own { on } => own(draft, on, slots),
+            Way::Leave(why) => draft.refuse_all(Repair::Finish, &why),
+        }
+    }
+}
+
+/// Who says that a slot is on its way, and where to or from.
+#[derive(Default)]
+struct Marks {
+    migrating: Vec<(NodeId, NodeId)>,
+    importing: Vec<(NodeId, NodeId)>,
+}
+
+fn marks(draft: &Draft<'_>) -> BTreeMap<Slot, Marks> {
+    let mut marks: BTreeMap<Slot, Marks> = BTreeMap::new();
+    for node in &draft.live {
+        for open in &node.own.open {
+            let here = marks.entry(open.slot()).or_default();
+            match *open {
+                OpenSlot::Migrating { to, .. } => here.migrating.push((node.id, to)),
+                OpenSlot::Importing { from, .. } => here.importing.push((node.id, from)),
+            }
+        }
+    }
+    marks
+}
+
+fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Way {
+    let keys = |id: NodeId| draft.live(id).and_then(|node| node.census()?.keys_in(slot));
+    let primary = |id: NodeId| draft.live(id).is_some_and(Live::is_primary);
+    match (marks.migrating.as_slice(), marks.importing.as_slice()) {
+        ([(from, _)], _) if !claimants.contains(from) => Way::Close { on: *from },
+        (_, [(to, _)]) if claimants.contains(to) => Way::Close { on: *to },
+        ([(from, to)], [(there, whence)]) if to == there && from == whence => {
+            Way::Onward { from: *from, to: *to }
+        }
+        ([(from, to)], []) => match keys(*to) {
+            Some(0) => Way::Close { on: *from },
+            Some(_) if primary(*to) => Way::Onward { from: *from, to: *to },
+            _ => Way::Leave(format!(
+                "slot {slot} is on its way to {}, and whether keys of it are there could not be \
+                 seen",
+                draft.seen.name(*to)
+            )),
+        },
+        ([], [(to, from)]) => match (keys(*to), claimants) {
+            (Some(0), [_]) => Way::Close { on: *to },
+            (Some(_), [owner]) if owner == from && primary(*to) => {
+                Way::Onward { from: *from, to: *to }
+            }
+            (Some(_), [owner]) => Way::Return { from: *to, to: *owner },
+            (Some(here), []) => match keys(*from) {
+                Some(there) if there > here && primary(*from) => Way::Own { on: *from },
+                Some(_) => Way::Own { on: *to },
+                None => Way::Leave(format!(
+                    "the keys of slot {slot} could not be counted on {}",
+                    draft.seen.name(*from)
+                )),
+            },
+            _ => Way::Leave(format!(
+                "slot {slot} is being imported by {}, and several nodes claim it",
+                draft.seen.name(*to)
+            )),
+        },
+        (_, importing) => match importing.iter().find(|(to, _)| keys(*to) == Some(0)) {
+            Some((idle, _)) => Way::Close { on: *idle },
+            None => Way::Leave(format!("slot {slot} is being moved between more than two nodes")),
+        },
+    }
+}
+
+/// The slots of these that hold keys on a node.
+pub(super) fn occupied(draft: &Draft<'_>, on: NodeId, slots: &SlotSet) -> SlotSet {
+    let census = draft.live(on).and_then(|node| node.census());
+    census.map(|census| census.occupied().intersection(slots)).unwrap_or_default()
+}
+
+fn onward(draft: &mut Draft<'_>, from: NodeId, to: NodeId, slots: &SlotSet) {
+    let Some(target) = draft.live(to) else { return };
+    let at = crate::model::Endpoint::new(target.ip.clone(), target.port);
+    let open = |on: NodeId, state: SlotState, slots: &SlotSet| {
+        Fact::new(on, Holds::Open { slots: slots.clone(), state })
+    };
+    let owns = |on: NodeId, owner: NodeId, slots: &SlotSet| {
+        Fact::new(on, Holds::Owns { owner, slots: slots.clone() })
+    };
+    // The receiver first: a giver that migrates to somebody who does not import sends clients away.
+    for (on, state) in [(to, SlotState::Importing(from)), (from, SlotState::Migrating(to))] {
+        let unmarked = without_mark(draft, on, slots);
+        if !unmarked.is_empty() {
+            let guard = vec![owns(from, from, &unmarked)];
+            let expect = vec![open(on, state, &unmarked)];
+            let change = Change::SetSlots { slots: unmarked, to: state };
+            let why = "a move that only one end knows of can be neither ended nor taken back";
+            step(draft, on, change, Risk::Reversible, why.to_owned(), guard, expect, 0);
+        }
+    }
+    for slot in occupied(draft, from, slots).iter() {
+        let one = SlotSet::one(slot);
+        let guard = vec![
+            owns(from, from, &one),
+            open(from, SlotState::Migrating(to), &one),
+            open(to, SlotState::Importing(from), &one),
+        ];
+        let expect = vec![Fact::new(from, Holds::HoldsNoKeys { slots: one })];
+        let why = format!("the keys of slot {slot} that are still here go after the others");
+        let change = Change::MoveKeys { slot, to, at: at.clone() };
+        step(draft, from, change, Risk::MovesOwnership, why, guard, expect, 1);
+    }
+    let empty = Fact::new(from, Holds::HoldsNoKeys { slots: slots.clone() });
+    let guard = vec![empty, open(to, SlotState::Importing(from), slots)];
+    let change = Change::SetSlots { slots: slots.clone(), to: SlotState::Node(to) };
+    let why = "no key is left at the other end: the receiver becomes the owner first".to_owned();
+    let expect = vec![owns(to, to, slots)];
+    step(draft, to, change.clone(), Risk::MovesOwnership, why, guard, expect, 2);
+    let everybody: Vec<NodeId> = draft.live.iter().map(|node| node.id).collect();
+    let expect = everybody.into_iter().map(|on| owns(on, to, slots)).collect();
+    let guard = vec![owns(to, to, slots)];
+    let why = "the giver and everybody else hear of it".to_owned();
+    step(draft, from, change, Risk::MovesOwnership, why, guard, expect, 3);
+}
+
+fn without_mark(draft: &Draft<'_>, on: NodeId, slots: &SlotSet) -> SlotSet {
+    let marked: SlotSet = draft
+        .live(on)
+        .map(|node| node.own.open.iter().map(|open| open.slot()).collect())
+        .unwrap_or_default();
+    slots.difference(&marked)
+}
+
+fn close(draft: &mut Draft<'_>, on: NodeId, slots: SlotSet) {
+    let expect =
+        vec![Fact::new(on, Holds::Open { slots: slots.clone(), state: SlotState::Stable })];
+    let change = Change::SetSlots { slots, to: SlotState::Stable };
+    let why = "nothing has been moved, or the move is over: only the mark is left".to_owned();
+    let guard = vec![Fact::new(on, Holds::Answers)];
+    step(draft, on, change, Risk::Reversible, why, guard, expect, 0);
+}
+
+fn own(draft: &mut Draft<'_>, on: NodeId, slots: SlotSet) {
+    let everybody: Vec<NodeId> = draft.live.iter().map(|node| node.id).collect();
+    let free = |id: &NodeId| Fact::new(*id, Holds::OwnsNot { owner: *id, slots: slots.clone() });
+    let guard = everybody.iter().map(free).collect();
+    let owns = Holds::Owns { owner: on, slots: slots.clone() };
+    let change = Change::SetSlots { slots, to: SlotState::Node(on) };
+    let why = "each end gives the slot to the other; its keys are here".to_owned();
+    step(draft, on, change, Risk::MovesOwnership, why, guard, vec![Fact::new(on, owns.clone())], 0);
+    let expect = everybody.into_iter().map(|id| Fact::new(id, owns.clone())).collect();
+    let why = "the claim must be the newest that anybody knows".to_owned();
+    let guard = vec![Fact::new(on, owns.clone())];
+    step(draft, on, Change::BumpEpoch, Risk::MovesOwnership, why, guard, expect, 1);
+}
+
+#[expect(clippy::too_many_arguments, reason = "the fields of a step, in their order")]
+fn step(
+    draft: &mut Draft<'_>,
+    on: NodeId,
+    change: Change,
+    risk: Risk,
+    why: String,
+    guard: Vec<Fact>,
+    expect: Vec<Fact>,
+    stage: u32,
+) {
+    let mends = draft.code(Repair::Finish, on);
+    let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000);
+    draft.steps.push(Step { mends, on, change, risk, why, guard, expect, within_ms, stage });
+}

@@ -1,0 +1,63 @@
+//! Members that are gone for good are forgotten, everywhere and within the minute that a ban
+//! lasts (`clusterBlacklistAddNode`): a member that still lists them would gossip them back.
+
+use super::{Change, Draft, Fact, Holds, Repair, Step};
+use crate::diagnose::{Found, Risk};
+use crate::model::NodeId;
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let found: Vec<&Found> = draft.found(Repair::Forget).collect();
+    for found in found {
+        for ghost in found.subject.nodes.clone() {
+            match why_not(draft, ghost) {
+                None => everywhere(draft, found, ghost),
+                Some(why) => draft.refuse(found, why),
+            }
+        }
+    }
+}
+
+/// Why a member must not be forgotten.
+fn why_not(draft: &Draft<'_>, ghost: NodeId) -> Option<String> {
+    let name = draft.seen.name(ghost);
+    if draft.seen.is_alive(ghost) {
+        return Some(format!("{name} answers: it is no ghost"));
+    }
+    let owns = |node: &super::live::Live<'_>| {
+        node.row(draft.seen, ghost).is_some_and(|row| !row.slots.is_empty())
+    };
+    if let Some(witness) = draft.live.iter().find(|node| owns(node)) {
+        return Some(format!(
+            "{} still gives slots to {name}: forgotten, they would have no owner",
+            draft.seen.name(witness.id)
+        ));
+    }
+    let silent = draft.seen.silent_members().into_iter().find(|id| *id != ghost);
+    silent.filter(|id| draft.seen.is_alive(*id)).map(|id| {
+        format!("{} cannot be told to forget it, and would gossip it back", draft.seen.name(id))
+    })
+}
+
+fn everywhere(draft: &mut Draft<'_>, found: &Found, ghost: NodeId) {
+    let knows =
+        |id: &NodeId| draft.live(*id).and_then(|node| node.row(draft.seen, ghost)).is_some();
+    let all: Vec<NodeId> = draft.live.iter().map(|node| node.id).filter(knows).collect();
+    for on in all {
+        // A replica cannot forget its own primary (`clusterCommand`, FORGET).
+        if draft.live(on).is_some_and(|node| node.own.primary == Some(ghost)) {
+            draft.refuse(found, format!("{} is a replica of it", draft.seen.name(on)));
+            continue;
+        }
+        draft.steps.push(Step {
+            mends: found.code.clone(),
+            on,
+            change: Change::Forget { id: ghost },
+            risk: Risk::Reversible,
+            why: "it owns nothing, and answers nowhere".to_owned(),
+            guard: vec![Fact::new(on, Holds::DoesNotReach { about: ghost })],
+            expect: vec![Fact::new(on, Holds::KnowsNot { about: ghost })],
+            within_ms: 5_000,
+            stage: 0,
+        });
+    }
+}

@@ -1,0 +1,186 @@
+//! Members learn where the others are.
+//!
+//! `CLUSTER MEET` towards the true address of an id that the receiver knows corrects that address
+//! and changes nothing else: ids, epochs and slots stay (`clusterProcessPacket`, the answer to a
+//! handshake with a known id). It also tells the met node its own address. So it comes before any
+//! FORGET: a node that merely moved is not gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fact::{is_linked, is_up};
+use super::live::Live;
+use super::{Change, Draft, Fact, Holds, Repair, Step};
+use crate::diagnose::Risk;
+use crate::limits::FULL_MESH_NODES_MAX;
+use crate::model::{NodeId, SlotSet};
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let mut pairs = BTreeSet::new();
+    for group in groups(draft) {
+        pairs.extend(strangers(draft, &group));
+    }
+    if let Some(joints) = islands_that_fit(draft) {
+        pairs.extend(joints);
+    }
+    pairs.extend(own_addresses(draft, &pairs));
+    let mut pairs: Vec<(NodeId, NodeId)> = pairs.into_iter().collect();
+    // Interleaved by the one who is met, so that no node gets all its handshakes at once.
+    pairs.sort_by_key(|(from, to)| (*to, *from));
+    for (from, to) in pairs {
+        push(draft, from, to);
+    }
+    if draft.steps.is_empty() {
+        draft.refuse_all(
+            Repair::Meet,
+            "no two nodes that answer us lack each other's address: what is missing does not \
+             answer, or a port between them is closed",
+        );
+    }
+}
+
+/// Nodes that belong together: one knows the other's id.
+fn groups(draft: &Draft<'_>) -> Vec<Vec<NodeId>> {
+    let mut group_of: BTreeMap<NodeId, NodeId> =
+        draft.live.iter().map(|node| (node.id, node.id)).collect();
+    for node in &draft.live {
+        for (row, _) in draft.seen.view(node.observer) {
+            let (Some(a), Some(b)) = (group_of.get(&node.id), group_of.get(&row.id)) else {
+                continue;
+            };
+            let (a, b) = (*a.min(b), *a.max(b));
+            group_of.values_mut().filter(|group| **group == b).for_each(|group| *group = a);
+        }
+    }
+    let mut groups: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    for (id, group) in group_of {
+        groups.entry(group).or_default().push(id);
+    }
+    groups.into_values().collect()
+}
+
+/// Pairs of a group of which the first does not reach the second at its true address.
+fn strangers(draft: &Draft<'_>, group: &[NodeId]) -> Vec<(NodeId, NodeId)> {
+    let members: Vec<&Live<'_>> = group.iter().filter_map(|id| draft.live(*id)).collect();
+    let pairs = members.iter().flat_map(|from| members.iter().map(move |to| (*from, *to)));
+    let all: Vec<(NodeId, NodeId)> = pairs
+        .filter(|(from, to)| from.id != to.id && lacks(draft, from, to))
+        .map(|(from, to)| (from.id, to.id))
+        .collect();
+    if members.len() <= FULL_MESH_NODES_MAX {
+        return all;
+    }
+    // In a large group all meet one, and gossip tells the rest: a full mesh of handshakes would
+    // keep every bus busy at once.
+    let hub = members.iter().map(|node| node.id).min_by_key(|id| {
+        let lacking = all.iter().filter(|(from, to)| from == id || to == id).count();
+        (lacking, *id)
+    });
+    all.into_iter().filter(|(from, to)| Some(*from) == hub || Some(*to) == hub).collect()
+}
+
+/// Whether a node does not reach another and has no, or another, address for it.
+fn lacks(draft: &Draft<'_>, from: &Live<'_>, to: &Live<'_>) -> bool {
+    let Some(row) = from.row(draft.seen, to.id) else { return true };
+    if is_up(row) {
+        return false;
+    }
+    let right = row.address.ip == to.ip
+        && row.address.port == to.port
+        && row.address.bus_port.is_none_or(|port| port == to.bus_port);
+    !right || (!is_linked(row) && row.address.ip.is_empty())
+}
+
+/// Nodes that call themselves by an address at which they do not live: one MEET to each tells it
+/// (`clusterProcessPacket`, own address). A node that announces an address is left alone.
+fn own_addresses(
+    draft: &Draft<'_>,
+    met: &BTreeSet<(NodeId, NodeId)>,
+) -> BTreeSet<(NodeId, NodeId)> {
+    let announces = |node: &Live<'_>| {
+        let config = node.sighting.config.get();
+        config.and_then(|config| config.get("cluster-announce-ip")).is_some_and(|ip| !ip.is_empty())
+    };
+    let wrong = draft.live.iter().filter(|node| node.own.address.ip != node.ip && !announces(node));
+    let unmet = wrong.filter(|node| !met.iter().any(|(_, to)| *to == node.id));
+    unmet
+        .filter_map(|node| {
+            let knows =
+                |peer: &&Live<'_>| peer.id != node.id && peer.row(draft.seen, node.id).is_some();
+            let from = draft.live.iter().find(knows)?;
+            Some((from.id, node.id))
+        })
+        .collect()
+}
+
+/// Parts of a cluster that have lost all memory of each other, when their slots fit together:
+/// one node of each meets one of the first. Two parts that both claim a slot are two clusters.
+fn islands_that_fit(draft: &mut Draft<'_>) -> Option<Vec<(NodeId, NodeId)>> {
+    let split = |code: &str| {
+        matches!(code, "CLUSTER_SPLIT_ISLANDS" | "FORGOTTEN_NODE_ZOMBIE" | "FORGOT_SLOT_OWNER")
+    };
+    let found: Vec<_> = draft.found(Repair::Meet).filter(|found| split(&found.code)).collect();
+    let mut groups = groups(draft);
+    // A node without slots is no part of a cluster that was split: it may be anybody's.
+    let owns = |id: &NodeId| draft.live(*id).is_some_and(|node| !node.claims().is_empty());
+    groups.retain(|group| group.iter().any(owns));
+    if found.is_empty() || groups.len() < 2 {
+        return None;
+    }
+    let mut all = SlotSet::new();
+    for group in &groups {
+        let claims = group.iter().filter_map(|id| draft.live(*id)).map(Live::claims);
+        let slots = claims.fold(SlotSet::new(), |slots, claim| slots.union(&claim));
+        if !all.intersection(&slots).is_empty() {
+            for found in found {
+                draft.refuse(
+                    found,
+                    "both sides claim the same slots: joined, the one with the lower epoch would \
+                     delete its keys. Decide which side is the cluster, and move the other's keys",
+                );
+            }
+            return None;
+        }
+        all = all.union(&slots);
+    }
+    let hub = *groups.first()?.first()?;
+    let others = groups.iter().skip(1).flatten();
+    Some(others.flat_map(|id| [(hub, *id), (*id, hub)]).collect())
+}
+
+fn push(draft: &mut Draft<'_>, from: NodeId, to: NodeId) {
+    let (Some(giver), Some(target)) = (draft.live(from), draft.live(to)) else { return };
+    let (known, there) = (giver.row(draft.seen, to), format!("{}:{}", target.ip, target.port));
+    let why = match known {
+        Some(row) if is_up(row) => format!("{} calls itself by another address", to.short()),
+        Some(row) if row.address.ip.is_empty() => {
+            format!("it has no address for {}, which is at {there}", to.short())
+        }
+        Some(row) => format!(
+            "it looks for {} at {}:{}, and that is at {there}",
+            to.short(),
+            row.address.ip,
+            row.address.port
+        ),
+        None => format!("it does not know {}, which is at {there}", to.short()),
+    };
+    let reaches = Holds::Reaches { about: to, ip: target.ip.clone(), port: target.port };
+    let mut expect = vec![Fact::new(from, reaches)];
+    if target.own.address.ip != target.ip {
+        expect.push(Fact::new(to, Holds::Calls { itself: target.ip.clone() }));
+    }
+    let change =
+        Change::Meet { ip: target.ip.clone(), port: target.port, bus_port: target.bus_port };
+    let step = Step {
+        mends: draft.code(Repair::Meet, to),
+        on: from,
+        change,
+        risk: Risk::Reversible,
+        why,
+        guard: vec![Fact::new(from, Holds::Answers), Fact::new(to, Holds::Answers)],
+        expect,
+        // A handshake lives for one node timeout (`clusterCron`).
+        within_ms: draft.seen.node_timeout_ms().clamp(1_000, 20_000) + 1_000,
+        stage: 0,
+    };
+    draft.steps.push(step);
+}

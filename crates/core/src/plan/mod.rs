@@ -1,0 +1,327 @@
+//! What to do: from an observation and the findings in it to a [`Plan`], or to the reasons why
+//! there is none.
+//!
+//! Pure and deterministic. A plan leaves no choice to who carries it out: every step names a node
+//! id, the change, what must hold on the wire immediately before, and what must hold after. One
+//! plan is one round: steps whose outcome the next ones depend on end it, and the cluster is looked
+//! at again. The order of the rounds raises safety first: members meet before anybody is
+//! forgotten, a slot gets its owner before its keys are moved, nothing is dropped before the rest
+//! is whole.
+//!
+//! Where a slot belongs follows from where its keys are ([`claim`]), never from one node's view.
+
+mod attach;
+mod change;
+mod claim;
+mod fact;
+mod finish;
+mod forget;
+mod gather;
+mod live;
+mod meet;
+mod promote;
+mod rejoin;
+mod segments;
+mod settle;
+mod stamp;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use change::{Change, Failover, KEYS_A_ROUND, SlotState};
+pub use fact::{Fact, Holds};
+pub use stamp::stamp;
+
+use crate::diagnose::{Found, Report, Risk, Severity, Step as ByHandStep};
+use crate::findings;
+use crate::limits::PLAN_STEPS_MAX;
+use crate::model::{Endpoint, NodeId};
+use crate::observation::{Observation, Picture};
+use live::Live;
+
+/// The number of the file format.
+pub const FORMAT: u32 = 1;
+
+/// Which part of the planner mends a finding. What no part mends is refused, with the way by hand.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Repair {
+    /// Members learn where the others are: MEET.
+    Meet,
+    /// A node that lost its id takes over what it was.
+    Rejoin,
+    /// Replicas become primaries.
+    Promote,
+    /// Slots get the owner that has their keys.
+    Claim,
+    /// Moves of slots are brought to their end, or taken back.
+    Finish,
+    /// Keys go to the owner of their slot.
+    Gather,
+    /// Replicas go under a primary.
+    Attach,
+    /// Settings.
+    Settle,
+    /// Members that are gone for good are forgotten.
+    Forget,
+}
+
+impl Repair {
+    /// In the order in which they are tried: each finds its ground prepared by those before it.
+    pub const ALL: [Self; 9] = [
+        Self::Meet,
+        Self::Rejoin,
+        Self::Promote,
+        Self::Claim,
+        Self::Finish,
+        Self::Gather,
+        Self::Attach,
+        Self::Settle,
+        Self::Forget,
+    ];
+}
+
+/// What is to be done in one round.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Plan {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// The version of slotwright that made it.
+    pub tool: String,
+    /// The [`stamp`] of the observation it was made from. Another stamp: the cluster has changed,
+    /// and the plan is stale.
+    pub parent: String,
+    /// Every node that a step or a fact is about, and where it is dialled.
+    pub nodes: BTreeMap<NodeId, Endpoint>,
+    /// In this order.
+    pub steps: Vec<Step>,
+}
+
+/// One change of one node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Step {
+    /// The code of the finding that it mends.
+    pub mends: String,
+    /// Who gets the command.
+    pub on: NodeId,
+    /// What it gets.
+    pub change: Change,
+    /// The worst that it can cost.
+    pub risk: Risk,
+    /// Why, in one sentence.
+    pub why: String,
+    /// What must hold immediately before, read on the wire.
+    pub guard: Vec<Fact>,
+    /// What must hold after. When it holds before, the step is skipped: it has been done.
+    pub expect: Vec<Fact>,
+    /// How long that may take, in milliseconds.
+    pub within_ms: u64,
+    /// Neighbours of one stage are sent one after another, and waited for together; the next
+    /// stage begins when all that this one expects has come.
+    pub stage: u32,
+}
+
+/// Why something is not mended.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Refusal {
+    /// The code of the finding.
+    pub code: String,
+    /// What was found, in its own sentence.
+    pub finding: String,
+    /// Why no command of ours mends it.
+    pub why: String,
+}
+
+/// What came of planning.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Planning {
+    /// The next round; without steps when there is none.
+    pub plan: Plan,
+    /// What is not mended by us, and why.
+    pub refusals: Vec<Refusal>,
+    /// What the servers are about to mend themselves, or what must pass first.
+    pub waiting: Vec<String>,
+    /// The codes whose repair comes in a later round.
+    pub later: Vec<String>,
+}
+
+impl Plan {
+    /// The greatest risk among the steps.
+    pub fn risk(&self) -> Risk {
+        self.steps.iter().map(|step| step.risk).max().unwrap_or(Risk::ReadOnly)
+    }
+
+    /// The codes that the steps mend, in order of the steps.
+    pub fn mends(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let codes = self.steps.iter().map(|step| step.mends.as_str());
+        codes.filter(|code| seen.insert(*code)).collect()
+    }
+}
+
+/// A plan that grows.
+struct Draft<'a> {
+    seen: &'a Picture<'a>,
+    report: &'a Report,
+    live: Vec<Live<'a>>,
+    steps: Vec<Step>,
+    refusals: BTreeSet<Refusal>,
+    waiting: BTreeSet<String>,
+}
+
+impl<'a> Draft<'a> {
+    fn live(&self, id: NodeId) -> Option<&Live<'a>> {
+        self.live.iter().find(|node| node.id == id)
+    }
+
+    /// The findings that this part of the planner mends. What follows from a root cause that none
+    /// mends is left alone: mended, it would come back, or the cause would do its harm.
+    fn found(&self, repair: Repair) -> impl Iterator<Item = &'a Found> {
+        let roots =
+            self.report.roots.iter().filter(|root| !repairs_of(&root.found.code).is_empty());
+        roots
+            .flat_map(|root| std::iter::once(&root.found).chain(&root.consequences))
+            .filter(move |found| repairs_of(&found.code).contains(&repair))
+    }
+
+    /// The code that a step of this part is for: of a finding about this node, else of any.
+    fn code(&self, repair: Repair, about: NodeId) -> String {
+        let here = self.found(repair).find(|found| found.subject.nodes.contains(&about));
+        let found = here.or_else(|| self.found(repair).next());
+        found.map(|found| found.code.clone()).unwrap_or_default()
+    }
+
+    fn refuse(&mut self, found: &Found, why: impl Into<String>) {
+        let why = why.into();
+        let (code, finding) = (found.code.clone(), found.message.clone());
+        self.refusals.insert(Refusal { code, finding, why });
+    }
+
+    /// Refuses every finding of a part.
+    fn refuse_all(&mut self, repair: Repair, why: &str) {
+        let found: Vec<&Found> = self.found(repair).collect();
+        for found in found {
+            self.refuse(found, why);
+        }
+    }
+
+    fn wait(&mut self, why: impl Into<String>) {
+        self.waiting.insert(why.into());
+    }
+}
+
+/// The parts of the planner that mend a finding.
+pub fn repairs_of(code: &str) -> &'static [Repair] {
+    findings::ALL.iter().find(|entry| entry.code() == code).map_or(&[], |entry| entry.repair)
+}
+
+/// Makes the plan of the next round.
+pub fn plan(seen: &Observation, report: &Report) -> Planning {
+    let picture = Picture::new(seen);
+    let mut draft = Draft {
+        seen: &picture,
+        report,
+        live: Vec::new(),
+        steps: Vec::new(),
+        refusals: BTreeSet::new(),
+        waiting: BTreeSet::new(),
+    };
+    refuse_what_nothing_mends(&mut draft);
+    match live::all(&picture) {
+        Ok(live) => draft.live = live,
+        Err(why) => Repair::ALL.into_iter().for_each(|repair| draft.refuse_all(repair, &why)),
+    }
+    what_must_pass(&mut draft);
+    let mut later = BTreeSet::new();
+    for repair in Repair::ALL {
+        if draft.found(repair).next().is_none() || draft.live.is_empty() {
+            continue;
+        }
+        if !draft.steps.is_empty() || !draft.waiting.is_empty() {
+            later.extend(draft.found(repair).map(|found| found.code.clone()));
+            continue;
+        }
+        match repair {
+            Repair::Meet => meet::draft(&mut draft),
+            Repair::Rejoin => rejoin::draft(&mut draft),
+            Repair::Promote => promote::draft(&mut draft),
+            Repair::Claim => claim::draft(&mut draft),
+            Repair::Finish => finish::draft(&mut draft),
+            Repair::Gather => gather::draft(&mut draft),
+            Repair::Attach => attach::draft(&mut draft),
+            Repair::Settle => settle::draft(&mut draft),
+            Repair::Forget => forget::draft(&mut draft),
+        }
+    }
+    finish_plan(draft, seen, later)
+}
+
+fn finish_plan(mut draft: Draft<'_>, seen: &Observation, mut later: BTreeSet<String>) -> Planning {
+    draft.steps.truncate(PLAN_STEPS_MAX);
+    let about = draft.steps.iter().flat_map(|step| {
+        let facts = step.guard.iter().chain(&step.expect).map(|fact| fact.on);
+        facts.chain([step.on])
+    });
+    let nodes = about
+        .collect::<BTreeSet<NodeId>>()
+        .into_iter()
+        .filter_map(|id| Some((id, draft.live(id)?.dial.clone())))
+        .collect();
+    for step in &draft.steps {
+        later.remove(&step.mends);
+    }
+    // One part may have had nothing to do for a finding that another part mends, or will.
+    let mended: BTreeSet<&str> = draft.steps.iter().map(|step| step.mends.as_str()).collect();
+    draft.refusals.retain(|refusal| {
+        !mended.contains(refusal.code.as_str()) && !later.contains(&refusal.code)
+    });
+    Planning {
+        plan: Plan {
+            format: FORMAT,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            parent: stamp(seen),
+            nodes,
+            steps: draft.steps,
+        },
+        refusals: draft.refusals.into_iter().collect(),
+        waiting: draft.waiting.into_iter().collect(),
+        later: later.into_iter().collect(),
+    }
+}
+
+/// Root causes that no command to a server mends: a person must.
+fn refuse_what_nothing_mends(draft: &mut Draft<'_>) {
+    let roots = draft.report.roots.iter().map(|root| &root.found);
+    let by_hand =
+        |found: &&Found| found.severity > Severity::Info && repairs_of(&found.code).is_empty();
+    let found: Vec<&Found> = roots.filter(by_hand).collect();
+    for found in found {
+        let first = found.by_hand.steps.iter().find_map(|step| match step {
+            ByHandStep::Do(what) => Some(what.as_str()),
+            _ => None,
+        });
+        let why = first.map_or_else(
+            || "no command of ours mends it: `check` tells the way by hand".to_owned(),
+            |first| format!("no command of ours mends it. By hand: {first}"),
+        );
+        draft.refuse(found, why);
+    }
+}
+
+/// What is under way in the cluster and must not be disturbed.
+fn what_must_pass(draft: &mut Draft<'_>) {
+    for (code, why) in [
+        ("NODE_LOADING", "a node is still loading its data set"),
+        ("MIGRATION_RUNNING", "a migration of slots is running"),
+    ] {
+        if draft.report.all().any(|found| found.code == code) {
+            draft.wait(why);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Replicas become primaries, where the servers cannot elect one.
+//!
+//! FORCE asks the voters and needs their majority; TAKEOVER asks nobody, so it is for a lost
+//! majority, or for voters that refuse for good. Either drops the old primary's copy with what it
+//! had not replicated: it comes back as a replica and is emptied. So it never happens over a
+//! primary that anybody can reach, only to the replica that has the newest data, and only with the
+//! user's word ([`Risk::DropsCopy`]).
+
+use std::collections::BTreeSet;
+
+use super::live::Live;
+use super::{Change, Draft, Fact, Failover, Holds, Repair, Step};
+use crate::diagnose::Risk;
+use crate::model::NodeId;
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let voters: BTreeSet<NodeId> = draft.seen.voters().into_iter().collect();
+    let dead: Vec<NodeId> = voters.iter().copied().filter(|id| !draft.seen.is_alive(*id)).collect();
+    let quorum = voters.len() / 2 + 1;
+    let majority = voters.len() - dead.len() >= quorum;
+    for (stage, primary) in (0..).zip(dead) {
+        if let Err(why) = replace(draft, primary, majority, stage) {
+            draft.refuse_all(Repair::Promote, &why);
+        }
+    }
+    if draft.steps.is_empty() && draft.refusals.is_empty() {
+        draft.refuse_all(
+            Repair::Promote,
+            "every owner of slots answers: there is nothing to promote",
+        );
+    }
+}
+
+/// What the voters do without us.
+fn how(draft: &Draft<'_>, majority: bool) -> Failover {
+    let refused_for_good =
+        draft.found(Repair::Promote).any(|found| found.code == "FAILOVER_BLOCKED_BY_EPOCH");
+    if majority && !refused_for_good { Failover::Force } else { Failover::Takeover }
+}
+
+fn replace(
+    draft: &mut Draft<'_>,
+    primary: NodeId,
+    majority: bool,
+    stage: u32,
+) -> Result<(), String> {
+    let name = draft.seen.name(primary);
+    let slots = draft.seen.slots_of(primary);
+    let best = best_replica(draft, primary, &name)?;
+    let how = how(draft, majority);
+    let mends = draft.code(Repair::Promote, primary);
+    let about = "what it had not replicated is lost when it comes back";
+    let why = match how {
+        Failover::Force => {
+            format!("{name} answers nobody, and this replica has its newest data; {about}")
+        }
+        _ => format!(
+            "{name} answers nobody, the voters cannot elect, and this replica has its newest \
+             data; {about}"
+        ),
+    };
+    let mut guard = vec![
+        Fact::new(best.id, Holds::ReplicaOf { primary }),
+        Fact::new(best.id, Holds::OffsetAtLeast { offset: best.offset }),
+    ];
+    let alive = draft.live.iter().map(|node| node.id);
+    guard.extend(alive.map(|id| Fact::new(id, Holds::DoesNotReach { about: primary })));
+    let expect = vec![
+        Fact::new(best.id, Holds::IsPrimary),
+        Fact::new(best.id, Holds::Owns { owner: best.id, slots }),
+    ];
+    let within_ms = (2 * draft.seen.node_timeout_ms()).clamp(4_000, 60_000);
+    draft.steps.push(Step {
+        mends,
+        on: best.id,
+        change: Change::Failover { how },
+        risk: Risk::DropsCopy,
+        why,
+        guard,
+        expect,
+        within_ms,
+        stage,
+    });
+    Ok(())
+}
+
+/// The replica whose data is newest.
+struct Best {
+    id: NodeId,
+    offset: u64,
+}
+
+fn best_replica(draft: &Draft<'_>, primary: NodeId, name: &str) -> Result<Best, String> {
+    let replicas = draft.seen.replicas_of(primary);
+    let live: Vec<&Live<'_>> = replicas.iter().filter_map(|id| draft.live(*id)).collect();
+    if live.is_empty() {
+        return Err(format!(
+            "{name} has no replica that answers: bring it back, its disk has the keys"
+        ));
+    }
+    if let Some(silent) = replicas.iter().find(|id| draft.live(**id).is_none()) {
+        let newest = draft.seen.name(*silent);
+        return Err(format!(
+            "the replica {newest} of {name} does not answer and may have newer data: bring it \
+             back, or forget it"
+        ));
+    }
+    let ready = live.iter().filter(|node| is_whole(node));
+    let best = ready.max_by_key(|node| (offset(node), node.id));
+    let best = best.ok_or_else(|| {
+        format!("no replica of {name} has a whole copy of its data: promoted, it would be empty")
+    })?;
+    Ok(Best { id: best.id, offset: offset(best) })
+}
+
+fn offset(node: &Live<'_>) -> u64 {
+    let info = node.sighting.info.get();
+    info.and_then(|info| info.number("slave_repl_offset")).unwrap_or(0)
+}
+
+/// Whether a replica has all that its primary had once: it is not in the middle of a sync, and
+/// it has data. A replica that never synced is empty.
+fn is_whole(node: &Live<'_>) -> bool {
+    let Some(info) = node.sighting.info.get() else { return false };
+    let syncing = info.is("master_sync_in_progress", "1") || info.is("loading", "1");
+    let served = info.number("slave_repl_offset").is_some_and(|offset| offset > 0);
+    !syncing && (node.has_keys() == Some(true) || (served && node.has_keys().is_some()))
+}

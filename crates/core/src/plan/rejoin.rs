@@ -1,0 +1,173 @@
+//! A node that lost its id takes over what it was.
+//!
+//! Its `nodes.conf` is gone and its data is there: it came back under a new id, claims the slots
+//! that it has keys of (`verifyClusterConfigWithData`), and the others wait for the old id, which
+//! will never answer again. Only here is FORGET sent while slots still hang on an id, because the
+//! keys of those slots are proved to be at the newcomer.
+
+use super::live::Live;
+use super::{Change, Draft, Fact, Holds, Repair, Step};
+use crate::diagnose::Risk;
+use crate::model::{NodeId, SlotSet};
+
+/// A lost id and the node that is its heir.
+struct Heir {
+    old: NodeId,
+    new: NodeId,
+    slots: SlotSet,
+}
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let mut found_any = false;
+    for old in lost(draft) {
+        match heir(draft, old) {
+            Ok(heir) => {
+                found_any = true;
+                inherit(draft, &heir);
+            }
+            Err(why) => draft.refuse_all(Repair::Rejoin, &why),
+        }
+    }
+    if !found_any && draft.refusals.is_empty() {
+        let why = "no node that answers has the keys of an id that does not";
+        draft.refuse_all(Repair::Rejoin, why);
+    }
+}
+
+/// Ids that own slots in the table of a live node and answer nowhere.
+fn lost(draft: &Draft<'_>) -> Vec<NodeId> {
+    let silent = |id: &NodeId| !draft.seen.is_alive(*id) && draft.live(*id).is_none();
+    let members = draft.seen.members().map(|(id, _)| id).filter(silent);
+    members.filter(|id| !slots_of(draft, *id).is_empty()).collect()
+}
+
+/// The slots of an id in any table.
+fn slots_of(draft: &Draft<'_>, id: NodeId) -> SlotSet {
+    let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, id));
+    rows.fold(SlotSet::new(), |all, row| all.union(&row.slots))
+}
+
+fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, String> {
+    let name = draft.seen.name(old);
+    let slots = slots_of(draft, old);
+    let replicas = draft.seen.replicas_of(old);
+    if let Some(replica) = replicas.iter().find(|id| draft.live(**id).is_some()) {
+        return Err(format!(
+            "{name} has a replica that answers, {}: that is promoted instead",
+            draft.seen.name(*replica)
+        ));
+    }
+    let primaries = || draft.live.iter().filter(|node| node.is_primary());
+    if let Some(unknown) = primaries().find(|node| {
+        node.census().is_none_or(|census| !slots.difference(&census.counted).is_empty())
+    }) {
+        return Err(format!("the keys could not be counted on {}", draft.seen.name(unknown.id)));
+    }
+    let holds = |node: &&Live<'_>| {
+        node.census().is_some_and(|census| !census.occupied().intersection(&slots).is_empty())
+    };
+    let holders: Vec<&Live<'_>> = primaries().filter(holds).collect();
+    let [one] = holders.as_slice() else {
+        return Err(match holders.len() {
+            0 => format!(
+                "nobody who answers has a key of the slots of {name}: if its disk is gone, so are \
+                 its keys"
+            ),
+            _ => format!("several nodes hold keys of the slots of {name}"),
+        });
+    };
+    let stays_within = one.claims().difference(&slots).is_empty();
+    if !stays_within {
+        return Err(format!("{} owns other slots already", draft.seen.name(one.id)));
+    }
+    Ok(Heir { old, new: one.id, slots })
+}
+
+fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
+    let Some(node) = draft.live(heir.new) else { return };
+    let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
+    let epoch = node.own.epoch.0;
+    let alone = draft.seen.view(node.observer).count() == 1;
+    let knows_old = node.row(draft.seen, heir.old).is_some();
+    let ranges = node.takes_ranges(draft.seen);
+    let occupied = node.census().map(|census| census.occupied()).unwrap_or_default();
+    let held = occupied.intersection(&heir.slots);
+    let rest = heir.slots.difference(&node.claims());
+    let survivors: Vec<NodeId> =
+        draft.live.iter().filter(|n| n.id != heir.new).map(|n| n.id).collect();
+    let newest = newest_epoch(draft) + 1;
+    let proof = Fact::new(heir.new, Holds::HoldsKeys { slots: held });
+    for id in survivors.iter().copied().chain(knows_old.then_some(heir.new)) {
+        if draft.live(id).and_then(|node| node.row(draft.seen, heir.old)).is_none() {
+            continue;
+        }
+        let gone = Fact::new(id, Holds::DoesNotReach { about: heir.old });
+        let why = format!(
+            "{} answers nowhere, and {} has the keys of its slots",
+            heir.old.short(),
+            heir.new.short()
+        );
+        let change = Change::Forget { id: heir.old };
+        let expect = vec![Fact::new(id, Holds::KnowsNot { about: heir.old })];
+        let guard = vec![gone, proof.clone()];
+        push(draft, id, change, Risk::MovesOwnership, why, guard, expect, 0);
+    }
+    if !rest.is_empty() {
+        let owns = Holds::Owns { owner: heir.new, slots: rest.clone() };
+        let guard = vec![Fact::new(heir.new, Holds::Unowned { slots: rest.clone() })];
+        let why = "it takes the slots of its old id that had no key, too".to_owned();
+        let change = Change::AddSlots { slots: rest, ranges };
+        let expect = vec![Fact::new(heir.new, owns)];
+        push(draft, heir.new, change, Risk::MovesOwnership, why, guard, expect, 1);
+    }
+    if alone && epoch == 0 {
+        let change = Change::SetConfigEpoch { epoch: newest };
+        let expect = vec![Fact::new(heir.new, Holds::EpochAtLeast { epoch: newest })];
+        let why = "its claim must be the newest when it meets the others".to_owned();
+        let guard = vec![Fact::new(heir.new, Holds::Answers)];
+        push(draft, heir.new, change, Risk::MovesOwnership, why, guard, expect, 2);
+    }
+    for id in survivors {
+        let knows = draft.live(id).and_then(|node| node.row(draft.seen, heir.new)).is_some();
+        if knows {
+            continue;
+        }
+        let change = Change::Meet { ip: ip.clone(), port, bus_port };
+        let reaches = Holds::Reaches { about: heir.new, ip: ip.clone(), port };
+        let owns = Holds::Owns { owner: heir.new, slots: heir.slots.clone() };
+        let expect = vec![Fact::new(id, reaches), Fact::new(id, owns)];
+        let guard = vec![
+            Fact::new(id, Holds::KnowsNot { about: heir.old }),
+            Fact::new(heir.new, Holds::Owns { owner: heir.new, slots: heir.slots.clone() }),
+        ];
+        let why = "the newcomer joins, with its slots".to_owned();
+        push(draft, id, change, Risk::Reversible, why, guard, expect, 3);
+    }
+}
+
+/// The greatest epoch that anybody shows.
+fn newest_epoch(draft: &Draft<'_>) -> u64 {
+    let rows = draft.live.iter().flat_map(|node| draft.seen.view(node.observer));
+    let epochs = rows.map(|(row, _)| row.epoch.0);
+    let current = draft
+        .live
+        .iter()
+        .filter_map(|node| node.sighting.cluster_info.get()?.number("cluster_current_epoch"));
+    epochs.chain(current).max().unwrap_or(0)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the fields of a step, in their order")]
+fn push(
+    draft: &mut Draft<'_>,
+    on: NodeId,
+    change: Change,
+    risk: Risk,
+    why: String,
+    guard: Vec<Fact>,
+    expect: Vec<Fact>,
+    stage: u32,
+) {
+    let mends = draft.code(Repair::Rejoin, on);
+    let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000) + 1_000;
+    draft.steps.push(Step { mends, on, change, risk, why, guard, expect, within_ms, stage });
+}

@@ -1,0 +1,110 @@
+//! The whole way: look, judge, plan, act, and again, until it is over.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use slotwright_core::diagnose::{Report, diagnose};
+use slotwright_core::drive::{Decision, End, Outcome, Rounds};
+use slotwright_core::journal::Entry;
+use slotwright_core::observation::Observation;
+use slotwright_core::plan::{Plan, Planning};
+
+use super::{ActToken, JournalFile, Stop, carry_out};
+use crate::observe::observe;
+use crate::target::{Limits, Target};
+
+/// Who is asked, and told, while a cluster is being recovered.
+pub trait Attendant: Send {
+    /// The next round. `None`: the user does not want it.
+    fn agree(
+        &mut self,
+        seen: &Observation,
+        report: &Report,
+        planning: &Planning,
+    ) -> Option<ActToken>;
+
+    /// An entry of the journal is on disk.
+    fn recorded(&mut self, plan: &Plan, entry: &Entry);
+
+    /// Nothing is done, because the servers are at it.
+    fn waits(&mut self, why: &str);
+}
+
+/// How a recovery ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// By itself: healthy, or stuck with reasons.
+    Over(Outcome),
+    /// The user did not agree to a round.
+    Declined,
+    /// The user stopped it.
+    Stopped,
+}
+
+/// A recovery that is over.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// How it ended.
+    pub ended: Recovered,
+    /// Rounds in which something was sent.
+    pub rounds: u32,
+    /// The last look.
+    pub last: Observation,
+    /// What was judged of it.
+    pub report: Report,
+}
+
+/// Recovers a cluster. Looks with a census: where keys are decides where slots belong.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub async fn recover(
+    target: &Target,
+    limits: &Limits,
+    journal: &mut JournalFile,
+    stop: &Stop,
+    attendant: &mut dyn Attendant,
+) -> io::Result<Recovery> {
+    let mut target = target.clone();
+    target.census = true;
+    let begun = Instant::now();
+    let now_ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut rounds = Rounds::new();
+    loop {
+        let last = observe(&target, limits).await;
+        let report = diagnose(&last);
+        let decision = rounds.decide(now_ms(), &last, &report);
+        let ended = match decision {
+            _ if stop.is_asked() => Recovered::Stopped,
+            Decision::Finished(outcome) => Recovered::Over(outcome),
+            Decision::LookAgain { in_ms, why } => {
+                attendant.waits(&why);
+                tokio::time::sleep(Duration::from_millis(in_ms)).await;
+                continue;
+            }
+            Decision::Act(planning) => match attendant.agree(&last, &report, &planning) {
+                None => Recovered::Declined,
+                Some(token) => {
+                    let plan = planning.plan;
+                    let entry = Entry::Planned { plan: Box::new(plan.clone()) };
+                    journal.append(&entry)?;
+                    attendant.recorded(&plan, &entry);
+                    let mut sent = 0;
+                    let mut tell = |plan: &Plan, entry: &Entry| {
+                        sent += usize::from(matches!(entry, Entry::StepBegun { .. }));
+                        attendant.recorded(plan, entry);
+                    };
+                    let end =
+                        carry_out(&target, limits, plan, &token, journal, stop, &mut tell).await?;
+                    rounds.has_acted(now_ms(), sent, &end);
+                    if matches!(end, End::Interrupted { .. }) {
+                        Recovered::Stopped
+                    } else {
+                        continue;
+                    }
+                }
+            },
+        };
+        return Ok(Recovery { ended, rounds: rounds.acted(), last, report });
+    }
+}

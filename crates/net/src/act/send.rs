@@ -1,0 +1,255 @@
+//! Sends one step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use slotwright_core::drive::Reply;
+use slotwright_core::model::{Endpoint, Slot};
+use slotwright_core::observation::Silence;
+use slotwright_core::plan::{Change, KEYS_A_ROUND, Plan};
+use slotwright_core::wire::resp::Value;
+use tokio::time::Instant;
+
+use super::ActToken;
+use crate::connection::{Connection, Patience, dial};
+use crate::memory::Memory;
+use crate::names;
+use crate::target::Target;
+
+type Line = Vec<Vec<u8>>;
+
+/// How long a server may stand still for one MIGRATE, in milliseconds: for each part of it, not
+/// for all (`migrateCommand`).
+const MIGRATE_TIMEOUT_MS: &str = "5000";
+/// How long the reply to one change is waited for. `SETSLOT` on Valkey waits two seconds for its
+/// replicas, a MIGRATE for its time-out.
+const REPLY_WITHIN: Duration = Duration::from_secs(20);
+/// Keys named in a message.
+const KEYS_NAMED: usize = 3;
+
+/// Sends the change of a step, and says what was said to it.
+pub(super) async fn send(target: &Target, plan: &Plan, number: usize, token: &ActToken) -> Reply {
+    let Some(step) = plan.steps.get(number) else {
+        return Reply::Refused(format!("the plan has no step {number}"));
+    };
+    let Some(at) = plan.nodes.get(&step.on) else {
+        return Reply::Refused(format!("the plan has no address of {}", step.on.short()));
+    };
+    let mut server = match Server::reach(target, at, token).await {
+        Ok(server) => server,
+        // Not a byte of the change has left.
+        Err(silence) => return Reply::Refused(format!("cannot reach it: {}", silence.describe())),
+    };
+    match &step.change {
+        Change::MoveKeys { slot, at, .. } => move_keys(&mut server, *slot, at).await,
+        change => {
+            let lines: Vec<Line> = change
+                .commands()
+                .into_iter()
+                .map(|line| line.into_iter().map(String::into_bytes).collect())
+                .collect();
+            reply_of(&server.tell(&lines).await)
+        }
+    }
+}
+
+/// The reply to all lines: the first refusal, else the first silence, else agreement.
+fn reply_of(answers: &[Answer]) -> Reply {
+    let refusal = answers.iter().find_map(|answer| match answer {
+        Answer::Refused(text) => Some(Reply::Refused(text.clone())),
+        _ => None,
+    });
+    let silence = || {
+        answers.iter().find_map(|answer| match answer {
+            Answer::Nothing(why) => Some(Reply::Unknown(why.clone())),
+            _ => None,
+        })
+    };
+    // A line that was refused after others that were not: something may have been done.
+    let done = answers.iter().any(|answer| matches!(answer, Answer::Said(_)));
+    match refusal {
+        Some(Reply::Refused(text)) if done => Reply::Unknown(text),
+        Some(refusal) => refusal,
+        None => silence().unwrap_or(Reply::Accepted),
+    }
+}
+
+/// What came back for one line.
+enum Answer {
+    Said(Vec<Vec<u8>>),
+    Refused(String),
+    Nothing(String),
+}
+
+struct Server<'a> {
+    target: &'a Target,
+    token: &'a ActToken,
+    connection: Connection,
+    login_sent: bool,
+}
+
+impl<'a> Server<'a> {
+    async fn reach(
+        target: &'a Target,
+        at: &Endpoint,
+        token: &'a ActToken,
+    ) -> Result<Self, Silence> {
+        let until = Instant::now() + target.timeout;
+        let ip = match names::literal(&at.host) {
+            Some(ip) => ip,
+            None => *names::look_up(&at.host, until).await?.first().ok_or(Silence::NameNotFound)?,
+        };
+        let patience = Patience::until(until);
+        let address = std::net::SocketAddr::new(ip, at.port);
+        let dialled = dial(address, &at.host, target.tls.as_ref(), &patience).await;
+        let patience = Patience::until(Instant::now() + REPLY_WITHIN);
+        let connection = Connection::over(dialled.wire?, &Memory::new(), patience);
+        Ok(Self { target, token, connection, login_sent: false })
+    }
+
+    /// Sends lines at once.
+    async fn tell(&mut self, lines: &[Line]) -> Vec<Answer> {
+        self.connection.be_patient(Patience::until(Instant::now() + REPLY_WITHIN));
+        let login = self.target.login.as_ref().filter(|_| !self.login_sent);
+        self.login_sent = true;
+        let mut answers: Vec<Answer> = Vec::new();
+        self.connection
+            .change(login, lines, self.token, |_, answer| {
+                answers.push(match answer {
+                    Ok(value) => Answer::Said(parts(&value)),
+                    Err(silence) if silence.somebody_answered() => {
+                        Answer::Refused(silence.describe())
+                    }
+                    Err(silence) => Answer::Nothing(silence.describe()),
+                });
+            })
+            .await;
+        answers
+    }
+
+    /// Sends one line.
+    async fn tell_one(&mut self, line: Line) -> Answer {
+        let none = || Answer::Nothing("no reply".to_owned());
+        self.tell(&[line]).await.pop().unwrap_or_else(none)
+    }
+}
+
+/// The texts of a reply: of an array each element.
+fn parts(value: &Value<'_>) -> Vec<Vec<u8>> {
+    match value.array() {
+        Some(all) => all.iter().filter_map(|v| v.bytes().map(<[u8]>::to_vec)).collect(),
+        None => value.bytes().map(<[u8]>::to_vec).into_iter().collect(),
+    }
+}
+
+/// Moves keys until none is left that can be moved. A key that the receiver has with another value
+/// stays at both ends: which one is right is for a person to say.
+async fn move_keys(server: &mut Server<'_>, slot: Slot, to: &Endpoint) -> Reply {
+    let mut differing: BTreeSet<Vec<u8>> = BTreeSet::new();
+    loop {
+        let count = (KEYS_A_ROUND + differing.len()).to_string();
+        let ask =
+            line(&[b"CLUSTER", b"GETKEYSINSLOT", slot.to_string().as_bytes(), count.as_bytes()]);
+        let keys: Vec<Vec<u8>> = match server.tell_one(ask).await {
+            Answer::Said(keys) => keys,
+            Answer::Refused(text) => return Reply::Refused(text),
+            Answer::Nothing(why) => return Reply::Unknown(why),
+        };
+        let keys: Vec<Vec<u8>> = keys.into_iter().filter(|key| !differing.contains(key)).collect();
+        if keys.is_empty() {
+            return if differing.is_empty() { Reply::Accepted } else { conflict(&differing) };
+        }
+        match server.tell_one(migrate(server.target, to, &keys, false)).await {
+            Answer::Said(_) => {}
+            Answer::Nothing(why) => return Reply::Unknown(why),
+            Answer::Refused(text) if text.contains("BUSYKEY") => {
+                match settle_busy(server, to, &keys).await {
+                    Ok(differ) if differ.is_empty() => {}
+                    Ok(differ) => differing.extend(differ),
+                    Err(reply) => return reply,
+                }
+            }
+            // The receiver may have them already (`migrateCommand`, socket errors).
+            Answer::Refused(text) if text.starts_with("IOERR") => return Reply::Unknown(text),
+            Answer::Refused(text) => return Reply::Refused(text),
+        }
+    }
+}
+
+/// Of keys that the receiver has as well, moves those with the same value; returns the others.
+async fn settle_busy(
+    server: &mut Server<'_>,
+    to: &Endpoint,
+    keys: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>, Reply> {
+    let mut receiver = Server::reach(server.target, to, server.token)
+        .await
+        .map_err(|silence| Reply::Unknown(silence.describe()))?;
+    let (mut same, mut differ) = (Vec::new(), Vec::new());
+    for key in keys {
+        let (here, there) = (dump(server, key).await?, dump(&mut receiver, key).await?);
+        match (here, there) {
+            // It went with the others of the same MIGRATE, or was never there.
+            (None, _) | (Some(_), None) => {}
+            (Some(here), Some(there)) if here == there => same.push(key.clone()),
+            _ => differ.push(key.clone()),
+        }
+    }
+    if !same.is_empty() {
+        match server.tell_one(migrate(server.target, to, &same, true)).await {
+            Answer::Said(_) => {}
+            Answer::Refused(text) | Answer::Nothing(text) => return Err(Reply::Unknown(text)),
+        }
+    }
+    Ok(differ)
+}
+
+/// The value of a key as bytes; `None` when there is none.
+async fn dump(server: &mut Server<'_>, key: &[u8]) -> Result<Option<Vec<u8>>, Reply> {
+    let lines = [line(&[b"ASKING"]), line(&[b"DUMP", key])];
+    match server.tell(&lines).await.pop() {
+        Some(Answer::Said(mut parts)) => Ok(parts.pop()),
+        Some(Answer::Refused(text) | Answer::Nothing(text)) => Err(Reply::Unknown(text)),
+        None => Err(Reply::Unknown("no reply".to_owned())),
+    }
+}
+
+fn conflict(keys: &BTreeSet<Vec<u8>>) -> Reply {
+    let named: Vec<String> =
+        keys.iter().take(KEYS_NAMED).map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+    Reply::Refused(format!(
+        "{} keys have another value at the owner and stay at both nodes: {}{}",
+        keys.len(),
+        named.join(", "),
+        if keys.len() > KEYS_NAMED { ", ..." } else { "" }
+    ))
+}
+
+fn migrate(target: &Target, to: &Endpoint, keys: &[Vec<u8>], replace: bool) -> Line {
+    let port = to.port.to_string();
+    let mut words = line(&[
+        b"MIGRATE",
+        to.host.as_bytes(),
+        port.as_bytes(),
+        b"",
+        b"0",
+        MIGRATE_TIMEOUT_MS.as_bytes(),
+    ]);
+    if replace {
+        words.push(b"REPLACE".to_vec());
+    }
+    if let Some(login) = &target.login {
+        let password = login.password.expose().as_bytes();
+        match &login.user {
+            Some(user) => words.extend(line(&[b"AUTH2", user.as_bytes(), password])),
+            None => words.extend(line(&[b"AUTH", password])),
+        }
+    }
+    words.push(b"KEYS".to_vec());
+    words.extend(keys.iter().cloned());
+    words
+}
+
+fn line(words: &[&[u8]]) -> Line {
+    words.iter().map(|word| word.to_vec()).collect()
+}

@@ -1,0 +1,158 @@
+//! `slotwright plan`: what `recover` would do first, and what it would refuse. Reads only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use slotwright_core::diagnose::diagnose;
+use slotwright_core::limits::PASTE_BYTES_MAX;
+use slotwright_core::observation::Observation;
+use slotwright_core::plan::{FORMAT, Plan, Planning, plan as plan_for};
+use slotwright_net::{Limits, Target, block_on, observe};
+
+use super::EXAMPLES_FIRST;
+use super::failure::Failure;
+use super::target::TargetArgs;
+use crate::render::{self, Colour};
+
+/// Until the second look at what a healthy cluster may show for a moment.
+const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
+
+/// Flags of `plan`.
+#[derive(Args, Debug)]
+#[command(help_template = EXAMPLES_FIRST, before_help = "Examples:
+  slotwright plan 10.0.0.1:6379
+  slotwright plan 10.0.0.1:6379 -o plan.json && slotwright recover plan.json
+  slotwright plan 10.0.0.1:6379 --detailed-exitcode || alert", after_help = "\
+A plan is one round: after it, the cluster is looked at again.
+
+Exit codes: 0 fine, 1 we failed, 2 usage, 5 there is something to do (with --detailed-exitcode).")]
+pub struct PlanArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How the plan is written: table, json, yaml; or a file to keep it in for `recover`
+    #[arg(short, long, value_name = "FORMAT|FILE", default_value = "table", value_parser = Out::parse)]
+    output: Out,
+    /// Every step and every condition
+    #[arg(short, long)]
+    verbose: bool,
+    /// End with 5 when there is something to do
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Colour
+    #[arg(long, value_enum, default_value = "auto", env = "SLOTWRIGHT_COLOR")]
+    color: Colour,
+}
+
+/// Where a plan goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Out {
+    Table,
+    Json,
+    Yaml,
+    File(PathBuf),
+}
+
+impl Out {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "table" => Self::Table,
+            "json" => Self::Json,
+            "yaml" => Self::Yaml,
+            file if file.contains(['.', '/']) => Self::File(PathBuf::from(file)),
+            _ => return Err("it is table, json, yaml, or a file such as plan.json".to_owned()),
+        })
+    }
+}
+
+/// What `-o json` and a plan file hold.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanFile {
+    api_version: String,
+    kind: String,
+    /// The plan with its refusals.
+    pub planning: Planning,
+}
+
+/// Looks, judges, plans. The number is the exit code.
+///
+/// # Errors
+/// When flags make no sense, or a file cannot be written.
+pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
+    let mut target = args.target.resolve()?;
+    target.census = true;
+    let planning = block_on(look_and_plan(&target))?;
+    let todo = !planning.plan.steps.is_empty();
+    let page = || render::plan::draw(render::look(args.color), &planning, args.verbose);
+    let file = || PlanFile {
+        api_version: "slotwright/v1".to_owned(),
+        kind: "Plan".to_owned(),
+        planning: planning.clone(),
+    };
+    match &args.output {
+        Out::Table => render::result(&page())?,
+        Out::Json => render::result(&render::document::json(&file())?)?,
+        Out::Yaml => render::result(&render::document::yaml(&file())?)?,
+        Out::File(path) => {
+            let text = render::document::json(&file())?;
+            std::fs::write(path, text).map_err(|error| {
+                Failure::Environment(format!("cannot write {}: {error}", path.display()))
+            })?;
+            render::result(&page())?;
+            render::aside(&format!(
+                "kept in {0}; `slotwright recover {0}` carries it out",
+                path.display()
+            ));
+        }
+    }
+    Ok(if todo && args.detailed_exitcode { 5 } else { 0 })
+}
+
+/// A look, or two when the first shows what may pass by itself, and the plan for it.
+async fn look_and_plan(target: &Target) -> Planning {
+    let limits = Limits::default();
+    let (seen, report) = look(target, &limits).await;
+    if !report.all().any(|found| found.settles) {
+        return plan_for(&seen, &report);
+    }
+    tokio::time::sleep(SECOND_LOOK_AFTER).await;
+    let (again, second) = look(target, &limits).await;
+    plan_for(&again, &second.confirmed_by(Some(&report)))
+}
+
+async fn look(
+    target: &Target,
+    limits: &Limits,
+) -> (Observation, slotwright_core::diagnose::Report) {
+    let seen = observe(target, limits).await;
+    let report = diagnose(&seen);
+    (seen, report)
+}
+
+/// Reads a plan file.
+///
+/// # Errors
+/// When it is none, or of a newer format.
+pub fn read(file: &std::path::Path) -> Result<Plan, Failure> {
+    let name = file.display();
+    let text = super::input(file)?;
+    if text.len() > PASTE_BYTES_MAX {
+        return Err(Failure::user(format!("{name} is larger than {PASTE_BYTES_MAX} bytes")));
+    }
+    let file: PlanFile = serde_json::from_str(&text).map_err(|error| {
+        Failure::with_hint(
+            format!("{name} holds no plan: {error}"),
+            "`slotwright plan -o plan.json` writes one",
+        )
+    })?;
+    let plan = file.planning.plan;
+    if plan.format > FORMAT {
+        return Err(Failure::user(format!(
+            "{name} has format {}, this slotwright reads up to {FORMAT}",
+            plan.format
+        )));
+    }
+    Ok(plan)
+}

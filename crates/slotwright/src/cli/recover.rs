@@ -1,0 +1,395 @@
+//! `slotwright recover`: round after round until the cluster is healthy, or it can be said
+//! truthfully why not.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use slotwright_core::diagnose::{Report, Risk};
+use slotwright_core::drive::{End, Outcome};
+use slotwright_core::journal::Entry;
+use slotwright_core::model::Endpoint;
+use slotwright_core::observation::Observation;
+use slotwright_core::plan::{Plan, Planning, Refusal, stamp};
+use slotwright_net::act::{
+    ActToken, Attendant, JournalFile, Recovered, Recovery, Stop, carry_out, recover as run,
+};
+use slotwright_net::{Limits, Target, block_on, observe};
+
+use super::failure::Failure;
+use super::target::TargetArgs;
+use super::{EXAMPLES_FIRST, codes, journal};
+use crate::render::{self, Colour, page::Page};
+
+/// Flags of `recover`.
+#[derive(Args, Debug)]
+#[command(help_template = EXAMPLES_FIRST, before_help = "Examples:
+  slotwright recover 10.0.0.1:6379
+  slotwright recover 10.0.0.1:6379 --dry-run
+  slotwright recover 10.0.0.1:6379 --yes -o json
+  slotwright recover 10.0.0.1:6379 --allow QUORUM_LOST
+  slotwright recover plan.json", after_help = "\
+Nothing is sent before you agree. Ctrl-C ends the step at hand and stops; the same command goes on
+from there. What was sent, and what came of it, is in a journal: `slotwright journal show`.
+
+Exit codes: 0 healthy, 1 we failed, 2 usage, 3 something is left that we do not mend, 6 refused: a
+round needs --yes or --allow, 7 the plan is stale, 8 something was done and the cluster is not
+healthy, 130 interrupted.")]
+pub struct RecoverArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Agree to every round that keeps every copy
+    #[arg(short, long, env = "SLOTWRIGHT_YES", value_parser = super::target::switch)]
+    yes: bool,
+    /// Agree to drop a copy or an identity for this finding
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// Show the first round and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Where journals are kept
+    #[arg(long, value_name = "FOLDER", env = "SLOTWRIGHT_JOURNAL_DIR")]
+    journal_dir: Option<PathBuf>,
+    /// How the outcome is written
+    #[arg(short, long, value_enum, default_value = "table", env = "SLOTWRIGHT_OUTPUT")]
+    output: Output,
+    /// Every step and every condition of a round
+    #[arg(short, long)]
+    verbose: bool,
+    /// Colour
+    #[arg(long, value_enum, default_value = "auto", env = "SLOTWRIGHT_COLOR")]
+    color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// A page for people.
+    Table,
+    /// One document.
+    Json,
+    /// What json writes, as YAML.
+    Yaml,
+}
+
+/// The outcome for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    outcome: &'static str,
+    rounds: u32,
+    keys_before: Option<u64>,
+    keys_after: Option<u64>,
+    journal: String,
+    refusals: &'a [Refusal],
+}
+
+/// Recovers. The number is the exit code.
+///
+/// # Errors
+/// When flags make no sense, or the journal cannot be written.
+pub fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
+    let allow: BTreeSet<String> = args
+        .allow
+        .iter()
+        .map(|code| Ok(codes::find(code)?.code()))
+        .collect::<Result<_, Failure>>()?;
+    let plan = match args.target.targets.as_slice() {
+        [one] if Path::new(one).extension().is_some_and(|end| end == "json") => {
+            Some(super::plan::read(Path::new(one))?)
+        }
+        _ => None,
+    };
+    let target = match &plan {
+        Some(plan) => args.target.resolve_at(plan.nodes.values().cloned().collect())?,
+        None => args.target.resolve()?,
+    };
+    let stop = Stop::default();
+    let mut desk = Desk {
+        args,
+        allow,
+        agreed: args.yes,
+        denied: None,
+        keys_before: None,
+        dry: None,
+        waits: String::new(),
+    };
+    if let Some(hint) = journal::unfinished(args.journal_dir.as_deref()) {
+        render::aside(&hint);
+    }
+    block_on(async {
+        let ask_to_stop = async {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                render::aside("stopping at the end of this step");
+                stop.ask();
+            }
+        };
+        tokio::select! {
+            biased;
+            done = go(args, &target, plan, &stop, &mut desk) => done,
+            () = ask_to_stop => Ok(130),
+        }
+    })?
+}
+
+async fn go(
+    args: &RecoverArgs,
+    target: &Target,
+    plan: Option<Plan>,
+    stop: &Stop,
+    desk: &mut Desk<'_>,
+) -> Result<u8, Failure> {
+    let limits = Limits::default();
+    let mut book = Book::begin(args, &target.seeds)?;
+    if let Some(plan) = plan {
+        return carry_out_file(target, &limits, plan, stop, desk, &mut book).await;
+    }
+    let recovery = run(target, &limits, book.open()?, stop, desk).await?;
+    finish(args, desk, &recovery, &mut book)
+}
+
+/// A journal that is begun when the first thing is written.
+struct Book {
+    file: JournalFile,
+}
+
+impl Book {
+    fn begin(args: &RecoverArgs, seeds: &[Endpoint]) -> Result<Self, Failure> {
+        let folder = journal::folder(args.journal_dir.as_deref())?;
+        let now = jiff::Timestamp::now();
+        let name = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let mut file = JournalFile::begin(&folder, &name).map_err(|error| {
+            Failure::Environment(format!(
+                "cannot begin a journal in {}: {error}; --journal-dir names another folder",
+                folder.display()
+            ))
+        })?;
+        let target = seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        file.append(&Entry::RunBegun {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            at_ms: millis(now),
+            target,
+        })?;
+        Ok(Self { file })
+    }
+
+    fn open(&mut self) -> Result<&mut JournalFile, Failure> {
+        Ok(&mut self.file)
+    }
+
+    fn end(&mut self, outcome: &str) -> Result<(), Failure> {
+        let at_ms = millis(jiff::Timestamp::now());
+        Ok(self.file.append(&Entry::RunEnded { at_ms, outcome: outcome.to_owned() })?)
+    }
+}
+
+fn millis(at: jiff::Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
+}
+
+/// Carries out a plan that was kept, if the cluster is still the one it was made for.
+async fn carry_out_file(
+    target: &Target,
+    limits: &Limits,
+    plan: Plan,
+    stop: &Stop,
+    desk: &mut Desk<'_>,
+    book: &mut Book,
+) -> Result<u8, Failure> {
+    let mut whole = target.clone();
+    whole.census = true;
+    let seen = observe(&whole, limits).await;
+    let answers = seen.sightings.iter().filter_map(|sighting| sighting.myid.get());
+    if !answers.into_iter().any(|id| plan.nodes.contains_key(id)) {
+        render::failure("none of the nodes of this plan answers: it is for another cluster", None);
+        book.end("foreign plan")?;
+        return Ok(7);
+    }
+    if stamp(&seen) != plan.parent {
+        let hint = "make a new one: `slotwright plan`";
+        render::failure("the cluster has changed since this plan was made", Some(hint));
+        book.end("stale plan")?;
+        return Ok(7);
+    }
+    let planning = Planning { plan, refusals: Vec::new(), waiting: Vec::new(), later: Vec::new() };
+    let Some(token) = desk.ask(&planning) else {
+        book.end("not agreed to")?;
+        return Ok(desk.declined());
+    };
+    let plan = planning.plan;
+    let journal = book.open()?;
+    journal.append(&Entry::Planned { plan: Box::new(plan.clone()) })?;
+    let mut tell = |plan: &Plan, entry: &Entry| desk.recorded(plan, entry);
+    let end = carry_out(target, limits, plan, &token, journal, stop, &mut tell).await?;
+    let done = end == End::Done;
+    book.end(if done { "the plan is done" } else { "the plan stopped" })?;
+    Ok(match end {
+        End::Done => 0,
+        End::Changed { .. } | End::Blind { .. } => 7,
+        End::Interrupted { .. } => 130,
+        End::Refused { .. } | End::NotSeen { .. } => 8,
+    })
+}
+
+fn finish(
+    args: &RecoverArgs,
+    desk: &Desk<'_>,
+    recovery: &Recovery,
+    book: &mut Book,
+) -> Result<u8, Failure> {
+    let (word, code, refusals): (&str, u8, &[Refusal]) = match &recovery.ended {
+        Recovered::Over(Outcome::Healthy) => ("healthy", 0, &[]),
+        Recovered::Over(Outcome::Stuck(refusals)) if recovery.rounds == 0 => {
+            ("not mended", 3, refusals)
+        }
+        Recovered::Over(Outcome::Stuck(refusals)) => ("not healthy yet", 8, refusals),
+        Recovered::Declined => ("nothing more was sent", desk.declined(), &[]),
+        Recovered::Stopped => ("interrupted", 130, &[]),
+    };
+    book.end(word)?;
+    let journal = book.file.path().display().to_string();
+    let keys_after = keys(&recovery.last);
+    let document = Document {
+        api_version: "slotwright/v1",
+        kind: "Recovery",
+        outcome: word,
+        rounds: recovery.rounds,
+        keys_before: desk.keys_before,
+        keys_after,
+        journal: journal.clone(),
+        refusals,
+    };
+    let text = match args.output {
+        Output::Json => render::document::json(&document)?,
+        Output::Yaml => render::document::yaml(&document)?,
+        Output::Table => {
+            let mut page = Page::new(render::look(args.color));
+            render::recovery::draw(
+                &mut page,
+                &render::recovery::Lines {
+                    word,
+                    fine: code == 0,
+                    rounds: recovery.rounds,
+                    keys: (desk.keys_before, keys_after),
+                    refusals,
+                    journal: &journal,
+                },
+            );
+            page.finish()
+        }
+    };
+    render::result(&text)?;
+    Ok(code)
+}
+
+/// The keys of all primaries, where they were counted on all of them.
+fn keys(seen: &Observation) -> Option<u64> {
+    let primaries = seen
+        .sightings
+        .iter()
+        .filter(|sighting| sighting.info.get().is_some_and(|info| info.is("role", "master")));
+    primaries
+        .map(|sighting| Some(sighting.census.get()?.keys.iter().map(|(_, n)| n).sum::<u64>()))
+        .sum()
+}
+
+/// Who shows rounds, asks, and tells.
+struct Desk<'a> {
+    args: &'a RecoverArgs,
+    allow: BTreeSet<String>,
+    /// Rounds that keep every copy need no further word.
+    agreed: bool,
+    /// Why a round was not agreed to.
+    denied: Option<u8>,
+    keys_before: Option<u64>,
+    dry: Option<()>,
+    waits: String,
+}
+
+impl Desk<'_> {
+    fn declined(&self) -> u8 {
+        if self.dry.is_some() { 0 } else { self.denied.unwrap_or(6) }
+    }
+
+    fn ask(&mut self, planning: &Planning) -> Option<ActToken> {
+        let page = render::plan::draw(render::look(self.args.color), planning, self.args.verbose);
+        if self.args.output == Output::Table {
+            render::result(&page).ok()?;
+        }
+        if self.args.dry_run {
+            self.dry = Some(());
+            render::aside("dry run: nothing was sent");
+            return None;
+        }
+        let plan = &planning.plan;
+        let grave: BTreeSet<&str> = plan
+            .steps
+            .iter()
+            .filter(|step| step.risk >= Risk::DropsCopy)
+            .map(|step| step.mends.as_str())
+            .collect();
+        let missing: Vec<&str> =
+            grave.into_iter().filter(|code| !self.allow.contains(*code)).collect();
+        if !missing.is_empty() {
+            let flags: Vec<String> = missing.iter().map(|code| format!("--allow {code}")).collect();
+            let hint = format!("if you have read the plan, agree with {}", flags.join(" "));
+            render::failure("this round drops a copy, which needs your word", Some(&hint));
+            return None;
+        }
+        if !self.agreed && !self.confirm(plan) {
+            return None;
+        }
+        self.agreed = true;
+        Some(ActToken::agreed())
+    }
+
+    fn confirm(&mut self, plan: &Plan) -> bool {
+        if !std::io::stdin().is_terminal() {
+            let hint = "agree with --yes, or look first with --dry-run";
+            render::failure("there is nobody to ask", Some(hint));
+            return false;
+        }
+        let (_, risk) = render::plan::risk_of(plan.risk());
+        render::question(&format!(
+            "Send these {} steps ({risk}), and those of later rounds that keep every copy? [y/N] ",
+            plan.steps.len()
+        ));
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer).is_ok();
+        read && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+}
+
+impl Attendant for Desk<'_> {
+    fn agree(
+        &mut self,
+        seen: &Observation,
+        _report: &Report,
+        planning: &Planning,
+    ) -> Option<ActToken> {
+        if self.keys_before.is_none() {
+            self.keys_before = keys(seen);
+        }
+        self.ask(planning)
+    }
+
+    fn recorded(&mut self, plan: &Plan, entry: &Entry) {
+        // The page of the round was shown before it was agreed to.
+        if matches!(entry, Entry::Planned { .. }) {
+            return;
+        }
+        if let Some(line) = render::plan::entry(Some(plan), entry) {
+            render::aside(&line);
+        }
+    }
+
+    fn waits(&mut self, why: &str) {
+        if self.waits != why {
+            render::aside(&format!("waiting: {why}"));
+            why.clone_into(&mut self.waits);
+        }
+    }
+}

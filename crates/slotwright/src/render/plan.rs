@@ -1,0 +1,250 @@
+//! A plan as a page: every command, where it goes, why, and what must hold before and after.
+
+use std::collections::BTreeMap;
+
+use slotwright_core::diagnose::Risk;
+use slotwright_core::drive::{End, Reply};
+use slotwright_core::journal::{Ended, Entry};
+use slotwright_core::model::{Endpoint, NodeId};
+use slotwright_core::plan::{Fact, Plan, Planning, Refusal, Step};
+
+use super::page::{Ink, Look, Page};
+use super::text::count;
+
+/// Facts of a step that are shown unless everything is wanted.
+const FACTS_SHOWN: usize = 3;
+/// Steps that are shown unless everything is wanted.
+const STEPS_SHOWN: usize = 40;
+
+/// Draws what came of planning.
+pub fn draw(look: Look, planning: &Planning, whole: bool) -> String {
+    let mut page = Page::new(look);
+    let plan = &planning.plan;
+    head(&mut page, planning);
+    let shown = if whole { plan.steps.len() } else { plan.steps.len().min(STEPS_SHOWN) };
+    let mut stage = None;
+    for (number, step) in plan.steps.iter().take(shown).enumerate() {
+        if stage.is_some_and(|stage| stage != step.stage) {
+            page.line(&[(Ink::Faint, "      when all of that is seen:")]);
+        }
+        stage = Some(step.stage);
+        draw_step(&mut page, plan, number, step, whole);
+    }
+    if plan.steps.len() > shown {
+        let more = format!("      and {} (-v)", count(plan.steps.len() - shown, "more step"));
+        page.line(&[(Ink::Faint, &more)]);
+    }
+    for why in &planning.waiting {
+        page.hang(&[(Ink::Warn, "waits    ")], Ink::Plain, why);
+    }
+    for code in &planning.later {
+        let text = format!("{code}: after this round, from a new look");
+        page.hang(&[(Ink::Faint, "later    ")], Ink::Plain, &text);
+    }
+    refusals(&mut page, &planning.refusals);
+    page.finish()
+}
+
+fn head(page: &mut Page, planning: &Planning) {
+    let plan = &planning.plan;
+    if plan.steps.is_empty() {
+        page.line(&[(Ink::Strong, "plan     "), (Ink::Plain, "nothing to send")]);
+        return;
+    }
+    let (ink, risk) = risk_of(plan.risk());
+    let steps = count(plan.steps.len(), "step");
+    page.line(&[
+        (Ink::Strong, "plan     "),
+        (Ink::Plain, &steps),
+        (Ink::Plain, ", "),
+        (ink, risk),
+        (Ink::Faint, &format!("   made from {}", plan.parent)),
+    ]);
+    page.hang(&[(Ink::Faint, "mends    ")], Ink::Strong, &plan.mends().join(", "));
+}
+
+/// What a risk means, in words.
+pub const fn risk_of(risk: Risk) -> (Ink, &'static str) {
+    match risk {
+        Risk::ReadOnly => (Ink::Good, "nothing is changed"),
+        Risk::Reversible => (Ink::Good, "all of it can be taken back"),
+        Risk::MovesOwnership => (Ink::Good, "ownership moves, every copy stays"),
+        Risk::DropsCopy => (Ink::Warn, "A COPY IS DROPPED"),
+        Risk::MayLoseData => (Ink::Bad, "DATA MAY BE LOST"),
+    }
+}
+
+fn draw_step(page: &mut Page, plan: &Plan, number: usize, step: &Step, whole: bool) {
+    let names = Names { nodes: &plan.nodes };
+    let place = format!("{:4}  {}  ", number + 1, names.of(step.on));
+    let command = names.expand(&step.change.line());
+    let risky = step.risk >= Risk::DropsCopy;
+    let ink = if risky { Ink::Warn } else { Ink::Strong };
+    if page.width_of(&place) + page.width_of(&command) <= page.look().width {
+        page.line(&[(Ink::Plain, &place), (ink, &command)]);
+    } else {
+        page.line(&[(Ink::Plain, place.trim_end())]);
+        page.hang(&[(Ink::Plain, "      ")], ink, &command);
+    }
+    page.hang(&[(Ink::Faint, "      why     ")], Ink::Plain, &names.expand(&step.why));
+    facts(page, &names, "      before  ", &step.guard, whole);
+    facts(page, &names, "      after   ", &step.expect, whole);
+}
+
+fn facts(page: &mut Page, names: &Names<'_>, head: &str, facts: &[Fact], whole: bool) {
+    if facts.is_empty() {
+        return;
+    }
+    let room = if whole { facts.len() } else { FACTS_SHOWN };
+    let mut said: Vec<String> =
+        facts.iter().take(room).map(|fact| names.expand(&fact.to_string())).collect();
+    if facts.len() > room {
+        said.push(format!("and {} more", facts.len() - room));
+    }
+    page.hang(&[(Ink::Faint, head)], Ink::Faint, &said.join("; "));
+}
+
+/// Draws what is not mended, and why.
+pub fn refusals(page: &mut Page, refusals: &[Refusal]) {
+    for Refusal { code, finding, why } in refusals {
+        let text = format!("{code}: {finding}");
+        page.hang(&[(Ink::Warn, "refused  ")], Ink::Strong, &text);
+        page.hang(&[(Ink::Plain, "         ")], Ink::Plain, why);
+    }
+}
+
+/// An entry of a journal as one line; `None` for what says nothing new to a person.
+pub fn entry(plan: Option<&Plan>, entry: &Entry) -> Option<String> {
+    let name = |number: &usize| -> String {
+        let step = plan.and_then(|plan| plan.steps.get(*number));
+        match (plan, step) {
+            (Some(plan), Some(step)) => {
+                let names = Names { nodes: &plan.nodes };
+                let line = names.expand(&step.change.line());
+                format!("step {}: {} {line}", number + 1, names.of(step.on))
+            }
+            _ => format!("step {}", number + 1),
+        }
+    };
+    Some(match entry {
+        Entry::RunBegun { tool, target, .. } => format!("slotwright {tool} recovers {target}"),
+        Entry::Planned { plan } => format!(
+            "a round of {} for {}, made from {}",
+            count(plan.steps.len(), "step"),
+            plan.mends().join(", "),
+            plan.parent
+        ),
+        Entry::StepBegun { step } => name(step),
+        Entry::StepReplied { reply: Reply::Accepted, .. } => return None,
+        Entry::StepReplied { step, reply: Reply::Refused(said) } => {
+            format!("step {}: the server refuses: {said}", step + 1)
+        }
+        Entry::StepReplied { step, reply: Reply::Unknown(why) } => {
+            format!("step {}: no reply ({why}); looking whether it was done", step + 1)
+        }
+        Entry::StepEnded { step, ended: Ended::Seen } => format!("step {}: seen", step + 1),
+        Entry::StepEnded { step, ended: Ended::AlreadySo } => {
+            format!("{}: is so already", name(step))
+        }
+        Entry::StepEnded { step, ended: Ended::NotSeen(fact) } => {
+            format!("step {}: not seen in time: {fact}", step + 1)
+        }
+        Entry::RoundEnded { end } => end_of(end),
+        Entry::RunEnded { outcome, .. } => format!("the run ended: {outcome}"),
+    })
+}
+
+/// How a round ended, in a sentence.
+fn end_of(end: &End) -> String {
+    match end {
+        End::Done => "the round is done".to_owned(),
+        End::Changed { step, fact } => {
+            format!("stopped before step {}: this does not hold any more: {fact}", step + 1)
+        }
+        End::Blind { step, fact } => {
+            format!("stopped before step {}: this could not be told: {fact}", step + 1)
+        }
+        End::Refused { step, reply } => format!("stopped at step {}: {reply}", step + 1),
+        End::NotSeen { step, fact } => {
+            format!("stopped after step {}: this did not come: {fact}", step + 1)
+        }
+        End::Interrupted { step } => {
+            format!("interrupted before step {}; the same command goes on from here", step + 1)
+        }
+    }
+}
+
+/// Node ids as addresses.
+struct Names<'a> {
+    nodes: &'a BTreeMap<NodeId, Endpoint>,
+}
+
+impl Names<'_> {
+    fn of(&self, id: NodeId) -> String {
+        match self.nodes.get(&id) {
+            Some(at) => format!("{at} ({})", id.short()),
+            None => id.short(),
+        }
+    }
+
+    /// A text in which nodes are named by the heads of their ids, with their addresses instead.
+    /// Whole ids, as in commands, stay.
+    fn expand(&self, text: &str) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for word in text.split(' ') {
+            let bare = word.trim_end_matches([',', ';', ':', ')']).trim_start_matches('(');
+            let node = self.nodes.iter().find(|(id, _)| id.short() == bare);
+            words.push(match node {
+                Some((_, at)) => word.replace(bare, &at.to_string()),
+                None => word.to_owned(),
+            });
+        }
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slotwright_core::plan::{Change, Holds};
+
+    fn planning() -> Planning {
+        let (a, b) = (NodeId::made_up(1), NodeId::made_up(2));
+        let step = Step {
+            mends: "ALL_ADDRESSES_STALE".to_owned(),
+            on: a,
+            change: Change::Meet { ip: "10.0.0.2".to_owned(), port: 6379, bus_port: 16379 },
+            risk: Risk::Reversible,
+            why: format!("it looks for {} at \u{1b}[2J10.9.9.9:1", b.short()),
+            guard: vec![Fact::new(a, Holds::Answers)],
+            expect: vec![Fact::new(a, Holds::Knows { about: b })],
+            within_ms: 1,
+            stage: 0,
+        };
+        Planning {
+            plan: Plan {
+                format: 1,
+                tool: "0".to_owned(),
+                parent: "abcd".to_owned(),
+                nodes: [(a, Endpoint::new("10.0.0.1", 6379)), (b, Endpoint::new("10.0.0.2", 6379))]
+                    .into(),
+                steps: vec![step],
+            },
+            refusals: vec![Refusal {
+                code: "NODE_DOWN".to_owned(),
+                finding: "x".to_owned(),
+                why: "y".to_owned(),
+            }],
+            waiting: Vec::new(),
+            later: vec!["SLOT_OPEN".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_plan_says_where_what_and_why() {
+        let look = Look { width: 100, colour: false, unicode: true };
+        let page = draw(look, &planning(), false);
+        insta::assert_snapshot!(page);
+        assert!(!page.contains('\u{1b}'), "{page}");
+    }
+}
