@@ -1,5 +1,7 @@
 // The application of the demo: an ordinary ioredis client that counts in a cluster, once every
-// 200 ms, and prints what goes wrong. Arguments: host:port of the start-up nodes.
+// 200 ms, and prints what goes wrong. Argument: a file of lines "address name:port", which stands
+// for the DNS of the cluster and is read anew for each look-up.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 
@@ -7,20 +9,35 @@ import process from "node:process";
 const require = createRequire(process.env.SLOTWRIGHT_DEMO_MODULES + "/");
 const { Cluster } = require("ioredis");
 
-const seeds = process.argv.slice(2).map((seed) => {
-  const at = seed.lastIndexOf(":");
-  return { host: seed.slice(0, at), port: Number(seed.slice(at + 1)) };
-});
-const cluster = new Cluster(seeds, { clusterRetryStrategy: () => 500 });
+function names() {
+  const lines = readFileSync(process.argv[2], "utf8").trim().split("\n");
+  return lines.map((line) => {
+    const [address, host, port] = line.split(/[ :]/);
+    return { address, host, port: Number(port) };
+  });
+}
+
+const cluster = new Cluster(
+  names().map(({ host, port }) => ({ host, port })),
+  {
+    clusterRetryStrategy: () => 500,
+    dnsLookup: (host, done) => {
+      const known = names().find((name) => name.host === host);
+      done(null, known ? known.address : host);
+    },
+  },
+);
 
 let served = 0;
 let told = "";
+let failing = false;
 function tell(line) {
   if (line !== told) console.log(line);
   told = line;
 }
 
 cluster.on("error", (error) => {
+  failing = true;
   const last = error.lastNodeError ? ` (last node: ${error.lastNodeError.message})` : "";
   tell(`[ioredis] Unhandled error event: ${error.name}: ${error.message}${last}`);
 });
@@ -31,7 +48,10 @@ setInterval(async () => {
     await cluster.incr(key);
     served += 1;
     if (served === 1) tell("served the first request");
+    if (failing) tell(`served again: request ${served}`);
+    failing = false;
   } catch (error) {
+    failing = true;
     tell(`request failed: ${error.message}`);
   }
 }, 200);

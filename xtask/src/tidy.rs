@@ -148,7 +148,11 @@ fn long_functions(code: &str) -> Vec<Complaint> {
     let mut open: Option<(usize, String)> = None;
     for (at, line) in code.lines().enumerate() {
         if let Some((begun, end)) = &open {
-            if line == end {
+            // A declaration in a trait has no body: its parameters close before a semicolon.
+            let declared = line.ends_with(';') && line.starts_with(&end.replace('}', ")"));
+            if declared {
+                open = None;
+            } else if line == end {
                 let length = at + 1 - begun;
                 if length > FUNCTION_LINES_MAX {
                     complaints.push(Complaint {
@@ -161,7 +165,7 @@ fn long_functions(code: &str) -> Vec<Complaint> {
             continue;
         }
         let body = line.trim_start();
-        if is_function(body) && !body.ends_with('}') {
+        if is_function(body) && !body.ends_with(['}', ';']) {
             let indent = &line[..line.len() - body.len()];
             open = Some((at, format!("{indent}}}")));
         }
@@ -254,6 +258,8 @@ mod tests {
         let long = format!("impl A {{\n    fn f() {{\n{body}    }}\n}}\n");
         assert_eq!(long_functions(&long).len(), 1);
         assert_eq!(long_functions("fn f() {\n    g();\n}\n"), []);
+        let declared = long.replace("fn f() {", "fn d(\n        &self,\n    );\n    fn f() {");
+        assert_eq!(long_functions(&declared).len(), 1);
     }
 
     #[test]

@@ -10,7 +10,8 @@ macro_rules! finding {
         $(#[doc = $doc:literal])*
         pub struct $name:ident { $($field:ident : $type:ty),* $(,)? }
         group: $group:ident, severity: $severity:ident, after: [$($after:ident),* $(,)?],
-        $(settles: $settles:literal,)? $(repair: [$($repair:ident),* $(,)?],)? since: $since:literal $(,)?
+        $(settles: $settles:literal,)? $(repair: [$($repair:ident),* $(,)?],)?
+        since: $since:literal $(,)?
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]

@@ -71,6 +71,9 @@ pub struct Scenario {
     pub clocks: Vec<(Node, i32)>,
     /// Keys written through the primaries before anything is broken: `key:0`, `key:1`, ...
     pub keys: usize,
+    /// Whether the scenario stands or falls with how few keys there are: no more are written when
+    /// its recovery is tried.
+    pub bare: bool,
     /// Size in KiB of a tmpfs for the directory of a node, where a full disk is wanted.
     pub small_disk: Option<(Node, u32)>,
     /// What breaks it, in order.
@@ -310,6 +313,7 @@ impl Scenario {
             options: Vec::new(),
             clocks: Vec::new(),
             keys: 0,
+            bare: false,
             small_disk: None,
             acts: Vec::new(),
             look: Look::default(),
@@ -330,6 +334,13 @@ impl Scenario {
     #[must_use]
     pub const fn keys(mut self, keys: usize) -> Self {
         self.keys = keys;
+        self
+    }
+
+    /// With no more keys than it says, also when its recovery is tried.
+    #[must_use]
+    pub const fn bare(mut self) -> Self {
+        self.bare = true;
         self
     }
 

@@ -30,15 +30,19 @@ pub struct Healing {
     pub keys: usize,
     /// What was sent and what came of it, a line each.
     pub story: Vec<String>,
+    /// What is still wrong afterwards, above Info.
+    pub left: Vec<String>,
 }
 
 /// How it ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// Healthy, and every key that was there is there.
+    /// What the scenario is about is gone, every node says ok, and the owner of its slot has every
+    /// key that was there.
     Healed,
-    /// Not healed, with these reasons, and every key that was there is still there.
+    /// What the scenario is about is still there, with these reasons, and every key that was there
+    /// is still there.
     Refused(Vec<String>),
     /// Keys are gone that were there.
     Lost(Vec<String>),
@@ -51,7 +55,7 @@ type Keys = BTreeMap<String, BTreeSet<String>>;
 
 /// Recovers a cluster, with the user's word to everything up to a risk. On the thread of the
 /// cluster.
-pub(crate) fn heal(cluster: &mut Cluster, target: &Target, allow: Risk) -> Healing {
+pub(crate) fn heal(cluster: &mut Cluster, target: &Target, code: &str, allow: Risk) -> Healing {
     let began = Instant::now();
     let mut healing = Healing {
         how: How::Failed(String::new()),
@@ -59,8 +63,9 @@ pub(crate) fn heal(cluster: &mut Cluster, target: &Target, allow: Risk) -> Heali
         took_ms: 0,
         keys: 0,
         story: Vec::new(),
+        left: Vec::new(),
     };
-    match try_to_heal(cluster, target, allow, &mut healing) {
+    match try_to_heal(cluster, target, code, allow, &mut healing) {
         Ok(how) => healing.how = how,
         Err(error) => healing.how = How::Failed(error.chain()),
     }
@@ -71,6 +76,7 @@ pub(crate) fn heal(cluster: &mut Cluster, target: &Target, allow: Risk) -> Heali
 fn try_to_heal(
     cluster: &mut Cluster,
     target: &Target,
+    code: &str,
     allow: Risk,
     healing: &mut Healing,
 ) -> Result<How> {
@@ -88,16 +94,15 @@ fn try_to_heal(
     healing.story = witness.story;
     let recovery = done?;
     healing.rounds = recovery.rounds;
-    let reasons = match recovery.ended {
-        Recovered::Over(Outcome::Healthy) => None,
-        Recovered::Over(Outcome::Stuck(refusals)) => Some(
-            refusals
-                .into_iter()
-                .map(|refusal| format!("{}: {}", refusal.code, refusal.why))
-                .collect(),
-        ),
-        Recovered::Declined => Some(vec!["a round of a risk that was not allowed".to_owned()]),
-        Recovered::Stopped => Some(vec!["stopped".to_owned()]),
+    healing.left = still_wrong(&recovery.report);
+    let mut reasons = match recovery.ended {
+        Recovered::Over(Outcome::Healthy) => Vec::new(),
+        Recovered::Over(Outcome::Stuck(refusals)) => refusals
+            .into_iter()
+            .map(|refusal| format!("{}: {}", refusal.code, refusal.why))
+            .collect(),
+        Recovered::Declined => vec!["a round of a risk that was not allowed".to_owned()],
+        Recovered::Stopped => vec!["stopped".to_owned()],
     };
     let after = keys_anywhere(cluster);
     let lost: Vec<String> =
@@ -105,8 +110,16 @@ fn try_to_heal(
     if !lost.is_empty() {
         return Ok(How::Lost(lost));
     }
-    if let Some(reasons) = reasons {
-        healing.story.extend(still_wrong(&recovery.report));
+    let said: Vec<bool> = recovery
+        .last
+        .sightings
+        .iter()
+        .filter_map(|sighting| Some(sighting.cluster_info.get()?.is("cluster_state", "ok")))
+        .collect();
+    if recovery.report.all().any(|found| found.code == code) || said.contains(&false) {
+        if reasons.is_empty() {
+            reasons.push("it is not grave enough to act on".to_owned());
+        }
         return Ok(How::Refused(reasons));
     }
     let unserved = unserved(cluster, &recovery.last, &before);
@@ -116,7 +129,7 @@ fn try_to_heal(
 fn still_wrong(report: &Report) -> Vec<String> {
     let grave = report.roots.iter().map(|root| &root.found);
     let grave = grave.filter(|found| found.severity > Severity::Info);
-    grave.map(|found| format!("left: {}: {}", found.code, found.message)).collect()
+    grave.map(|found| format!("{}: {}", found.code, found.message)).collect()
 }
 
 /// Every key that any running primary has, and any replica whose primary does not run.

@@ -143,7 +143,7 @@ impl<'a> Stage<'a> {
         }
         let began = Instant::now();
         let mut scenario = scenario.clone();
-        if then.recover {
+        if then.recover && !scenario.bare {
             // Keys that a recovery might lose.
             scenario.keys = scenario.keys.max(KEYS_AT_STAKE);
         }
@@ -194,7 +194,8 @@ impl<'a> Stage<'a> {
             match fault {
                 None if right == 1 => {
                     if recover {
-                        let healing = heal(cluster, onlooker.target(), Risk::DropsCopy);
+                        let healing =
+                            heal(cluster, onlooker.target(), &self.trial.code, Risk::DropsCopy);
                         self.outcome.healing = Some(healing);
                     }
                     return Ok(Verdict::Passed);

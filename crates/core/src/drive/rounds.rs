@@ -2,10 +2,10 @@
 //! truthfully why not.
 
 use super::End;
-use crate::diagnose::{Report, Severity};
+use crate::diagnose::{Found, Report, Severity};
 use crate::model::NodeId;
 use crate::observation::Observation;
-use crate::plan::{Change, Planning, Refusal, plan};
+use crate::plan::{Change, Planning, Refusal, plan, repairs_of};
 
 /// Until the next look while the servers mend something themselves, in milliseconds.
 const LOOK_EVERY_MS: u64 = 200;
@@ -117,7 +117,8 @@ impl Rounds {
         if healthy && all_say_ok(seen) {
             return Decision::Finished(Outcome::Healthy);
         }
-        if in_grace {
+        let settled = all_say_ok(seen) && !confirmed.all().any(is_ours);
+        if in_grace && !settled {
             return again("the servers take in what was done");
         }
         Decision::Finished(if healthy {
@@ -179,6 +180,11 @@ impl Rounds {
 /// Nothing is wrong that matters now.
 fn is_healthy(report: &Report) -> bool {
     report.worst() < Some(Severity::Error)
+}
+
+/// Whether a part of the planner mends it.
+fn is_ours(found: &Found) -> bool {
+    !repairs_of(&found.code).is_empty()
 }
 
 /// Whether every node that answers says `cluster_state:ok`.

@@ -100,7 +100,7 @@ impl Finding for KeysInForeignSlot {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 0).send(0, "DEBUG POPULATE 60 stray").census()
+        Scenario::of(3, 0).bare().send(0, "DEBUG POPULATE 60 stray").census()
     }
 }
 

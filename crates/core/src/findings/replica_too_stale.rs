@@ -108,6 +108,7 @@ impl Finding for ReplicaTooStale {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 1)
+            .option("--appendonly yes")
             .kill(0)
             .kill(3)
             .start(3, crate::scenario::At::Same)

@@ -114,6 +114,7 @@ impl Finding for ResetMistake {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 0)
+            .bare()
             .send(0, "CLUSTER RESET SOFT")
             .wait(Until::State(0, "fail"))
             .wait(Until::State(1, "ok"))

@@ -91,6 +91,7 @@ impl Finding for SinglePrimaryOwnsAll {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 0)
+            .bare()
             .send(1, "CLUSTER FLUSHSLOTS")
             .send(2, "CLUSTER FLUSHSLOTS")
             .send(0, "CLUSTER DELSLOTSRANGE 5461 16383")

@@ -79,7 +79,7 @@ impl Finding for WritesRefusedMinReplicas {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 0).option("--min-replicas-to-write 1")
+        Scenario::of(3, 0).bare().option("--min-replicas-to-write 1")
     }
 }
 

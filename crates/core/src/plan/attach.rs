@@ -21,8 +21,12 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         .map(|node| node.id)
         .collect();
     for id in idle {
-        let least = copies.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).next();
-        let Some(primary) = least else { break };
+        let acquainted = |a: NodeId, b: NodeId| {
+            draft.live(a).is_some_and(|node| node.row(draft.seen, b).is_some())
+        };
+        let mut bare = copies.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id);
+        let least = bare.find(|primary| acquainted(id, *primary) && acquainted(*primary, id));
+        let Some(primary) = least else { continue };
         copies.entry(primary).and_modify(|count| *count += 1);
         let mends = draft.code(Repair::Attach, id);
         let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000);

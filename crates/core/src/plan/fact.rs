@@ -147,8 +147,8 @@ impl Fact {
 
     /// Whether it holds; `None` when the node did not say what is needed to tell.
     pub fn judge(&self, seen: &Observation) -> Option<bool> {
-        let sighting = seen.sightings.iter().find(|s| s.myid.get() == Some(&self.on))?;
-        let node = Node { seen, sighting };
+        let mut nodes = seen.sightings.iter().map(|sighting| Node { seen, sighting });
+        let node = nodes.find(|node| node.id() == Some(self.on))?;
         node.judge(self.on, &self.holds)
     }
 }
@@ -160,6 +160,12 @@ struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Who it is: by `CLUSTER MYID`, else by the row it shows about itself.
+    fn id(&self) -> Option<NodeId> {
+        let own = || self.rows()?.find(|row| row.flags.has(Flag::Myself)).map(|row| row.id);
+        self.sighting.myid.get().copied().or_else(own)
+    }
+
     fn rows(&self) -> Option<impl Iterator<Item = &'a NodeRow> + use<'a>> {
         let seen = self.seen;
         let view = self.sighting.nodes.get()?;

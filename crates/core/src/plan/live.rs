@@ -66,7 +66,7 @@ impl<'a> Live<'a> {
 pub(super) fn all<'a>(seen: &Picture<'a>) -> Result<Vec<Live<'a>>, String> {
     let mut live: Vec<Live<'a>> = Vec::new();
     for (observer, sighting) in seen.sightings() {
-        let (Some(id), Some(_)) = (sighting.myid.get().copied(), sighting.nodes.get()) else {
+        let (Some(id), Some(_)) = (seen.id_of(observer), sighting.nodes.get()) else {
             continue;
         };
         let Some((own, _)) = seen.view_of(observer, id) else { continue };

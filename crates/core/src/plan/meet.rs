@@ -29,7 +29,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for (from, to) in pairs {
         push(draft, from, to);
     }
-    if draft.steps.is_empty() {
+    if draft.steps.is_empty() && draft.refusals.is_empty() {
         draft.refuse_all(
             Repair::Meet,
             "no two nodes that answer us lack each other's address: what is missing does not \
@@ -124,6 +124,13 @@ fn islands_that_fit(draft: &mut Draft<'_>) -> Option<Vec<(NodeId, NodeId)>> {
     let owns = |id: &NodeId| draft.live(*id).is_some_and(|node| !node.claims().is_empty());
     groups.retain(|group| group.iter().any(owns));
     if found.is_empty() || groups.len() < 2 {
+        for found in found.into_iter().filter(|found| found.code == "CLUSTER_SPLIT_ISLANDS") {
+            draft.refuse(
+                found,
+                "one side owns no slot: it may be somebody else's. If it belongs here, let one \
+                 of its nodes CLUSTER MEET one of the others",
+            );
+        }
         return None;
     }
     let mut all = SlotSet::new();

@@ -24,8 +24,6 @@ mod rejoin;
 mod segments;
 mod settle;
 mod stamp;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

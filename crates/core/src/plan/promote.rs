@@ -18,6 +18,12 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     let dead: Vec<NodeId> = voters.iter().copied().filter(|id| !draft.seen.is_alive(*id)).collect();
     let quorum = voters.len() / 2 + 1;
     let majority = voters.len() - dead.len() >= quorum;
+    if majority && !elections_fail(draft) {
+        if !dead.is_empty() {
+            draft.wait("the voters are there, and a replica is about to be elected");
+        }
+        return refuse_where_nobody_stands(draft, &dead);
+    }
     for (stage, primary) in (0..).zip(dead) {
         if let Err(why) = replace(draft, primary, majority, stage) {
             draft.refuse_all(Repair::Promote, &why);
@@ -28,6 +34,26 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Repair::Promote,
             "every owner of slots answers: there is nothing to promote",
         );
+    }
+}
+
+/// Whether something keeps the voters from electing a replica although they are there.
+fn elections_fail(draft: &Draft<'_>) -> bool {
+    let reasons = ["REPLICA_TOO_STALE", "FAILOVER_BLOCKED_BY_EPOCH", "FAILOVER_NO_VOTES"];
+    draft.found(Repair::Promote).any(|found| reasons.contains(&found.code.as_str()))
+}
+
+/// An election needs somebody who stands for it.
+fn refuse_where_nobody_stands(draft: &mut Draft<'_>, dead: &[NodeId]) {
+    for primary in dead {
+        let replicas = draft.seen.replicas_of(*primary);
+        if !replicas.iter().any(|id| draft.live(*id).is_some()) {
+            draft.waiting.clear();
+            let name = draft.seen.name(*primary);
+            let why =
+                format!("{name} has no replica that answers: bring it back, its disk has the keys");
+            draft.refuse_all(Repair::Promote, &why);
+        }
     }
 }
 

@@ -73,38 +73,52 @@ pub async fn recover(
     loop {
         let last = observe(&target, limits).await;
         let report = diagnose(&last);
-        let decision = rounds.decide(now_ms(), &last, &report);
-        let ended = match decision {
-            _ if stop.is_asked() => Recovered::Stopped,
-            Decision::Finished(outcome) => Recovered::Over(outcome),
+        let ended = match rounds.decide(now_ms(), &last, &report) {
+            _ if stop.is_asked() => Some(Recovered::Stopped),
+            Decision::Finished(outcome) => Some(Recovered::Over(outcome)),
             Decision::LookAgain { in_ms, why } => {
                 attendant.waits(&why);
                 tokio::time::sleep(Duration::from_millis(in_ms)).await;
-                continue;
+                None
             }
             Decision::Act(planning) => match attendant.agree(&last, &report, &planning) {
-                None => Recovered::Declined,
+                None => Some(Recovered::Declined),
                 Some(token) => {
-                    let plan = planning.plan;
-                    let entry = Entry::Planned { plan: Box::new(plan.clone()) };
-                    journal.append(&entry)?;
-                    attendant.recorded(&plan, &entry);
-                    let mut sent = 0;
-                    let mut tell = |plan: &Plan, entry: &Entry| {
-                        sent += usize::from(matches!(entry, Entry::StepBegun { .. }));
-                        attendant.recorded(plan, entry);
-                    };
-                    let end =
-                        carry_out(&target, limits, plan, &token, journal, stop, &mut tell).await?;
+                    let mut round = Round { target: &target, limits, journal, stop, attendant };
+                    let (sent, end) = round.act(planning.plan, &token).await?;
                     rounds.has_acted(now_ms(), sent, &end);
-                    if matches!(end, End::Interrupted { .. }) {
-                        Recovered::Stopped
-                    } else {
-                        continue;
-                    }
+                    matches!(end, End::Interrupted { .. }).then_some(Recovered::Stopped)
                 }
             },
         };
-        return Ok(Recovery { ended, rounds: rounds.acted(), last, report });
+        if let Some(ended) = ended {
+            return Ok(Recovery { ended, rounds: rounds.acted(), last, report });
+        }
+    }
+}
+
+/// One round of acting, with all that it needs.
+struct Round<'a> {
+    target: &'a Target,
+    limits: &'a Limits,
+    journal: &'a mut JournalFile,
+    stop: &'a Stop,
+    attendant: &'a mut dyn Attendant,
+}
+
+impl Round<'_> {
+    /// Writes the plan down and carries it out: how many steps were begun, and how it ended.
+    async fn act(&mut self, plan: Plan, token: &ActToken) -> io::Result<(usize, End)> {
+        let entry = Entry::Planned { plan: Box::new(plan.clone()) };
+        self.journal.append(&entry)?;
+        self.attendant.recorded(&plan, &entry);
+        let mut sent = 0;
+        let mut tell = |plan: &Plan, entry: &Entry| {
+            sent += usize::from(matches!(entry, Entry::StepBegun { .. }));
+            self.attendant.recorded(plan, entry);
+        };
+        let Self { target, limits, stop, .. } = self;
+        let end = carry_out(target, limits, plan, token, self.journal, stop, &mut tell).await?;
+        Ok((sent, end))
     }
 }

@@ -387,7 +387,10 @@ fn exit_code(args: &CheckArgs, report: &Report) -> u8 {
 }
 
 /// Reads a recorded observation.
-fn read(file: &std::path::Path) -> Result<Observation, Failure> {
+///
+/// # Errors
+/// When it is none, or of a newer format.
+pub fn read(file: &std::path::Path) -> Result<Observation, Failure> {
     let name = file.display();
     let text = super::input(file)?;
     if text.len() > PASTE_BYTES_MAX {

@@ -59,13 +59,15 @@ pub fn journal(args: &JournalArgs) -> Result<u8, Failure> {
             Ok(0)
         }
         JournalCommand::Show { file, journal_dir } => {
-            let folder = folder(journal_dir.as_deref())?;
             let path = match file {
                 Some(file) if file.exists() => file.clone(),
-                Some(name) => folder.join(name),
-                None => all(&folder).pop().ok_or_else(|| {
-                    Failure::user(format!("there is no journal in {}", folder.display()))
-                })?,
+                Some(name) => folder(journal_dir.as_deref())?.join(name),
+                None => {
+                    let folder = folder(journal_dir.as_deref())?;
+                    all(&folder).pop().ok_or_else(|| {
+                        Failure::user(format!("there is no journal in {}", folder.display()))
+                    })?
+                }
             };
             show(&path)?;
             Ok(0)

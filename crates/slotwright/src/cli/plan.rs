@@ -24,6 +24,7 @@ const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
 #[command(help_template = EXAMPLES_FIRST, before_help = "Examples:
   slotwright plan 10.0.0.1:6379
   slotwright plan 10.0.0.1:6379 -o plan.json && slotwright recover plan.json
+  slotwright plan --from observation.json
   slotwright plan 10.0.0.1:6379 --detailed-exitcode || alert", after_help = "\
 A plan is one round: after it, the cluster is looked at again.
 
@@ -31,6 +32,9 @@ Exit codes: 0 fine, 1 we failed, 2 usage, 5 there is something to do (with --det
 pub struct PlanArgs {
     #[command(flatten)]
     target: TargetArgs,
+    /// Plan for a recorded observation instead of a cluster; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// How the plan is written: table, json, yaml; or a file to keep it in for `recover`
     #[arg(short, long, value_name = "FORMAT|FILE", default_value = "table", value_parser = Out::parse)]
     output: Out,
@@ -81,9 +85,22 @@ pub struct PlanFile {
 /// # Errors
 /// When flags make no sense, or a file cannot be written.
 pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
-    let mut target = args.target.resolve()?;
-    target.census = true;
-    let planning = block_on(look_and_plan(&target))?;
+    let planning = match &args.from {
+        Some(file) => {
+            if !args.target.targets.is_empty() && std::env::var_os("SLOTWRIGHT_TARGET").is_none() {
+                return Err(Failure::user(
+                    "--from plans for a recorded observation and takes no TARGET",
+                ));
+            }
+            let seen = super::check::read(file)?;
+            plan_for(&seen, &diagnose(&seen))
+        }
+        None => {
+            let mut target = args.target.resolve()?;
+            target.census = true;
+            block_on(look_and_plan(&target))?
+        }
+    };
     let todo = !planning.plan.steps.is_empty();
     let page = || render::plan::draw(render::look(args.color), &planning, args.verbose);
     let file = || PlanFile {

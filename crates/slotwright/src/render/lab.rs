@@ -79,7 +79,7 @@ fn lines_of(outcome: &Outcome) -> Vec<String> {
 }
 
 fn lines_of_healing(healing: &Healing) -> Vec<String> {
-    let Healing { how, rounds, took_ms, keys, story } = healing;
+    let Healing { how, rounds, took_ms, keys, story, left } = healing;
     let (word, reasons) = match how {
         How::Healed => ("healed", Vec::new()),
         How::Refused(reasons) => ("refused", reasons.clone()),
@@ -92,6 +92,7 @@ fn lines_of_healing(healing: &Healing) -> Vec<String> {
         seconds(*took_ms)
     )];
     lines.extend(reasons.iter().take(8).map(|reason| format!("            {reason}")));
+    lines.extend(left.iter().map(|found| format!("            left: {found}")));
     if !matches!(how, How::Healed) {
         lines.extend(story.iter().map(|line| format!("            | {line}")));
     }

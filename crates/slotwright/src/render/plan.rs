@@ -86,18 +86,17 @@ fn draw_step(page: &mut Page, plan: &Plan, number: usize, step: &Step, whole: bo
         page.line(&[(Ink::Plain, place.trim_end())]);
         page.hang(&[(Ink::Plain, "      ")], ink, &command);
     }
-    page.hang(&[(Ink::Faint, "      why     ")], Ink::Plain, &names.expand(&step.why));
-    facts(page, &names, "      before  ", &step.guard, whole);
-    facts(page, &names, "      after   ", &step.expect, whole);
+    page.hang(&[(Ink::Faint, "      why     ")], Ink::Plain, &step.why);
+    facts(page, "      before  ", &step.guard, whole);
+    facts(page, "      after   ", &step.expect, whole);
 }
 
-fn facts(page: &mut Page, names: &Names<'_>, head: &str, facts: &[Fact], whole: bool) {
+fn facts(page: &mut Page, head: &str, facts: &[Fact], whole: bool) {
     if facts.is_empty() {
         return;
     }
     let room = if whole { facts.len() } else { FACTS_SHOWN };
-    let mut said: Vec<String> =
-        facts.iter().take(room).map(|fact| names.expand(&fact.to_string())).collect();
+    let mut said: Vec<String> = facts.iter().take(room).map(|fact| fact.to_string()).collect();
     if facts.len() > room {
         said.push(format!("and {} more", facts.len() - room));
     }

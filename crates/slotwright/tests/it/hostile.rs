@@ -160,7 +160,21 @@ fn every_command_is_known_here() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     // `lab`: beside its code. The last four print nothing but what was compiled in.
-    assert_eq!(commands, ["check", "explain", "lab", "completions", "man", "schema", "help"]);
+    assert_eq!(
+        commands,
+        [
+            "check",
+            "plan",
+            "recover",
+            "journal",
+            "explain",
+            "lab",
+            "completions",
+            "man",
+            "schema",
+            "help"
+        ]
+    );
 }
 
 #[test]
@@ -307,6 +321,84 @@ fn a_live_peer_is_harmless_in_every_mode() {
             assert!(matches!(output.status.code(), Some(3 | 4)), "{mode:?}: {}", text(&output));
             must_be_harmless(&output, &format!("{words:?} {mode:?}"));
         }
+    }
+}
+
+#[test]
+fn no_plan_speaks_to_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (number, words) in HOSTILE.iter().enumerate() {
+        let mut world = World::stale_addresses();
+        for node in 0..world.nodes.len() {
+            world = world.about(node, |row| row.name = PLACEHOLDER.to_owned());
+        }
+        let seen = hostile(&world.seen(), words);
+        let file = folder.path().join(format!("{number}.json"));
+        std::fs::write(&file, seen.to_string()).expect("a file");
+        let name = file.to_str().expect("a name");
+        for way in [&[][..], &["-v"], &["-o", "json"], &["-o", "yaml"]] {
+            let output = slotwright(&[&["plan", "--from", name], way].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+            assert!(
+                text(&output).contains("ALL_ADDRESSES_STALE"),
+                "nothing is planned: {}",
+                text(&output)
+            );
+            must_be_harmless(&output, &format!("{words:?} {way:?}"));
+        }
+    }
+}
+
+#[test]
+fn recovering_a_hostile_peer_is_harmless_and_sends_nothing() {
+    for words in HOSTILE {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journals = folder.path().to_str().expect("a name");
+        let peer = Peer::start(words);
+        for mode in [&["--dry-run"][..], &["--yes"], &["-o", "json"]] {
+            let flags = ["recover", &peer.address, "--timeout", "300ms", "--journal-dir", journals];
+            let output = slotwright(&[&flags[..], mode].concat());
+            assert!(matches!(output.status.code(), Some(0 | 3 | 6)), "{mode:?}: {}", text(&output));
+            must_be_harmless(&output, &format!("{words:?} {mode:?}"));
+        }
+        for call in [&["journal", "list"][..], &["journal", "show"]] {
+            let output = slotwright(&[call, &["--journal-dir", journals]].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+            must_be_harmless(&output, &format!("{words:?} {call:?}"));
+            assert!(!text(&output).contains("CLUSTER "), "nothing was sent: {}", text(&output));
+        }
+    }
+}
+
+#[test]
+fn no_journal_speaks_to_the_terminal() {
+    use slotwright_core::drive::{End, Reply};
+    use slotwright_core::journal::{Entry, encode};
+    let folder = tempfile::tempdir().expect("a folder");
+    for (number, words) in HOSTILE.iter().enumerate() {
+        let file = folder.path().join(format!("{number}.journal"));
+        let plan: slotwright_core::plan::Plan = serde_json::from_value(serde_json::json!({
+            "format": 1, "tool": words, "parent": words, "nodes": {}, "steps": [{
+                "mends": words, "on": id(1), "change": {"kind": "bump_epoch"},
+                "risk": "reversible", "why": words, "guard": [], "expect": [],
+                "within_ms": 1, "stage": 0
+            }]
+        }))
+        .expect("a plan");
+        let words = (*words).to_owned();
+        let entries = [
+            Entry::RunBegun { tool: words.clone(), at_ms: 1, target: words.clone() },
+            Entry::Planned { plan: Box::new(plan) },
+            Entry::StepBegun { step: 0 },
+            Entry::StepReplied { step: 0, reply: Reply::Refused(words.clone()) },
+            Entry::RoundEnded { end: End::Refused { step: 0, reply: words.clone() } },
+        ];
+        let bytes: Vec<u8> = entries.iter().flat_map(|e| encode(e).expect("JSON")).collect();
+        std::fs::write(&file, bytes).expect("a file");
+        let output = slotwright(&["journal", "show", file.to_str().expect("a name")]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        assert!(text(&output).contains("the server refuses"), "{}", text(&output));
+        must_be_harmless(&output, &words);
     }
 }
 
