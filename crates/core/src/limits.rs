@@ -53,3 +53,7 @@ pub const PLAN_STEPS_MAX: usize = 4_096;
 
 /// Nodes up to which each meets each. Beyond, all meet one, and gossip tells the rest.
 pub const FULL_MESH_NODES_MAX: usize = 8;
+
+/// Occupied slots that a census keeps of all nodes together: 16 MiB. Every slot at its primary and
+/// at sixty copies of it; a cluster has one to five.
+pub const CENSUS_OCCUPIED_MAX: usize = 1_000_000;

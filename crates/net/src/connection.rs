@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use slotwright_core::model::SlotSet;
 use slotwright_core::observation::{Certificate, Silence};
 use slotwright_core::wire::resp::{self, Decoder, RespError, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -126,7 +127,7 @@ impl Connection {
         for command in commands {
             command.encode(&mut question);
         }
-        self.converse(&question, commands.len(), login.is_some(), answer).await
+        self.exchange(&[&question], login.is_some(), commands.len(), answer).await
     }
 
     /// Sends command lines that change something, all at once, and hands over each answer.
@@ -150,7 +151,7 @@ impl Connection {
             assert!(may_change(line), "{verb:?} is not on the list of what may change a cluster");
             resp::encode_command(line, &mut question);
         }
-        self.converse(&question, lines.len(), login.is_some(), answer).await
+        self.exchange(&[&question], login.is_some(), lines.len(), answer).await
     }
 
     /// Waits so long from now on.
@@ -158,21 +159,42 @@ impl Connection {
         self.patience = patience;
     }
 
-    async fn converse(
+    /// Asks for the number of keys in each of these slots, ascending.
+    pub(crate) async fn ask_counts(
         &mut self,
-        question: &[u8],
-        lines: usize,
+        slots: &SlotSet,
+        mut answer: impl FnMut(Result<Value<'_>, Silence>) + Send,
+    ) {
+        let parts: Vec<&[u8]> = slots
+            .ranges()
+            .iter()
+            .map(|range| crate::census::questions(range.first, range.last))
+            .collect();
+        let count = usize::from(slots.len());
+        self.exchange(&parts, false, count, |_, value| answer(value)).await;
+    }
+
+    /// Sends questions that were encoded, the first of them a login if there is one. Private, so
+    /// that nothing is sent that is not on a list.
+    async fn exchange(
+        &mut self,
+        parts: &[&[u8]],
         login: bool,
+        questions: usize,
         mut answer: impl FnMut(usize, Result<Value<'_>, Silence>) + Send,
     ) -> Option<Silence> {
-        let total = lines + usize::from(login);
+        let total = questions + usize::from(login);
         let mut heard = Heard { done: 0, first_error: None, login_wrong: None };
         let deadline = self.patience.end_of(self.patience.reply);
         let Self { wire, decoder, share, .. } = self;
         let (mut reader, mut writer) = tokio::io::split(wire);
         // A failed write is not the end: the server may have said why before it closed.
         let send = async {
-            let _ = writer.write_all(question).await;
+            for part in parts {
+                if writer.write_all(part).await.is_err() {
+                    break;
+                }
+            }
             let _ = writer.flush().await;
             std::future::pending::<()>().await;
         };

@@ -10,6 +10,7 @@ pub mod target;
 pub mod tls;
 
 mod bus;
+mod census;
 mod client_eye;
 mod connection;
 mod memory;

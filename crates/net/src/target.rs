@@ -58,6 +58,8 @@ pub struct Limits {
     pub sockets_max: usize,
     /// Questions of an automatic census: slots times nodes.
     pub census_questions_max: usize,
+    /// Occupied slots kept of all nodes together.
+    pub census_occupied_max: usize,
 }
 
 impl Default for Limits {
@@ -69,6 +71,7 @@ impl Default for Limits {
             sockets_max: 4_096,
             // About a second of one core of the servers, spread over all of them.
             census_questions_max: 2_000_000,
+            census_occupied_max: limits::CENSUS_OCCUPIED_MAX,
         }
     }
 }

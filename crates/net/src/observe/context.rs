@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::tokens::Tokens;
+use crate::census::Room;
 use crate::connection::Patience;
 use crate::memory::Memory;
 use crate::target::{Limits, Login, Target};
@@ -20,6 +21,7 @@ pub(super) struct Context {
     pub(super) tls: Option<Tls>,
     pub(super) login: Option<Login>,
     pub(super) census: bool,
+    pub(super) census_room: Room,
     timeout: Duration,
     pub(super) until: Instant,
     pub(super) memory: Arc<Memory>,
@@ -38,6 +40,7 @@ impl Context {
             tls: target.tls.clone(),
             login: target.login.clone(),
             census: target.census,
+            census_room: Room::of(limits.census_occupied_max),
             timeout: target.timeout,
             until,
             memory: Memory::new(),

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use slotwright_core::model::{Endpoint, Slot, SlotSet};
-use slotwright_core::observation::{Census, Said, Sighting, Silence};
+use slotwright_core::model::{Endpoint, SlotSet};
+use slotwright_core::observation::{Said, Sighting, Silence};
 use slotwright_core::wire::resp::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, timeout_at};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Event;
 use super::context::{Context, now_ms};
 use super::questions::{self, Question, questions, second_round};
+use crate::census::count;
 use crate::command::Command;
 use crate::connection::{Connection, Dialled, dial};
 
@@ -137,7 +138,7 @@ async fn speak(
     let more = second_round(sighting);
     ask_more(context, connection, &more, sighting, withheld).await;
     if context.census && sighting.nodes.get().is_some() {
-        sighting.census = count(connection, &SlotSet::all()).await;
+        sighting.census = count(connection, &SlotSet::all(), &context.census_room).await;
     }
 }
 
@@ -231,37 +232,9 @@ pub(super) async fn census(
         Ok((mut connection, _socket)) => {
             let login = context.login.as_ref().filter(|_| login);
             connection.ask(login, &[], |_, _| {}).await;
-            count(&mut connection, &slots).await
+            count(&mut connection, &slots, &context.census_room).await
         }
         Err(silence) => Said::Nothing(silence),
     };
     let _ = events.send(Event::Census { from, said });
-}
-
-/// The keys of these slots. Slots whose count did not come are not among those counted.
-async fn count(connection: &mut Connection, slots: &SlotSet) -> Said<Census> {
-    let asked: Vec<Slot> = slots.iter().collect();
-    let commands: Vec<Command> = asked.iter().copied().map(Command::CountKeysInSlot).collect();
-    let mut counted = Vec::with_capacity(asked.len());
-    let mut keys = Vec::new();
-    let mut refused = None;
-    connection
-        .ask(None, &commands, |number, answer| {
-            let answer = answer.map(|value| value.integer().and_then(|n| u64::try_from(n).ok()));
-            match (asked.get(number), answer) {
-                (Some(slot), Ok(Some(number))) => {
-                    counted.push(*slot);
-                    if number > 0 {
-                        keys.push((slot.get(), number));
-                    }
-                }
-                (_, Err(silence)) => refused = Some(silence),
-                _ => refused = Some(Silence::Garbage("a count is no number".to_owned())),
-            }
-        })
-        .await;
-    match refused {
-        Some(silence) if counted.is_empty() => Said::Nothing(silence),
-        _ => Said::This(Census { counted: counted.into_iter().collect(), keys }),
-    }
 }
