@@ -14,6 +14,7 @@ use slotwright_core::diagnose::{Entry, Report, code_of};
 use slotwright_core::explain::Explanation;
 use slotwright_core::findings;
 use slotwright_core::observation::Observation;
+use slotwright_core::verify::Verification;
 
 /// Runs all generators.
 pub fn run(root: &Path, check: bool) -> anyhow::Result<()> {
@@ -74,7 +75,7 @@ fn findings_mod(folder: &Path) -> anyhow::Result<String> {
          files of this folder; do not edit.\n\nuse crate::diagnose::Entry;\n\n",
     );
     for name in modules.union(&helpers) {
-        let visibility = if helpers.contains(name) { "" } else { "pub " };
+        let visibility = if helpers.contains(name) { "pub(crate) " } else { "pub " };
         writeln!(text, "{visibility}mod {name};")?;
     }
     text.push_str(
@@ -122,12 +123,26 @@ struct Explain {
     explanation: Explanation,
 }
 
+/// What `slotwright verify -o json` writes; `--before` needs only the observation.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "camelCase", title = "slotwright verify")]
+#[expect(dead_code, reason = "only its shape counts")]
+struct Verify {
+    /// `slotwright/v1`.
+    api_version: String,
+    /// `Verify`.
+    kind: String,
+    verification: Verification,
+    observation: Observation,
+}
+
 /// The JSON schemas of the files.
 fn schema(folder: &Path, out: &mut Output) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     for (name, schema) in [
         ("check.json", schemars::schema_for!(Check)),
         ("explain.json", schemars::schema_for!(Explain)),
+        ("verify.json", schemars::schema_for!(Verify)),
     ] {
         let text = serde_json::to_string_pretty(&schema)?;
         out.write(&folder.join(name), &(text + "\n"))?;

@@ -2,8 +2,8 @@
 //!
 //! The folders read as the sentence of the tool: bytes become facts ([`wire`]), facts become an
 //! [`observation`], an observation is judged ([`diagnose`], [`findings`]) and evidence that a
-//! person pasted is explained ([`explain`]). What can be broken on purpose, to see a finding fire
-//! on a real server, is a [`scenario`].
+//! person pasted is explained ([`explain`]). Whether a cluster works again is proved ([`verify`]).
+//! What can be broken on purpose, to see a finding fire on a real server, is a [`scenario`].
 //!
 //! Invariant: this crate has no clock, no socket, no file, no randomness and no async. The list of
 //! dependencies in its `Cargo.toml` is the proof, and `cargo xtask tidy` checks it.
@@ -22,4 +22,5 @@ pub mod model;
 pub mod observation;
 pub mod plan;
 pub mod scenario;
+pub mod verify;
 pub mod wire;

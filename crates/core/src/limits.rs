@@ -57,3 +57,27 @@ pub const FULL_MESH_NODES_MAX: usize = 8;
 /// Occupied slots that a census keeps of all nodes together: 16 MiB. Every slot at its primary and
 /// at sixty copies of it; a cluster has one to five.
 pub const CENSUS_OCCUPIED_MAX: usize = 1_000_000;
+
+/// Canary keys written through one primary: one in each of its ranges of slots, up to this many. A
+/// primary has one range, or a few after a reshard; more prove nothing more about it.
+pub const CANARIES_PER_PRIMARY_MAX: usize = 8;
+
+/// Canary keys of one run. Each is asked of every node.
+pub const CANARIES_MAX: usize = 2_000;
+
+/// Milliseconds after which a server removes a canary key by itself, should we not come to it. Long
+/// against every deadline of a run, short for whoever wonders what the key is.
+pub const CANARY_EXPIRY_MS: u64 = 60_000;
+
+/// Redirections followed for one read. Two happen while a slot moves; a ring of nodes that send
+/// each to the next has no end.
+pub const REDIRECTS_MAX: usize = 5;
+
+/// Slots held by two primaries whose keys are named.
+pub const NAMED_SLOTS_MAX: usize = 64;
+
+/// Keys named of one such slot at one node.
+pub const NAMED_KEYS_MAX: u32 = 1_000;
+
+/// Lines of detail of one check: what a person reads. The numbers stand in its sentence.
+pub const DETAILS_MAX: usize = 50;

@@ -39,7 +39,7 @@ pub(super) fn primaries<'a>(seen: &Picture<'a>) -> Vec<Counted<'a>> {
 }
 
 /// Whether an atomic slot migration has not come to its end at this node.
-pub(super) fn is_migrating(sighting: &Sighting) -> bool {
+pub(crate) fn is_migrating(sighting: &Sighting) -> bool {
     let jobs = sighting.migrations.get();
     jobs.into_iter().flatten().any(|job| job.get("state").is_some_and(is_under_way))
 }
@@ -51,12 +51,12 @@ pub(super) fn is_under_way(state: &str) -> bool {
 }
 
 /// How many keys a census has in these slots.
-pub(super) fn keys_in(census: &Census, slots: &SlotSet) -> u64 {
+pub(crate) fn keys_in(census: &Census, slots: &SlotSet) -> u64 {
     slots.iter().filter_map(|slot| census.keys_in(slot)).sum()
 }
 
 /// Slots for a sentence: the first few ranges, and how many slots there are.
-pub(super) fn brief(slots: &SlotSet) -> String {
+pub(crate) fn brief(slots: &SlotSet) -> String {
     const SHOWN: usize = 4;
     if slots.ranges().len() <= SHOWN {
         return slots.to_string();
@@ -66,7 +66,7 @@ pub(super) fn brief(slots: &SlotSet) -> String {
 }
 
 /// Each database with its keys, as `INFO keyspace` counts them: `db0:keys=5,expires=0,avg_ttl=0`.
-pub(super) fn databases(info: &Fields) -> impl Iterator<Item = (u32, u64)> {
+pub(crate) fn databases(info: &Fields) -> impl Iterator<Item = (u32, u64)> {
     info.starting_with("db").filter_map(|(name, value)| {
         let number = name.strip_prefix("db")?.parse().ok()?;
         let keys = value.split(',').find_map(|part| part.strip_prefix("keys="))?;
@@ -75,7 +75,7 @@ pub(super) fn databases(info: &Fields) -> impl Iterator<Item = (u32, u64)> {
 }
 
 /// The keys of all databases.
-pub(super) fn all_keys(info: &Fields) -> u64 {
+pub(crate) fn all_keys(info: &Fields) -> u64 {
     databases(info).fold(0, |sum, (_, keys)| sum.saturating_add(keys))
 }
 
