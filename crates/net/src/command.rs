@@ -1,5 +1,6 @@
-//! Every command that observing may send. There is no other list, and no way around it: a
-//! connection takes a [`Command`] and nothing else (beside `AUTH`).
+//! Every command that observing may send. There is no way around it: without the proof that changes
+//! were agreed to ([`crate::act`]) a connection takes a [`Command`] and nothing else (beside
+//! `AUTH`).
 
 use slotwright_core::model::Slot;
 use slotwright_core::wire::resp;

@@ -62,6 +62,10 @@ pub(crate) struct Connection {
     decoder: Decoder,
     share: Share,
     patience: Patience,
+    /// Answers that we gave up on and that may still come.
+    owed: usize,
+    /// Whether a question went out in part, or not at all.
+    torn: bool,
 }
 
 /// What came of dialling: a stream, and the certificate if one was shown (also when refused).
@@ -109,7 +113,14 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 impl Connection {
     /// Speaks RESP over a stream.
     pub(crate) fn over(wire: Box<dyn Wire>, memory: &Arc<Memory>, patience: Patience) -> Self {
-        Self { wire, decoder: Decoder::new(), share: Share::of(memory), patience }
+        Self {
+            wire,
+            decoder: Decoder::new(),
+            share: Share::of(memory),
+            patience,
+            owed: 0,
+            torn: false,
+        }
     }
 
     /// Sends all questions at once, a login in front if there is one, and hands over each answer
@@ -174,6 +185,11 @@ impl Connection {
         self.exchange(&parts, false, count, |_, value| answer(value)).await;
     }
 
+    /// From now on all must be over by then.
+    pub(crate) fn wait_until(&mut self, until: Instant) {
+        self.patience = Patience::until(until);
+    }
+
     /// Sends questions that were encoded, the first of them a login if there is one. Private, so
     /// that nothing is sent that is not on a list.
     async fn exchange(
@@ -186,8 +202,14 @@ impl Connection {
         let total = questions + usize::from(login);
         let mut heard = Heard { done: 0, first_error: None, login_wrong: None };
         let deadline = self.patience.end_of(self.patience.reply);
-        let Self { wire, decoder, share, .. } = self;
+        let Self { wire, decoder, share, owed, torn, .. } = self;
+        if *torn {
+            heard.give_up(&Silence::Closed, total, login, &mut answer);
+            return heard.login_wrong;
+        }
         let (mut reader, mut writer) = tokio::io::split(wire);
+        // Until all of it is written: half a question makes nonsense of the next.
+        *torn = true;
         // A failed write is not the end: the server may have said why before it closed.
         let send = async {
             for part in parts {
@@ -195,14 +217,17 @@ impl Connection {
                     break;
                 }
             }
-            let _ = writer.flush().await;
+            *torn = writer.flush().await.is_err();
             std::future::pending::<()>().await;
         };
         let receive = async {
             while heard.done < total {
                 fill(&mut reader, decoder, share).await?;
-                if let Some(value) = decoder.take() {
-                    heard.take(value, login, &mut answer);
+                match decoder.take() {
+                    // The answer to a question that was given up.
+                    Some(_) if *owed > 0 => *owed -= 1,
+                    Some(value) => heard.take(value, login, &mut answer),
+                    None => {}
                 }
             }
             Ok(())
@@ -214,6 +239,8 @@ impl Connection {
             () = tokio::time::sleep_until(deadline) => Err(Silence::NoReply),
         };
         decoder.trim();
+        *owed += total - heard.done;
+        *torn &= ended.is_err();
         if let Err(silence) = ended {
             heard.give_up(&silence, total, login, &mut answer);
         }

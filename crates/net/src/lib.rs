@@ -1,7 +1,7 @@
 //! The shell towards servers: RESP over TCP and TLS, the bus probe, names, observing.
 //!
-//! Invariants: only the commands of [`command`] are ever sent to look, and only those of [`act`] to
-//! change something, with a token; every peer is hostile until it has
+//! Invariants: looking sends only the commands of [`command`], and what changes something is sent
+//! only by [`act`], beside the proof that it was agreed to; every peer is hostile until it has
 //! answered in time and within limits; nothing here judges what was seen.
 
 pub mod act;
@@ -18,8 +18,9 @@ mod names;
 mod observe;
 mod secret;
 
+pub use act::ActToken;
 pub use client_eye::client_eye;
-pub use observe::{block_on, observe};
+pub use observe::{Trusted, block_on, observe, observe_and_trust};
 pub use secret::Secret;
 pub use target::{Limits, Login, Target};
 pub use tls::{Tls, TlsError, TlsOptions};

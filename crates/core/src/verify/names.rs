@@ -13,7 +13,7 @@ pub struct SlotNames {
     pub slot: Slot,
     /// Who was asked.
     pub node: NodeId,
-    /// The names, at most [`crate::limits::NAMED_KEYS_MAX`]; bytes that are no UTF-8 are replaced.
-    /// Never print them raw.
+    /// The names, at most [`crate::limits::NAMED_KEYS_MAX`]; one that is no UTF-8 is
+    /// escaped. Never print them raw.
     pub names: Said<Vec<String>>,
 }

@@ -9,6 +9,7 @@ pub mod cluster_slots;
 pub mod info;
 pub mod logs;
 pub mod nodes_conf;
+pub mod redirection;
 pub mod resp;
 
 /// The lines of a text, without their ends; a last one that is empty is none.

@@ -2,3 +2,4 @@
 
 mod acts;
 mod clean_up;
+mod verify;

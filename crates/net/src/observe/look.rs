@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use super::context::{Context, now_ms};
 use super::conversation::{Plan, WITHHELD, census, converse};
 use super::place::{Place, Stage};
-use super::{Event, doubtful, tokens};
+use super::{Event, Trusted, doubtful, tokens};
 use crate::bus::{self, Probe};
 use crate::names;
 use crate::target::{Limits, Target};
@@ -88,7 +88,7 @@ impl Look {
         }
     }
 
-    pub(super) async fn run(mut self) -> Observation {
+    pub(super) async fn run(mut self) -> (Observation, Trusted) {
         for seed in self.observation.named.clone() {
             self.add_place(&seed);
             self.start(&seed);
@@ -465,7 +465,16 @@ impl Look {
         }
     }
 
-    fn finish(mut self) -> Observation {
+    fn trusted(&self) -> Trusted {
+        let proved = self.places.iter().filter(|(_, place)| place.is_trusted());
+        Trusted {
+            everybody: self.context.tls.as_ref().is_some_and(crate::Tls::proves_identity),
+            at: proved.map(|(at, _)| at.clone()).chain(self.trusted.iter().cloned()).collect(),
+        }
+    }
+
+    fn finish(mut self) -> (Observation, Trusted) {
+        let trusted = self.trusted();
         drop(self.tasks);
         let total = self.places.len();
         if self.asked_all < total {
@@ -500,7 +509,7 @@ impl Look {
         }
         self.observation.rows = std::mem::take(&mut *self.context.rows());
         self.observation.rows.seal();
-        self.observation
+        (self.observation, trusted)
     }
 }
 

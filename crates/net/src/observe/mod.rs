@@ -16,6 +16,8 @@ mod place;
 mod questions;
 mod tokens;
 
+use std::collections::BTreeSet;
+
 use slotwright_core::model::Endpoint;
 use slotwright_core::observation::{Census, Observation, Said, Sighting, Silence};
 
@@ -42,7 +44,28 @@ enum Event {
 /// Looks at a cluster. Never fails: what did not answer is a [`Silence`] in the observation. Runs
 /// on the current tokio runtime, which needs time and IO enabled; see [`block_on`].
 pub async fn observe(target: &Target, limits: &Limits) -> Observation {
+    look::Look::new(target, limits).run().await.0
+}
+
+/// The same, with the addresses that credentials may be sent to.
+pub async fn observe_and_trust(target: &Target, limits: &Limits) -> (Observation, Trusted) {
     look::Look::new(target, limits).run().await
+}
+
+/// The addresses that credentials may be sent to: those that the user named, and those that were
+/// proved in a look. No part of an observation: a file proves nothing.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// Certificates prove every peer.
+    everybody: bool,
+    at: BTreeSet<Endpoint>,
+}
+
+impl Trusted {
+    /// Whether credentials may be sent there.
+    pub fn allows(&self, at: &Endpoint) -> bool {
+        self.everybody || self.at.contains(at)
+    }
 }
 
 /// Files that a look at a large cluster wants to have open.

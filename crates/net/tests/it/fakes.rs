@@ -23,6 +23,15 @@ pub enum Manner {
         /// Whether every question before `AUTH` is refused.
         locked: bool,
     },
+    /// A node that wants a password, takes every `SET`, and sends whoever reads to that address.
+    Redirects {
+        /// Its id.
+        id: NodeId,
+        /// Its table.
+        table: String,
+        /// `MOVED` or `ASK`, a slot and where to.
+        error: String,
+    },
     /// `+PONG`, one byte a second.
     Slow,
     /// A bulk string that is announced within the limit and never ends.
@@ -108,7 +117,10 @@ fn serve(
 async fn behave(mut stream: TcpStream, manner: Manner, peer: usize, heard: Heard) {
     let _ = match manner {
         Manner::Node { id, table, locked } => {
-            answer(&mut stream, id, &table, locked, peer, &heard).await
+            answer(&mut stream, id, &table, (locked, None), peer, &heard).await
+        }
+        Manner::Redirects { id, table, error } => {
+            answer(&mut stream, id, &table, (true, Some(&error)), peer, &heard).await
         }
         Manner::Slow => trickle(&mut stream).await,
         Manner::EndlessBulk => pour(&mut stream, b"$16000000\r\n", &[b'x'; 4096]).await,
@@ -144,7 +156,7 @@ async fn answer(
     stream: &mut TcpStream,
     id: NodeId,
     table: &str,
-    locked: bool,
+    (locked, redirection): (bool, Option<&str>),
     peer: usize,
     heard: &Heard,
 ) -> std::io::Result<()> {
@@ -161,7 +173,11 @@ async fn answer(
             let line = words.join(&b' ');
             lock(heard).entry(peer).or_default().push(words);
             open |= line.starts_with(b"AUTH ");
-            encode_value(&reply(&line, open, &id, table), &mut out);
+            let reply = match redirection {
+                Some(error) if open && line.starts_with(b"GET ") => Value::Error(error.as_bytes()),
+                _ => reply(&line, open, &id, table),
+            };
+            encode_value(&reply, &mut out);
         }
         stream.write_all(&out).await?;
         if stream.read_buf(decoder.input()).await? == 0 {
@@ -177,7 +193,8 @@ fn reply<'a>(line: &[u8], open: bool, id: &'a str, table: &'a str) -> Value<'a> 
         b"CLUSTER MYID" => Value::Bulk(id.as_bytes()),
         b"CLUSTER NODES" => Value::Bulk(table.as_bytes()),
         b"INFO" => Value::Bulk(b"redis_version:7.0.15\r\n"),
-        line if line.starts_with(b"AUTH ") => Value::Status(b"OK"),
+        line if line.starts_with(b"AUTH ") || line.starts_with(b"SET ") => Value::Status(b"OK"),
+        line if line.starts_with(b"DEL ") => Value::Integer(1),
         line if line.starts_with(b"CLUSTER COUNTKEYSINSLOT ") => Value::Integer(3),
         line if line.starts_with(b"CONFIG GET ") => Value::Array(Vec::new()),
         _ => Value::Error(b"ERR unknown command"),
