@@ -33,6 +33,8 @@ enum Verb {
     Recover(Box<cli::recover::RecoverArgs>),
     /// What earlier runs of `recover` sent, and what came of it
     Journal(cli::journal::JournalArgs),
+    /// Proves that a cluster works: slots, owners, replicas, keys, and a key written and read
+    Verify(Box<cli::verify::VerifyArgs>),
     /// The page of a finding, or the cause behind pasted evidence
     Explain(cli::explain::ExplainArgs),
     /// Real servers on this machine, broken on purpose
@@ -41,7 +43,7 @@ enum Verb {
     Completions(cli::papers::CompletionsArgs),
     /// Man pages, one for each command
     Man(cli::papers::ManArgs),
-    /// The JSON schema of what `check -o json` and `explain -o json` write
+    /// The JSON schema of what `check`, `verify` and `explain` write with `-o json`
     Schema(cli::papers::SchemaArgs),
 }
 
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Plan(args) => cli::plan::plan(&args),
         Verb::Recover(args) => cli::recover::recover(&args),
         Verb::Journal(args) => cli::journal::journal(&args),
+        Verb::Verify(args) => cli::verify::verify(&args),
         Verb::Explain(args) => cli::explain::explain(&args),
         Verb::Lab(args) => cli::lab::lab(&args).map_err(Failure::from),
         Verb::Completions(args) => cli::papers::completions(&args, Args::command()),

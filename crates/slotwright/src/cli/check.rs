@@ -11,18 +11,16 @@ use slotwright_core::limits::PASTE_BYTES_MAX;
 use slotwright_core::observation::{FORMAT, Observation};
 use slotwright_net::{Limits, Target, block_on, client_eye, observe};
 
-use super::EXAMPLES_FIRST;
 use super::codes;
 use super::failure::Failure;
 use super::target::{TargetArgs, duration, switch};
+use super::{EXAMPLES_FIRST, INTERRUPTED};
 use crate::render::{self, Colour, report::Detail};
 
 /// Until the second look at what a healthy cluster may show for a moment.
 const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
 /// A look that has less time than this would take slow nodes for dead ones.
 const LOOK_AT_LEAST: Duration = Duration::from_millis(500);
-/// The exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
 /// Between two looks of `--wait`.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,6 +40,9 @@ Exit codes: 0 fine, 1 we failed, 2 usage, 3 findings at or above --fail-on,
 pub struct CheckArgs {
     #[command(flatten)]
     target: TargetArgs,
+    /// Count the keys of every slot on every node: finds keys in the wrong place
+    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_CENSUS")]
+    census: bool,
     /// Judge a recorded observation instead of a cluster; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["watch", "wait"])]
     from: Option<PathBuf>,
@@ -169,7 +170,8 @@ pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
         let report = filter.apply(diagnose(&seen));
         return finish(args, &seen, &report, None);
     }
-    let target = args.target.resolve()?;
+    let mut target = args.target.resolve()?;
+    target.census = args.census;
     block_on(async {
         tokio::select! {
             // First, so that an interrupt is heard from the first moment to the last.

@@ -10,12 +10,16 @@ pub mod papers;
 pub mod plan;
 pub mod recover;
 pub mod target;
+pub mod verify;
 
 use std::io::Read as _;
 use std::path::Path;
 
 use failure::Failure;
 use slotwright_core::limits::PASTE_BYTES_MAX;
+
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 /// What help looks like: how it is called and examples first, every flag after them.
 pub const EXAMPLES_FIRST: &str =

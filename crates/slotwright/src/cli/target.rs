@@ -81,9 +81,6 @@ pub struct TargetArgs {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration,
         env = "SLOTWRIGHT_TIMEOUT", help_heading = "Connection")]
     pub timeout: Duration,
-    /// Count the keys of every slot on every node: finds keys in the wrong place
-    #[arg(long, value_parser = switch, env = "SLOTWRIGHT_CENSUS")]
-    pub census: bool,
 }
 
 impl TargetArgs {
@@ -129,7 +126,6 @@ impl TargetArgs {
             password: Secret::new(password),
         });
         target.timeout = self.timeout;
-        target.census = self.census;
         if self.tls || from_uri.tls || self.cacert.is_some() || self.cert.is_some() {
             target.tls = Some(self.tls()?);
         }

@@ -14,6 +14,7 @@ pub mod report;
 mod slots;
 pub mod text;
 pub mod times;
+pub mod verification;
 
 use std::io::{IsTerminal as _, Write as _};
 
