@@ -76,7 +76,7 @@ pub(super) async fn brief(
         })
         .await;
     if !slots.is_empty() && sighting.nodes.get().is_some() {
-        sighting.census = count(&mut connection, slots).await;
+        sighting.census = count(&mut connection, slots, &context.census_room).await;
     }
     sighting
 }

@@ -4,7 +4,7 @@
 use slotwright_core::model::{Endpoint, NodeId};
 use slotwright_core::observation::{Observation, Said, Silence};
 use slotwright_core::verify::Canary;
-use slotwright_net::act::{ActToken, canary::canaries, is_allowed};
+use slotwright_net::act::{ActToken, canary::canaries, may_change};
 use slotwright_net::{Limits, Login, Secret, Target, block_on, observe, observe_and_trust};
 
 use super::fakes::{Fakes, Manner, cluster, table};
@@ -85,7 +85,7 @@ fn no_redirection_gets_the_password() {
         let heard = fakes.heard(1);
         assert!(heard.iter().any(|line| line[0] == b"GET"), "{kind}: it was followed: {heard:?}");
         assert!(!told_password(&fakes, 1), "{kind}: {heard:?}");
-        assert!(heard.iter().all(|line| is_allowed(line)), "{kind}: {heard:?}");
+        assert!(heard.iter().all(|line| may_change(line)), "{kind}: {heard:?}");
         let failed = &told[0].failed_reads[0];
         assert_eq!(failed.via, fakes.at[1..]);
         assert!(
