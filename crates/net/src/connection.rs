@@ -317,8 +317,17 @@ async fn fill(
         if decoder.is_idle() && decoder.held_bytes() > READ_BYTES {
             decoder.trim();
         }
-        decoder.input().reserve(READ_BYTES);
-        share.fit(decoder.held_bytes()).await?;
+        let input = decoder.input();
+        let (held, room) = (input.len(), input.capacity() - input.len());
+        if room < READ_BYTES {
+            // By a quarter, and asked for before it is taken: doubling would hold more than the
+            // share knows of.
+            let more = READ_BYTES.max(held / 4);
+            share.fit(decoder.held_bytes() - room + more).await?;
+            decoder.input().reserve_exact(more);
+        } else {
+            share.fit(decoder.held_bytes()).await?;
+        }
         let read = tokio::select! {
             biased;
             read = reader.read_buf(decoder.input()) => read,

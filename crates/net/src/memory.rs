@@ -19,8 +19,9 @@ const TURN_BYTES: usize = 256 * 1024;
 /// Turns at once: with [`TURN_BYTES`] 16 MiB. A thousand nodes that are 50 ms away and take four
 /// round trips for their table are heard in four seconds.
 const TURNS: usize = 64;
-/// For all answers that are larger still, together.
-const LARGE_BYTES: usize = 24 * 1024 * 1024;
+/// For all answers that are larger still, together: the table of 1000 nodes, with every second slot
+/// at another node, is a third of a megabyte.
+const LARGE_BYTES: usize = 12 * 1024 * 1024;
 const UNIT_BYTES: usize = 1024;
 /// How long a turn is kept while others wait and nothing arrives: some round trips.
 const TURN_IDLE: Duration = Duration::from_millis(500);
