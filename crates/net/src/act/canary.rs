@@ -18,8 +18,8 @@ use slotwright_core::wire::redirection::Redirection;
 use slotwright_core::wire::resp::Value;
 use tokio::task::JoinSet;
 
-use super::line::{Exchange, Line, Lines};
 use super::ActToken;
+use super::line::{Exchange, Line, Lines};
 use super::trial::Trial;
 use crate::observe::Trusted;
 use crate::target::{Limits, Target};

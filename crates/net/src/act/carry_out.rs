@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use slotwright_core::drive::{Drive, End, Event, Next};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::{Endpoint, NodeId};
 use slotwright_core::plan::Plan;
+use tokio::sync::Notify;
 
 use super::send::send;
 use super::{ActToken, JournalFile};
@@ -18,17 +20,28 @@ use crate::target::{Limits, Target};
 
 /// Lets somebody else stop a run at the end of the step that is under way.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<(AtomicBool, Notify)>);
 
 impl Stop {
     /// Asks for it.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.0.store(true, Ordering::Relaxed);
+        self.0.1.notify_waiters();
     }
 
     /// Whether it was asked for.
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// Returns when it was asked for.
+    pub async fn asked(&self) {
+        let mut notified = pin!(self.0.1.notified());
+        // Before looking, so that a word in between is not missed.
+        notified.as_mut().enable();
+        if !self.is_asked() {
+            notified.await;
+        }
     }
 }
 

@@ -60,10 +60,11 @@ const MAY_CHANGE: &[&[&str]] = &[
 /// Whether a command line may be sent to change something: the list that tests hold against the
 /// wire. Beside [`MAY_CHANGE`] only what touches nothing but canary keys.
 pub fn may_change<W: AsRef<[u8]>>(words: &[W]) -> bool {
-    trial::is_allowed(words) || MAY_CHANGE.iter().any(|allowed| {
-        allowed.len() <= words.len()
-            && allowed.iter().zip(words).all(|(known, word)| known.as_bytes() == word.as_ref())
-    })
+    trial::is_allowed(words)
+        || MAY_CHANGE.iter().any(|allowed| {
+            allowed.len() <= words.len()
+                && allowed.iter().zip(words).all(|(known, word)| known.as_bytes() == word.as_ref())
+        })
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use slotwright_core::verify::{HeldTwice, SlotNames};
 use slotwright_core::wire::resp::Value;
 use tokio::task::JoinSet;
 
-use super::line::Exchange;
 use super::ActToken;
+use super::line::Exchange;
 use super::trial::Trial;
 use crate::observe::Trusted;
 use crate::target::{Limits, Target};

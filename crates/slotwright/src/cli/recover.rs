@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use clap::Args;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use slotwright_core::journal::Entry;
 use slotwright_core::model::Endpoint;
 use slotwright_core::observation::Observation;
 use slotwright_core::plan::{Plan, Planning, Refusal, stamp};
+use slotwright_core::verify::Verification;
 use slotwright_net::act::{
     ActToken, Attendant, JournalFile, Recovered, Recovery, Stop, carry_out, recover as run,
 };
@@ -20,6 +22,7 @@ use slotwright_net::{Limits, Target, block_on, observe};
 
 use super::failure::Failure;
 use super::target::TargetArgs;
+use super::verify::prove;
 use super::{EXAMPLES_FIRST, codes, journal};
 use crate::render::{self, Colour, page::Page};
 
@@ -34,9 +37,12 @@ use crate::render::{self, Colour, page::Page};
 Nothing is sent before you agree. Ctrl-C ends the step at hand and stops; the same command goes on
 from there. What was sent, and what came of it, is in a journal: `slotwright journal show`.
 
+At the end stands the proof, as of `slotwright verify`: a key written and read through every
+primary, every slot, owner, replica and key looked at, and the keys counted against the first look.
+
 Exit codes: 0 healthy, 1 we failed, 2 usage, 3 something is left that we do not mend, 6 refused: a
 round needs --yes or --allow, 7 the plan is stale, 8 something was done and the cluster is not
-healthy, 130 interrupted.")]
+healthy, or the proof failed, 130 interrupted.")]
 pub struct RecoverArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -85,6 +91,8 @@ struct Document<'a> {
     keys_after: Option<u64>,
     journal: String,
     refusals: &'a [Refusal],
+    /// What stands at the end of a recovery that ended healthy.
+    verification: Option<&'a Verification>,
 }
 
 /// Recovers. The number is the exit code.
@@ -113,7 +121,7 @@ pub fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
         allow,
         agreed: args.yes,
         denied: None,
-        keys_before: None,
+        before: None,
         dry: None,
         waits: String::new(),
     };
@@ -148,7 +156,18 @@ async fn go(
         return carry_out_file(target, &limits, plan, stop, desk, &mut book).await;
     }
     let recovery = run(target, &limits, book.open()?, stop, desk).await?;
-    finish(args, desk, &recovery, &mut book)
+    let proof = if recovery.ended == Recovered::Over(Outcome::Healthy) && recovery.rounds > 0 {
+        let mut target = target.clone();
+        target.census = true;
+        let quiet = args.output != Output::Table;
+        // Agreed to with the first round: it was carried out.
+        let token = Some(ActToken::agreed());
+        let before = desk.before.as_ref();
+        prove(&target, before, token, quiet, pin!(stop.asked())).await
+    } else {
+        None
+    };
+    finish(args, desk, &recovery, proof.as_ref(), &mut book)
 }
 
 /// A journal that is begun when the first thing is written.
@@ -238,9 +257,11 @@ fn finish(
     args: &RecoverArgs,
     desk: &Desk<'_>,
     recovery: &Recovery,
+    proof: Option<&(Observation, Verification)>,
     book: &mut Book,
 ) -> Result<u8, Failure> {
     let (word, code, refusals): (&str, u8, &[Refusal]) = match &recovery.ended {
+        _ if proof.is_some_and(|(_, proof)| proof.has_failed()) => ("healthy, not proved", 8, &[]),
         Recovered::Over(Outcome::Healthy) => ("healthy", 0, &[]),
         Recovered::Over(Outcome::Stuck(refusals)) if recovery.rounds == 0 => {
             ("not mended", 3, refusals)
@@ -251,29 +272,36 @@ fn finish(
     };
     book.end(word)?;
     let journal = book.file.path().display().to_string();
-    let keys_after = keys(&recovery.last);
+    let last = proof.map_or(&recovery.last, |(after, _)| after);
+    let keys_before = desk.before.as_ref().and_then(keys);
+    let keys_after = keys(last);
     let document = Document {
         api_version: "slotwright/v1",
         kind: "Recovery",
         outcome: word,
         rounds: recovery.rounds,
-        keys_before: desk.keys_before,
+        keys_before,
         keys_after,
         journal: journal.clone(),
         refusals,
+        verification: proof.map(|(_, proof)| proof),
     };
     let text = match args.output {
         Output::Json => render::document::json(&document)?,
         Output::Yaml => render::document::yaml(&document)?,
         Output::Table => {
             let mut page = Page::new(render::look(args.color));
+            if let Some((after, proof)) = proof {
+                render::verification::checks(&mut page, after, proof);
+                page.gap();
+            }
             render::recovery::draw(
                 &mut page,
                 &render::recovery::Lines {
                     word,
                     fine: code == 0,
                     rounds: recovery.rounds,
-                    keys: (desk.keys_before, keys_after),
+                    keys: (keys_before, keys_after),
                     refusals,
                     journal: &journal,
                 },
@@ -304,7 +332,8 @@ struct Desk<'a> {
     agreed: bool,
     /// Why a round was not agreed to.
     denied: Option<u8>,
-    keys_before: Option<u64>,
+    /// The first look, to which the last is compared.
+    before: Option<Observation>,
     dry: Option<()>,
     waits: String,
 }
@@ -370,8 +399,8 @@ impl Attendant for Desk<'_> {
         _report: &Report,
         planning: &Planning,
     ) -> Option<ActToken> {
-        if self.keys_before.is_none() {
-            self.keys_before = keys(seen);
+        if self.before.is_none() {
+            self.before = Some(seen.clone());
         }
         self.ask(planning)
     }

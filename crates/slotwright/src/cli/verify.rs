@@ -106,36 +106,49 @@ async fn live(
     before: Option<&Observation>,
     token: Option<ActToken>,
 ) -> Result<u8, Failure> {
-    let limits = Limits::default();
     // One for the whole run, so that an interrupt is heard from the first moment to the last.
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let waiting = |what: &str| (!args.quiet).then(|| render::Waiting::begin(what));
+    let interrupt = pin!(tokio::signal::ctrl_c());
+    match prove(target, before, token, args.quiet, interrupt).await {
+        Some((after, found)) => finish(args, &after, &found),
+        None => Ok(INTERRUPTED),
+    }
+}
+
+/// Looks, tries if it was agreed to, and judges; for `recover` as well. `None`: it was interrupted,
+/// and what had been written is removed.
+pub async fn prove(
+    target: &Target,
+    before: Option<&Observation>,
+    token: Option<ActToken>,
+    quiet: bool,
+    mut interrupt: Pin<&mut impl Future>,
+) -> Option<(Observation, Verification)> {
+    let limits = Limits::default();
+    let waiting = |what: &str| (!quiet).then(|| render::Waiting::begin(what));
     let asking = waiting("asking the nodes, and counting their keys");
     let (after, trusted) = tokio::select! {
         biased;
-        _ = &mut interrupt => return Ok(INTERRUPTED),
+        _ = &mut interrupt => return None,
         looked = observe_and_trust(target, &limits) => looked,
     };
     drop(asking);
-    let looked = (&after, &trusted);
     let gathered = Gathered { before, after: &after, canaries: None, names: &[] };
-    let Some(token) = token else { return finish(args, &after, &verify::verify(&gathered)) };
+    let first = verify::verify(&gathered);
+    let Some(token) = token else { return Some((after, first)) };
     let _trying = waiting("writing, reading and removing canary keys");
-    let held = verify::verify(&gathered).held_twice;
+    let looked = (&after, &trusted);
     let names = tokio::select! {
         biased;
-        _ = &mut interrupt => return Ok(INTERRUPTED),
-        names = names_held_twice(target, &limits, looked, &held, &token) => names,
+        _ = &mut interrupt => return None,
+        names = names_held_twice(target, &limits, looked, &first.held_twice, &token) => names,
     };
     let mut interrupted = false;
     let stop = stop(interrupt.as_mut(), &mut interrupted);
     // Not given up on an interrupt: what was written is removed first.
     let tried = canaries(target, &limits, looked, &run_name(), token, stop).await;
-    if interrupted {
-        return Ok(INTERRUPTED);
-    }
     let gathered = Gathered { canaries: Some(&tried), names: &names, ..gathered };
-    finish(args, &after, &verify::verify(&gathered))
+    let found = verify::verify(&gathered);
+    (!interrupted).then_some((after, found))
 }
 
 async fn stop(interrupt: Pin<&mut impl Future>, interrupted: &mut bool) {

@@ -16,16 +16,21 @@ const DETAILS_SHOWN: usize = 8;
 /// Draws `slotwright verify`.
 pub fn draw(look: Look, after: &Observation, found: &Verification) -> String {
     let mut page = Page::new(look);
-    for check in &found.checks {
-        row(&mut page, check);
-    }
-    distribution(&mut page, &Picture::new(after), found);
+    checks(&mut page, after, found);
     for note in &after.notes {
         page.hang(&[(Ink::Faint, "note  ")], Ink::Faint, note);
     }
     page.gap();
     footer(&mut page, found);
     page.finish()
+}
+
+/// The checks, and who holds how many keys.
+pub fn checks(page: &mut Page, after: &Observation, found: &Verification) {
+    for check in &found.checks {
+        row(page, check);
+    }
+    distribution(page, &Picture::new(after), found);
 }
 
 /// The outcome on one line, for `--quiet`.
