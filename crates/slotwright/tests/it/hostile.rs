@@ -131,6 +131,27 @@ fn no_way_of_writing_lets_a_peer_speak_to_the_terminal() {
     }
 }
 
+/// `recover` draws plans and verifications with the same code.
+#[test]
+fn no_plan_and_no_verification_lets_a_peer_speak_to_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("seen.json");
+    let name = file.to_str().expect("a name");
+    for words in HOSTILE {
+        let seen = hostile(&spoiled(), words);
+        let document = serde_json::json!({ "observation": seen });
+        std::fs::write(&file, document.to_string()).expect("a file");
+        for verb in ["plan", "verify"] {
+            for way in [&[][..], &["-o", "json"], &["-o", "yaml"]] {
+                let output = slotwright(&[&[verb, "--from", name], way].concat());
+                assert!(matches!(output.status.code(), Some(0..=4)), "{}", text(&output));
+                assert!(!output.stdout.is_empty(), "{verb} {way:?}");
+                must_be_harmless(&output, &format!("{verb} {words:?} {way:?}"));
+            }
+        }
+    }
+}
+
 #[test]
 fn every_way_of_writing_is_tried() {
     let help = text(&slotwright(&["check", "--help"]));
@@ -167,6 +188,7 @@ fn every_command_is_known_here() {
             "plan",
             "recover",
             "journal",
+            "verify",
             "explain",
             "lab",
             "completions",
