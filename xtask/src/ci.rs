@@ -18,8 +18,12 @@ pub fn test(root: &Path) -> anyhow::Result<()> {
     step(root, "all tests", &["test", "--workspace", "--no-fail-fast"])?;
     let lab = ["run", "--quiet", "--package", "slotwright", "--", "lab"];
     step(root, "healthy clusters", &[&lab[..], &["healthy"]].concat())?;
-    let record = ["run", "--all", "--table", "docs/track-record.md"];
-    step(root, "every finding's scenario on every server", &[&lab[..], &record].concat())
+    let record = ["run", "--all", "--recover", "--table", "docs/track-record.md"];
+    step(
+        root,
+        "every finding's scenario on every server, found and recovered",
+        &[&lab[..], &record].concat(),
+    )
 }
 
 /// Everything that must pass before a change lands. The quick checks come first.

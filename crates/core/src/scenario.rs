@@ -84,6 +84,9 @@ pub struct Scenario {
     pub not_on: Vec<(Server, &'static str)>,
     /// Other codes that truly are root causes of this situation too.
     pub also: Vec<&'static str>,
+    /// Where and why recovering must end with a refusal, although the finding can be repaired elsewhere:
+    /// the scenario destroyed what a repair needs, or goes on breaking it.
+    pub beyond_repair: Vec<(Server, &'static str)>,
     /// How long the finding may take to appear after the last act, in milliseconds.
     pub within_ms: u32,
 }
@@ -319,6 +322,7 @@ impl Scenario {
             look: Look::default(),
             not_on: Vec::new(),
             also: Vec::new(),
+            beyond_repair: Vec::new(),
             within_ms: 15_000,
         }
     }
@@ -463,6 +467,13 @@ impl Scenario {
     #[must_use]
     pub fn also(mut self, code: &'static str) -> Self {
         self.also.push(code);
+        self
+    }
+
+    /// Recovering must end with a refusal on these servers, and why.
+    #[must_use]
+    pub fn beyond_repair(mut self, servers: &[Server], why: &'static str) -> Self {
+        self.beyond_repair.extend(servers.iter().map(|server| (*server, why)));
         self
     }
 

@@ -25,6 +25,8 @@ pub struct Background {
     connections: Vec<TcpStream>,
     clients: Vec<Client>,
     threads: Vec<(Sender<()>, JoinHandle<()>)>,
+    /// Of those, the ones that repeat a `CLUSTER` command.
+    meddlers: Vec<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Background {
@@ -32,11 +34,14 @@ impl Background {
     pub fn end(&mut self) {
         self.connections.clear();
         self.clients.clear();
-        for (stop, thread) in self.threads.drain(..) {
-            drop(stop);
-            // A thread that panicked has ended too.
-            let _ended = thread.join();
-        }
+        self.end_meddling();
+        end(&mut self.threads);
+    }
+
+    /// Stops whoever repeats a `CLUSTER` command: nothing can be mended against somebody who goes
+    /// on breaking it, and an operator stops his script before he mends.
+    pub fn end_meddling(&mut self) {
+        end(&mut self.meddlers);
     }
 
     /// Holds a client, and whatever it has sent, until the end.
@@ -71,6 +76,7 @@ impl Background {
     /// that does not come is no reason to stop; the connection is then made anew.
     pub fn repeat(&mut self, address: SocketAddr, commands: Vec<Vec<String>>, pause: Duration) {
         let mut client = None;
+        let meddles = commands.iter().any(|words| words.first().is_some_and(|w| w == "CLUSTER"));
         let mut next = commands.into_iter().cycle();
         self.start(move |stopped| {
             while !wait(stopped, pause) {
@@ -84,6 +90,9 @@ impl Background {
                 });
             }
         });
+        if meddles {
+            self.meddlers.extend(self.threads.pop());
+        }
     }
 
     /// Puts a stand-in on an address.
@@ -111,6 +120,14 @@ impl Background {
     fn start(&mut self, work: impl FnOnce(&Receiver<()>) + Send + 'static) {
         let (stop, stopped) = channel();
         self.threads.push((stop, spawn(move || work(&stopped))));
+    }
+}
+
+fn end(threads: &mut Vec<(Sender<()>, JoinHandle<()>)>) {
+    for (stop, thread) in threads.drain(..) {
+        drop(stop);
+        // A thread that panicked has ended too.
+        let _ended = thread.join();
     }
 }
 

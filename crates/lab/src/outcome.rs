@@ -10,7 +10,7 @@ use slotwright_core::scenario::Server;
 
 use crate::error::{Doing, Error, Result};
 use crate::place::make_folder;
-use crate::recover::Healing;
+use crate::recover::{Healing, How, Must};
 
 /// How it ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -59,8 +59,9 @@ pub struct Timings {
 
 impl Outcome {
     /// Whether nothing is wrong with it.
-    pub const fn is_fine(&self) -> bool {
+    pub fn is_fine(&self) -> bool {
         matches!(self.verdict, Verdict::Passed | Verdict::NotApplicable(_))
+            && self.healing.as_ref().is_none_or(Healing::is_fine)
     }
 }
 
@@ -103,46 +104,78 @@ pub fn track_record(outcomes: &[Outcome]) -> String {
     let cells: BTreeMap<(&str, Server), &Outcome> =
         outcomes.iter().map(|outcome| ((outcome.code.as_str(), outcome.server), outcome)).collect();
     let mut text = String::from(HEAD);
-    let mut reasons = Vec::new();
+    let (mut reasons, mut refusals) = (Vec::new(), BTreeSet::new());
     for code in &codes {
         let _infallible = write!(text, "| [{code}](findings/{code}.md) |");
         for server in Server::ALL {
-            let cell = cells.get(&(code, server)).map(|outcome| &outcome.verdict);
-            let word = match cell {
-                Some(Verdict::Passed) => "passed",
-                Some(Verdict::NotApplicable(why)) => {
-                    reasons.push(format!("- {code} on {}: {why}", server.name()));
-                    "not applicable"
-                }
-                Some(Verdict::Missed(_)) => "**missed**",
-                Some(Verdict::Broken(_)) => "**not staged**",
-                None => "not run",
-            };
-            let _infallible = write!(text, " {word} |");
+            let outcome = cells.get(&(code, server));
+            if let Some(Verdict::NotApplicable(why)) = outcome.map(|outcome| &outcome.verdict) {
+                reasons.push(format!("- {code} on {}: {why}", server.name()));
+            }
+            let healing = outcome.and_then(|outcome| outcome.healing.as_ref());
+            if let Some(Must::Refuse(why)) = healing.map(|healing| &healing.must) {
+                refusals.insert(format!("- {code}: {why}"));
+            }
+            let _infallible = write!(text, " {} |", outcome.map_or("not run", |one| cell(one)));
         }
         text.push('\n');
     }
-    let counts = Server::ALL.map(|server| {
-        let of = |fine: fn(&Verdict) -> bool| {
-            outcomes.iter().filter(|o| o.server == server && fine(&o.verdict)).count()
-        };
-        let passed = of(|verdict| matches!(verdict, Verdict::Passed));
-        let applicable = of(|verdict| !matches!(verdict, Verdict::NotApplicable(_)));
-        format!("{passed} of {applicable}")
-    });
-    let _infallible = writeln!(text, "| passed, of those applicable | {} |", counts.join(" | "));
+    let row = |name: &str, of: fn(&&Outcome) -> bool, among: fn(&&Outcome) -> bool| {
+        let counts = Server::ALL.map(|server| {
+            let all = || outcomes.iter().filter(|o| o.server == server).filter(among);
+            format!("{} of {}", all().filter(of).count(), all().count())
+        });
+        format!("| {name} | {} |\n", counts.join(" | "))
+    };
+    text += &row(
+        "found, of those applicable",
+        |o| matches!(o.verdict, Verdict::Passed),
+        |o| !matches!(o.verdict, Verdict::NotApplicable(_)),
+    );
+    if outcomes.iter().any(|outcome| outcome.healing.is_some()) {
+        text += &row(
+            "healed, of those that a command mends",
+            |o| o.healing.as_ref().is_some_and(|healing| healing.how == How::Healed),
+            |o| o.healing.as_ref().is_some_and(|healing| healing.must == Must::Heal),
+        );
+        text += &row(
+            "rightly refused, of all others",
+            |o| o.healing.as_ref().is_some_and(Healing::is_fine),
+            |o| o.healing.as_ref().is_some_and(|healing| healing.must != Must::Heal),
+        );
+    }
+    if !refusals.is_empty() {
+        let all: Vec<String> = refusals.into_iter().collect();
+        let _infallible =
+            write!(text, "\n## Refused in their own scenario\n\n{}\n", all.join("\n"));
+    }
     if !reasons.is_empty() {
         let _infallible = write!(text, "\n## Not applicable\n\n{}\n", reasons.join("\n"));
     }
     text
 }
 
+fn cell(outcome: &Outcome) -> &'static str {
+    match (&outcome.verdict, outcome.healing.as_ref().map(|h| (&h.how, h.is_fine()))) {
+        (Verdict::NotApplicable(_), _) => "not applicable",
+        (Verdict::Missed(_), _) => "**missed**",
+        (Verdict::Broken(_), _) => "**not staged**",
+        (Verdict::Passed, None) => "found",
+        (Verdict::Passed, Some((How::Healed, true))) => "found, healed",
+        (Verdict::Passed, Some((How::Refused(_), true))) => "found, refused",
+        (Verdict::Passed, Some((How::Lost(_), _))) => "found, **keys lost**",
+        (Verdict::Passed, Some(_)) => "found, **not healed**",
+    }
+}
+
 const HEAD: &str = "\
 # Track record
 
 Generated by `cargo xtask test` from a run of every finding's own scenario on real servers; do not
-edit. *Passed* means that the code was the top root cause, and that no other root cause above Info
-was reported beside it.
+edit. *Found*: the code was the top root cause, and no other root cause above Info was reported beside
+it. *Healed*: `recover` mended it without a hand, every node says ok, and the owner of each slot has
+every key that was there, with its value. *Refused*: `recover` said why no command of ours mends it, and
+every key is still there.
 
 | code | Redis 7.0.15 | Redis 8.2.3 | Valkey 9.1.2 |
 |---|---|---|---|
@@ -173,11 +206,8 @@ mod tests {
             outcome("B", Server::Redis70, Verdict::Passed),
         ];
         let text = track_record(&outcomes);
-        assert!(
-            text.contains("(findings/A.md) | passed | not applicable | **missed** |"),
-            "{text}"
-        );
-        assert!(text.contains("(findings/B.md) | passed | not run | not run |"), "{text}");
+        assert!(text.contains("(findings/A.md) | found | not applicable | **missed** |"), "{text}");
+        assert!(text.contains("(findings/B.md) | found | not run | not run |"), "{text}");
         assert!(text.contains("| 2 of 2 | 0 of 0 | 0 of 1 |"), "{text}");
         assert!(text.contains("- A on redis-8.2: it heals"), "{text}");
     }

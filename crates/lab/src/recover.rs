@@ -9,7 +9,8 @@ use slotwright_core::drive::{End, Outcome};
 use slotwright_core::journal::{Ended, Entry};
 use slotwright_core::model::Slot;
 use slotwright_core::observation::Observation;
-use slotwright_core::plan::{Plan, Planning};
+use slotwright_core::plan::{Plan, Planning, Policy, repairs_of};
+use slotwright_core::scenario::{Scenario, Server};
 use slotwright_net::act::{ActToken, Attendant, JournalFile, Recovered, Stop, recover};
 use slotwright_net::{Limits, Target, block_on};
 
@@ -22,6 +23,8 @@ use crate::error::{Doing, Result};
 pub struct Healing {
     /// How it ended.
     pub how: How,
+    /// How it had to end.
+    pub must: Must,
     /// Rounds in which something was sent.
     pub rounds: u32,
     /// From the first look to the end.
@@ -32,6 +35,41 @@ pub struct Healing {
     pub story: Vec<String>,
     /// What is still wrong afterwards, above Info.
     pub left: Vec<String>,
+}
+
+/// How a recovery has to end.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Must {
+    /// Healed: a command of ours mends it.
+    Heal,
+    /// Refused, and why, although the finding can be repaired elsewhere.
+    Refuse(String),
+    /// Refused: no command to a server mends it. It may pass by itself.
+    RefuseOrPass,
+}
+
+impl Must {
+    /// What a finding and its scenario say.
+    pub(crate) fn of(code: &str, scenario: &Scenario, server: Server) -> Self {
+        match scenario.beyond_repair.iter().find(|(on, _)| *on == server) {
+            Some((_, why)) => Self::Refuse((*why).to_owned()),
+            None if repairs_of(code).is_empty() => Self::RefuseOrPass,
+            None => Self::Heal,
+        }
+    }
+}
+
+impl Healing {
+    /// Whether it ended as it had to.
+    pub fn is_fine(&self) -> bool {
+        match (&self.how, &self.must) {
+            (How::Healed, Must::Heal | Must::RefuseOrPass) => true,
+            // A refusal without a word is none.
+            (How::Refused(why), Must::Refuse(_) | Must::RefuseOrPass) => !why.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 /// How it ended.
@@ -55,10 +93,16 @@ type Keys = BTreeMap<String, BTreeSet<String>>;
 
 /// Recovers a cluster, with the user's word to everything up to a risk. On the thread of the
 /// cluster.
-pub(crate) fn heal(cluster: &mut Cluster, target: &Target, code: &str, allow: Risk) -> Healing {
+pub(crate) fn heal(
+    cluster: &mut Cluster,
+    target: &Target,
+    (code, must): (&str, Must),
+    allow: Risk,
+) -> Healing {
     let began = Instant::now();
     let mut healing = Healing {
         how: How::Failed(String::new()),
+        must,
         rounds: 0,
         took_ms: 0,
         keys: 0,
@@ -80,6 +124,7 @@ fn try_to_heal(
     allow: Risk,
     healing: &mut Healing,
 ) -> Result<How> {
+    cluster.background.end_meddling();
     let before = keys_anywhere(cluster);
     healing.keys = before.len();
     let folder = cluster.folder().join("journal");
@@ -88,8 +133,8 @@ fn try_to_heal(
     let entry = Entry::RunBegun { tool: "lab".to_owned(), at_ms: 0, target: "lab".to_owned() };
     journal.append(&entry).doing(|| "writing the journal".to_owned())?;
     let mut witness = Witness { allow, story: Vec::new() };
-    let (limits, stop) = (Limits::default(), Stop::default());
-    let run = recover(target, &limits, &mut journal, &stop, &mut witness);
+    let (limits, policy, stop) = (Limits::default(), Policy::default(), Stop::default());
+    let run = recover(target, &limits, &policy, &mut journal, &stop, &mut witness);
     let done = block_on(run).and_then(|done| done).doing(|| "recovering".to_owned());
     healing.story = witness.story;
     let recovery = done?;

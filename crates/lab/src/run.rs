@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::kept::Kept;
 use crate::look::Onlooker;
 use crate::outcome::{Outcome, Timings, Verdict};
-use crate::recover::heal;
+use crate::recover::{Must, heal};
 use crate::servers::Binary;
 
 /// The pause between two looks: what settles by itself should have time to.
@@ -194,8 +194,10 @@ impl<'a> Stage<'a> {
             match fault {
                 None if right == 1 => {
                     if recover {
+                        let Trial { code, server, scenario } = &self.trial;
+                        let must = Must::of(code, scenario, *server);
                         let healing =
-                            heal(cluster, onlooker.target(), &self.trial.code, Risk::DropsCopy);
+                            heal(cluster, onlooker.target(), (code, must), Risk::DropsCopy);
                         self.outcome.healing = Some(healing);
                     }
                     return Ok(Verdict::Passed);

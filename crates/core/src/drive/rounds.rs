@@ -5,7 +5,7 @@ use super::End;
 use crate::diagnose::{Found, Report, Severity};
 use crate::model::NodeId;
 use crate::observation::Observation;
-use crate::plan::{Change, Planning, Refusal, plan, repairs_of};
+use crate::plan::{Change, Planning, Policy, Refusal, plan, repairs_of};
 
 /// Until the next look while the servers mend something themselves, in milliseconds.
 const LOOK_EVERY_MS: u64 = 200;
@@ -52,6 +52,7 @@ pub enum Outcome {
 /// The rounds so far.
 #[derive(Clone, Debug, Default)]
 pub struct Rounds {
+    policy: Policy,
     before: Option<Report>,
     acted: u32,
     repeats: u32,
@@ -66,8 +67,8 @@ pub struct Rounds {
 
 impl Rounds {
     /// Before the first look.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, ..Self::default() }
     }
 
     /// How many rounds were acted in.
@@ -94,7 +95,7 @@ impl Rounds {
         let confirmed = report.clone().confirmed_by(self.before.as_ref());
         let unsure = self.before.is_none() && report.all().any(|found| found.settles);
         self.before = Some(report.clone());
-        let planning = plan(seen, &confirmed);
+        let planning = plan(seen, &confirmed, &self.policy);
         let again = |why: &str| Decision::LookAgain { in_ms: LOOK_EVERY_MS, why: why.to_owned() };
         let in_grace = self.since_act_ms.is_some_and(|since| now_ms < since + GRACE_MS);
         if !planning.plan.steps.is_empty() {

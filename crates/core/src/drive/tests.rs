@@ -34,6 +34,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         parent: String::new(),
         nodes: nodes.collect::<BTreeMap<_, Endpoint>>(),
         steps,
+        loss: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::whereabouts::{is_out_of_reach, meet};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Flag, NodeId};
 use crate::observation::{LinkState, NodeRow, Picture};
-use crate::scenario::{Act, At, Scenario, Until};
+use crate::scenario::{Act, At, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -106,6 +106,7 @@ impl Finding for BusPortWrong {
             .stranger(At::Fresh)
             .act(Act::Repeat(0, "CLUSTER MEET {ip3} {port3} 9".to_owned(), 300))
             .wait(Until::Answers(0, "CLUSTER NODES".to_owned(), "@9".to_owned()))
+            .beyond_repair(&Server::ALL, "a stranger's handshake, which ends by itself")
     }
 }
 

@@ -4,7 +4,7 @@ use super::islands::{Island, islands, missing};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
 use crate::model::{NodeId, SlotSet};
 use crate::observation::Picture;
-use crate::scenario::{At, Scenario, Until};
+use crate::scenario::{At, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -97,6 +97,7 @@ impl Finding for ClusterSplitIslands {
             .send(3, "CLUSTER MEET {ip4} {port4} {cport4}")
             .wait(Until::Knows { on: 3, about: 4, known: true })
             .wait(Until::Knows { on: 4, about: 3, known: true })
+            .beyond_repair(&Server::ALL, "the other island owns no slot: it may be anybody's")
     }
 }
 

@@ -4,7 +4,7 @@ use super::client_port::{peers_on, place};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Endpoint, NodeId};
 use crate::observation::{Picture, Role, Sighting, Silence};
-use crate::scenario::{Scenario, Until};
+use crate::scenario::{Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -58,7 +58,7 @@ finding! {
         ForgetNodeReturns, ForgotSlotOwner, ResetMistake, EmptyPrimaryRestartWipedShard,
         TlsBusMismatch,
     ],
-    since: "0.1",
+    repair: [GiveUp], since: "0.1",
 }
 
 impl Finding for NodeDown {
@@ -134,7 +134,10 @@ impl Finding for NodeDown {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 1).kill(5).wait(Until::Flag { on: 0, about: 5, flag: "fail" })
+        Scenario::of(3, 1)
+            .kill(5)
+            .wait(Until::Flag { on: 0, about: 5, flag: "fail" })
+            .beyond_repair(&Server::ALL, "nobody said that its disk is gone")
     }
 }
 

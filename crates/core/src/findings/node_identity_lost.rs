@@ -107,6 +107,7 @@ impl Finding for NodeIdentityLost {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 0)
+            .option("--appendonly yes")
             .keys(1_000)
             .stop(2)
             .act(Act::Conf(2, ConfEdit::Delete))

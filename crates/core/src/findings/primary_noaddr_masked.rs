@@ -130,6 +130,7 @@ impl Finding for PrimaryNoaddrMasked {
             .wait(Until::Flag { on: 0, about: 2, flag: "noaddr" })
             .wait(Until::Flag { on: 1, about: 2, flag: "noaddr" })
             .kill(3)
+            .beyond_repair(&Server::ALL, "the primary does not run any more")
             .not_on(Server::Valkey91, "marks an owner without address as failed since 8.1")
     }
 }

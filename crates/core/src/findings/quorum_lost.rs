@@ -40,7 +40,7 @@ finding! {
         AnnounceAddressWrong, SourceAddressMismatch, NodeLoading, NodeHung,
         ClusterDisabledOnNode, NotRedis, LeftoverState,
     ],
-    repair: [Promote], since: "0.1",
+    repair: [Promote, GiveUp], since: "0.1",
 }
 
 impl Finding for QuorumLost {

@@ -4,7 +4,7 @@ use super::whereabouts::{meet, numeric};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::Picture;
-use crate::scenario::{Act, At, ConfEdit, Scenario, Until};
+use crate::scenario::{Act, At, ConfEdit, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -79,6 +79,7 @@ impl Finding for SelfAddressUnknown {
             .act(Act::Conf(0, ConfEdit::Replace("{ip0}:".to_owned(), ":".to_owned())))
             .start(0, At::Same)
             .wait(Until::State(0, "ok"))
+            .beyond_repair(&Server::ALL, "it is alone: there is nobody who could tell it")
     }
 }
 

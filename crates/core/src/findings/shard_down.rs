@@ -4,7 +4,7 @@ use super::coverage::{best_replica, down_by, failed_by, is_majority};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{NodeId, SlotSet};
 use crate::observation::Picture;
-use crate::scenario::{Scenario, Until};
+use crate::scenario::{Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -46,7 +46,7 @@ finding! {
         RdbVersionIncompatible, FullCoverageMasked, BusyScript, ForgottenNodeZombie,
         ForgotSlotOwner, MaxclientsExhausted, ReplicaAuthFailed,
     ],
-    settles: true, repair: [Promote], since: "0.1",
+    settles: true, repair: [Promote, GiveUp], since: "0.1",
 }
 
 impl Finding for ShardDown {
@@ -105,7 +105,10 @@ impl Finding for ShardDown {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 0).kill(0).wait(Until::Flag { on: 1, about: 0, flag: "fail" })
+        Scenario::of(3, 0)
+            .kill(0)
+            .wait(Until::Flag { on: 1, about: 0, flag: "fail" })
+            .beyond_repair(&Server::ALL, "no replica, and nobody said that its disk is gone")
     }
 }
 

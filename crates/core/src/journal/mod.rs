@@ -214,6 +214,7 @@ mod tests {
                 within_ms: 1,
                 stage: 0,
             }],
+            loss: Vec::new(),
         };
         vec![
             Entry::RunBegun { tool: "test".to_owned(), at_ms: 1, target: "a:1".to_owned() },

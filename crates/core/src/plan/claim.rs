@@ -16,6 +16,8 @@ use crate::model::{Flag, NodeId, SlotSet};
 enum Verdict {
     /// This node shall own it; these claim it as well and must let go first.
     To { winner: NodeId, rivals: Vec<NodeId> },
+    /// Nobody has a key of it: it is spread over all.
+    Empty,
     /// Nobody gets it, and why.
     Nobody(String),
     /// It is none of our business: settled, or being moved.
@@ -24,12 +26,13 @@ enum Verdict {
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     let stretches = segments::all(draft.seen, &draft.live);
-    let mut spread = Spread::of(draft);
+    let mut empty = SlotSet::new();
     let mut won: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
     let mut lost: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
     for (facts, slots) in &stretches {
-        match verdict(draft, facts, slots, &mut spread) {
+        match verdict(draft, facts, slots) {
             Verdict::Fine => {}
+            Verdict::Empty => empty = empty.union(slots),
             Verdict::Nobody(why) => draft.refuse_all(Repair::Claim, &why),
             Verdict::To { winner, rivals } => {
                 let all = won.entry(winner).or_default();
@@ -41,6 +44,14 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             }
         }
     }
+    let share = Spread::of(draft).spread(&empty);
+    if share.is_empty() && !empty.is_empty() {
+        draft.refuse_all(Repair::Claim, "no primary answers");
+    }
+    for (id, slots) in share {
+        let all = won.entry(id).or_default();
+        *all = all.union(&slots);
+    }
     for ((rival, winner), slots) in lost {
         let_go(draft, rival, winner, slots);
     }
@@ -50,35 +61,48 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 }
 
 /// How many slots each live primary has, with those that this plan gives it.
-struct Spread(BTreeMap<NodeId, u32>);
+pub(super) struct Spread(BTreeMap<NodeId, u32>);
 
 impl Spread {
-    fn of(draft: &Draft<'_>) -> Self {
+    pub(super) fn of(draft: &Draft<'_>) -> Self {
         let primaries = draft.live.iter().filter(|node| node.is_primary());
         Self(primaries.map(|node| (node.id, u32::from(node.own.slots.len()))).collect())
     }
 
-    /// The one with the fewest.
-    fn give(&mut self, slots: &SlotSet) -> Option<NodeId> {
-        let id = self.0.iter().min_by_key(|(id, count)| (**count, **id)).map(|(id, _)| *id)?;
-        *self.0.get_mut(&id)? += u32::from(slots.len());
-        Some(id)
+    /// Gives slots that are empty to all of them, in stretches, so that they have as nearly as many
+    /// as can be. Empty when there is no primary.
+    pub(super) fn spread(&mut self, slots: &SlotSet) -> BTreeMap<NodeId, SlotSet> {
+        let mut wanted: BTreeMap<NodeId, u16> = BTreeMap::new();
+        for _ in 0..slots.len() {
+            let Some((id, count)) = self.0.iter_mut().min_by_key(|(id, count)| (**count, **id))
+            else {
+                return BTreeMap::new();
+            };
+            *count += 1;
+            *wanted.entry(*id).or_default() += 1;
+        }
+        let mut slots = slots.iter();
+        let share = wanted.into_iter().map(|(id, count)| {
+            let mine = slots.by_ref().take(usize::from(count)).collect();
+            (id, mine)
+        });
+        share.collect()
     }
 }
 
-fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, spread: &mut Spread) -> Verdict {
+fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     if facts.is_settled() || facts.open {
         return Verdict::Fine;
     }
     match facts.claimants.as_slice() {
-        [] => unclaimed(draft, facts, slots, spread),
+        [] => unclaimed(draft, facts, slots),
         [one] => Verdict::To { winner: *one, rivals: Vec::new() },
         _ => disputed(draft, facts, slots),
     }
 }
 
 /// Nobody who answers claims it.
-fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, spread: &mut Spread) -> Verdict {
+fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     let named = facts.named();
     if let Some(away) = named.iter().find(|id| draft.live(**id).is_none()) {
         return Verdict::Nobody(format!(
@@ -113,10 +137,7 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, spread: &mut Spr
         ));
     }
     let former = named.into_iter().find(|id| draft.live(*id).is_some_and(|n| n.is_primary()));
-    former.or_else(|| spread.give(slots)).map_or_else(
-        || Verdict::Nobody("no primary answers".to_owned()),
-        |winner| Verdict::To { winner, rivals: Vec::new() },
-    )
+    former.map_or(Verdict::Empty, |winner| Verdict::To { winner, rivals: Vec::new() })
 }
 
 /// Several who answer claim it.

@@ -38,7 +38,7 @@ fn why_not(draft: &Draft<'_>, ghost: NodeId) -> Option<String> {
     })
 }
 
-fn everywhere(draft: &mut Draft<'_>, found: &Found, ghost: NodeId) {
+pub(super) fn everywhere(draft: &mut Draft<'_>, found: &Found, ghost: NodeId) {
     let knows =
         |id: &NodeId| draft.live(*id).and_then(|node| node.row(draft.seen, ghost)).is_some();
     let all: Vec<NodeId> = draft.live.iter().map(|node| node.id).filter(knows).collect();

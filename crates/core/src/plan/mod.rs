@@ -17,6 +17,7 @@ mod fact;
 mod finish;
 mod forget;
 mod gather;
+mod give_up;
 mod live;
 mod meet;
 mod promote;
@@ -36,7 +37,7 @@ pub use stamp::stamp;
 use crate::diagnose::{Found, Report, Risk, Severity, Step as ByHandStep};
 use crate::findings;
 use crate::limits::PLAN_STEPS_MAX;
-use crate::model::{Endpoint, NodeId};
+use crate::model::{Endpoint, NodeId, SlotSet};
 use crate::observation::{Observation, Picture};
 use live::Live;
 
@@ -52,6 +53,8 @@ pub enum Repair {
     Rejoin,
     /// Replicas become primaries.
     Promote,
+    /// The slots of nodes that the user knows to be gone for good go to the others.
+    GiveUp,
     /// Slots get the owner that has their keys.
     Claim,
     /// Moves of slots are brought to their end, or taken back.
@@ -68,10 +71,11 @@ pub enum Repair {
 
 impl Repair {
     /// In the order in which they are tried: each finds its ground prepared by those before it.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meet,
         Self::Rejoin,
         Self::Promote,
+        Self::GiveUp,
         Self::Claim,
         Self::Finish,
         Self::Gather,
@@ -79,6 +83,27 @@ impl Repair {
         Self::Settle,
         Self::Forget,
     ];
+}
+
+/// What the user knows and no look can show.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Policy {
+    /// Heads of the ids of nodes that will never come back: their disks are gone.
+    pub gone: BTreeSet<String>,
+}
+
+/// What a plan may cost: keys that nobody will have afterwards.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Loss {
+    /// Whose copy is given up.
+    pub owner: NodeId,
+    /// Of which slots.
+    pub slots: SlotSet,
+    /// How many keys, as far as it can be guessed.
+    pub keys: Option<u64>,
+    /// What the guess rests on. May hold a peer's words: never print it raw.
+    pub why: String,
 }
 
 /// What is to be done in one round.
@@ -96,6 +121,9 @@ pub struct Plan {
     pub nodes: BTreeMap<NodeId, Endpoint>,
     /// In this order.
     pub steps: Vec<Step>,
+    /// What they may cost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loss: Vec<Loss>,
 }
 
 /// One change of one node.
@@ -150,6 +178,11 @@ pub struct Planning {
 }
 
 impl Plan {
+    /// Tells this plan from every other: 16 hexadecimal signs of a hash over all of it.
+    pub fn mark(&self) -> String {
+        stamp::mark(self)
+    }
+
     /// The greatest risk among the steps.
     pub fn risk(&self) -> Risk {
         self.steps.iter().map(|step| step.risk).max().unwrap_or(Risk::ReadOnly)
@@ -167,8 +200,10 @@ impl Plan {
 struct Draft<'a> {
     seen: &'a Picture<'a>,
     report: &'a Report,
+    policy: &'a Policy,
     live: Vec<Live<'a>>,
     steps: Vec<Step>,
+    loss: Vec<Loss>,
     refusals: BTreeSet<Refusal>,
     waiting: BTreeSet<String>,
 }
@@ -220,13 +255,15 @@ pub fn repairs_of(code: &str) -> &'static [Repair] {
 }
 
 /// Makes the plan of the next round.
-pub fn plan(seen: &Observation, report: &Report) -> Planning {
+pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
     let picture = Picture::new(seen);
     let mut draft = Draft {
         seen: &picture,
         report,
+        policy,
         live: Vec::new(),
         steps: Vec::new(),
+        loss: Vec::new(),
         refusals: BTreeSet::new(),
         waiting: BTreeSet::new(),
     };
@@ -249,6 +286,7 @@ pub fn plan(seen: &Observation, report: &Report) -> Planning {
             Repair::Meet => meet::draft(&mut draft),
             Repair::Rejoin => rejoin::draft(&mut draft),
             Repair::Promote => promote::draft(&mut draft),
+            Repair::GiveUp => give_up::draft(&mut draft),
             Repair::Claim => claim::draft(&mut draft),
             Repair::Finish => finish::draft(&mut draft),
             Repair::Gather => gather::draft(&mut draft),
@@ -286,6 +324,7 @@ fn finish_plan(mut draft: Draft<'_>, seen: &Observation, mut later: BTreeSet<Str
             parent: stamp(seen),
             nodes,
             steps: draft.steps,
+            loss: draft.loss,
         },
         refusals: draft.refusals.into_iter().collect(),
         waiting: draft.waiting.into_iter().collect(),

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Failover, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Failover, Holds, Loss, Repair, Step};
 use crate::diagnose::Risk;
 use crate::model::NodeId;
 
@@ -50,11 +50,18 @@ fn refuse_where_nobody_stands(draft: &mut Draft<'_>, dead: &[NodeId]) {
         if !replicas.iter().any(|id| draft.live(*id).is_some()) {
             draft.waiting.clear();
             let name = draft.seen.name(*primary);
-            let why =
-                format!("{name} has no replica that answers: bring it back, its disk has the keys");
+            let why = no_replica(&name, *primary);
             draft.refuse_all(Repair::Promote, &why);
         }
     }
+}
+
+fn no_replica(name: &str, primary: NodeId) -> String {
+    format!(
+        "{name} has no replica that answers: bring it back, its disk has the keys. If that is gone \
+         for good, --gone {} shows what it costs",
+        primary.short()
+    )
 }
 
 /// What the voters do without us.
@@ -91,11 +98,24 @@ fn replace(
     ];
     let alive = draft.live.iter().map(|node| node.id);
     guard.extend(alive.map(|id| Fact::new(id, Holds::DoesNotReach { about: primary })));
-    let expect = vec![
-        Fact::new(best.id, Holds::IsPrimary),
-        Fact::new(best.id, Holds::Owns { owner: best.id, slots }),
-    ];
+    let owns = Holds::Owns { owner: best.id, slots: slots.clone() };
+    let expect = vec![Fact::new(best.id, Holds::IsPrimary), Fact::new(best.id, owns)];
     let within_ms = (2 * draft.seen.node_timeout_ms()).clamp(4_000, 60_000);
+    let down_s = draft
+        .live(best.id)
+        .and_then(|node| node.sighting.info.get()?.number("master_link_down_since_seconds"));
+    draft.loss.push(Loss {
+        owner: primary,
+        slots: slots.clone(),
+        keys: None,
+        why: format!(
+            "what {name} wrote after byte {} of its replication stream, where {} stopped hearing \
+             it{}",
+            best.offset,
+            best.id.short(),
+            down_s.map_or_else(String::new, |seconds| format!(" {seconds} s ago"))
+        ),
+    });
     draft.steps.push(Step {
         mends,
         on: best.id,
@@ -120,9 +140,7 @@ fn best_replica(draft: &Draft<'_>, primary: NodeId, name: &str) -> Result<Best, 
     let replicas = draft.seen.replicas_of(primary);
     let live: Vec<&Live<'_>> = replicas.iter().filter_map(|id| draft.live(*id)).collect();
     if live.is_empty() {
-        return Err(format!(
-            "{name} has no replica that answers: bring it back, its disk has the keys"
-        ));
+        return Err(no_replica(name, primary));
     }
     if let Some(silent) = replicas.iter().find(|id| draft.live(**id).is_none()) {
         let newest = draft.seen.name(*silent);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use super::Plan;
 use crate::observation::Observation;
 
 /// The stamp of an observation. Two looks at a cluster that did not change have the same: times,
@@ -28,7 +29,17 @@ pub fn stamp(seen: &Observation) -> String {
         })
         .collect();
     lines.sort_unstable();
-    let digest = Sha256::digest(lines.concat().as_bytes());
+    short_digest(lines.concat().as_bytes())
+}
+
+/// The same of a plan: every step, guard and word in it.
+pub(super) fn mark(plan: &Plan) -> String {
+    // A plan is numbers, texts and lists of them, which always can be written.
+    short_digest(&serde_json::to_vec(plan).unwrap_or_default())
+}
+
+fn short_digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
     digest.iter().take(STAMP_BYTES).fold(String::new(), |mut text, byte| {
         let _infallible = write!(text, "{byte:02x}");
         text

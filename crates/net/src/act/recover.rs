@@ -7,7 +7,7 @@ use slotwright_core::diagnose::{Report, diagnose};
 use slotwright_core::drive::{Decision, End, Outcome, Rounds};
 use slotwright_core::journal::Entry;
 use slotwright_core::observation::Observation;
-use slotwright_core::plan::{Plan, Planning};
+use slotwright_core::plan::{Plan, Planning, Policy};
 
 use super::{ActToken, JournalFile, Stop, carry_out};
 use crate::observe::observe;
@@ -61,6 +61,7 @@ pub struct Recovery {
 pub async fn recover(
     target: &Target,
     limits: &Limits,
+    policy: &Policy,
     journal: &mut JournalFile,
     stop: &Stop,
     attendant: &mut dyn Attendant,
@@ -69,7 +70,7 @@ pub async fn recover(
     target.census = true;
     let begun = Instant::now();
     let now_ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let mut rounds = Rounds::new();
+    let mut rounds = Rounds::new(policy.clone());
     loop {
         let last = observe(&target, limits).await;
         let report = diagnose(&last);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use slotwright_core::diagnose::diagnose;
 use slotwright_core::limits::PASTE_BYTES_MAX;
 use slotwright_core::observation::Observation;
-use slotwright_core::plan::{FORMAT, Plan, Planning, plan as plan_for};
+use slotwright_core::plan::{FORMAT, Plan, Planning, Policy, plan as plan_for};
 use slotwright_net::{Limits, Target, block_on, observe};
 
 use super::EXAMPLES_FIRST;
@@ -35,6 +35,9 @@ pub struct PlanArgs {
     /// Plan for a recorded observation instead of a cluster; - reads standard input
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// A node that will never come back, by the first signs of its id: its slots go to the others
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = id_head)]
+    gone: Vec<String>,
     /// How the plan is written: table, json, yaml; or a file to keep it in for `recover`
     #[arg(short, long, value_name = "FORMAT|FILE", default_value = "table", value_parser = Out::parse)]
     output: Out,
@@ -70,6 +73,22 @@ impl Out {
     }
 }
 
+/// Signs of a node id that are enough to name it; as many as every page shows.
+const ID_HEAD_MIN: usize = 8;
+
+/// The first signs of a node id, or all of it.
+///
+/// # Errors
+/// When it is too short, or no hexadecimal number.
+pub fn id_head(text: &str) -> Result<String, String> {
+    let is_head = text.len() >= ID_HEAD_MIN && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_head {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!("a node is named by its id, or the first {ID_HEAD_MIN} signs of it or more"))
+    }
+}
+
 /// What `-o json` and a plan file hold.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,6 +104,7 @@ pub struct PlanFile {
 /// # Errors
 /// When flags make no sense, or a file cannot be written.
 pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
+    let policy = Policy { gone: args.gone.iter().cloned().collect() };
     let planning = match &args.from {
         Some(file) => {
             if !args.target.targets.is_empty() && std::env::var_os("SLOTWRIGHT_TARGET").is_none() {
@@ -93,12 +113,12 @@ pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
                 ));
             }
             let seen = super::check::read(file)?;
-            plan_for(&seen, &diagnose(&seen))
+            plan_for(&seen, &diagnose(&seen), &policy)
         }
         None => {
             let mut target = args.target.resolve()?;
             target.census = true;
-            block_on(look_and_plan(&target))?
+            block_on(look_and_plan(&target, &policy))?
         }
     };
     let todo = !planning.plan.steps.is_empty();
@@ -128,15 +148,15 @@ pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
 }
 
 /// A look, or two when the first shows what may pass by itself, and the plan for it.
-async fn look_and_plan(target: &Target) -> Planning {
+async fn look_and_plan(target: &Target, policy: &Policy) -> Planning {
     let limits = Limits::default();
     let (seen, report) = look(target, &limits).await;
     if !report.all().any(|found| found.settles) {
-        return plan_for(&seen, &report);
+        return plan_for(&seen, &report, policy);
     }
     tokio::time::sleep(SECOND_LOOK_AFTER).await;
     let (again, second) = look(target, &limits).await;
-    plan_for(&again, &second.confirmed_by(Some(&report)))
+    plan_for(&again, &second.confirmed_by(Some(&report)), policy)
 }
 
 async fn look(

@@ -13,7 +13,7 @@ use slotwright_core::drive::{End, Outcome};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::Endpoint;
 use slotwright_core::observation::Observation;
-use slotwright_core::plan::{Plan, Planning, Refusal, stamp};
+use slotwright_core::plan::{Plan, Planning, Policy, Refusal, stamp};
 use slotwright_core::verify::Verification;
 use slotwright_net::act::{
     ActToken, Attendant, JournalFile, Recovered, Recovery, Stop, carry_out, recover as run,
@@ -33,6 +33,7 @@ use crate::render::{self, Colour, page::Page};
   slotwright recover 10.0.0.1:6379 --dry-run
   slotwright recover 10.0.0.1:6379 --yes -o json
   slotwright recover 10.0.0.1:6379 --allow QUORUM_LOST
+  slotwright recover 10.0.0.1:6379 --gone 5f0c9a1b --dry-run
   slotwright recover plan.json", after_help = "\
 Nothing is sent before you agree. Ctrl-C ends the step at hand and stops; the same command goes on
 from there. What was sent, and what came of it, is in a journal: `slotwright journal show`.
@@ -52,6 +53,12 @@ pub struct RecoverArgs {
     /// Agree to drop a copy or an identity for this finding
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     allow: Vec<String>,
+    /// A node that will never come back, by the first signs of its id: its slots go to the others
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = super::plan::id_head)]
+    gone: Vec<String>,
+    /// Agree to lose data, by the mark of the plan that says what may be lost
+    #[arg(long, value_name = "PLAN")]
+    accept_data_loss: Option<String>,
     /// Show the first round and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -155,7 +162,8 @@ async fn go(
     if let Some(plan) = plan {
         return carry_out_file(target, &limits, plan, stop, desk, &mut book).await;
     }
-    let recovery = run(target, &limits, book.open()?, stop, desk).await?;
+    let policy = Policy { gone: args.gone.iter().cloned().collect() };
+    let recovery = run(target, &limits, &policy, book.open()?, stop, desk).await?;
     let proof = if recovery.ended == Recovered::Over(Outcome::Healthy) && recovery.rounds > 0 {
         let mut target = target.clone();
         target.census = true;
@@ -354,18 +362,8 @@ impl Desk<'_> {
             return None;
         }
         let plan = &planning.plan;
-        let grave: BTreeSet<&str> = plan
-            .steps
-            .iter()
-            .filter(|step| step.risk >= Risk::DropsCopy)
-            .map(|step| step.mends.as_str())
-            .collect();
-        let missing: Vec<&str> =
-            grave.into_iter().filter(|code| !self.allow.contains(*code)).collect();
-        if !missing.is_empty() {
-            let flags: Vec<String> = missing.iter().map(|code| format!("--allow {code}")).collect();
-            let hint = format!("if you have read the plan, agree with {}", flags.join(" "));
-            render::failure("this round drops a copy, which needs your word", Some(&hint));
+        if let Err((what, hint)) = self.is_allowed(plan) {
+            render::failure(what, Some(&hint));
             return None;
         }
         if !self.agreed && !self.confirm(plan) {
@@ -373,6 +371,30 @@ impl Desk<'_> {
         }
         self.agreed = true;
         Some(ActToken::agreed())
+    }
+
+    /// Whether the user gave the word that steps of this risk need, beside the agreement to the
+    /// round; else what is missing, and how it is given.
+    fn is_allowed(&self, plan: &Plan) -> Result<(), (&'static str, String)> {
+        let accepted = self.args.accept_data_loss.as_deref() == Some(plan.mark().as_str());
+        if plan.risk() >= Risk::MayLoseData && !accepted {
+            let flag = format!("--accept-data-loss {}", plan.mark());
+            return Err((
+                "this round may lose data, which needs your word for this very plan",
+                format!("if you have read what it may cost, agree with {flag}"),
+            ));
+        }
+        let grave = plan.steps.iter().filter(|step| step.risk == Risk::DropsCopy);
+        let codes: BTreeSet<&str> = grave.map(|step| step.mends.as_str()).collect();
+        let missing = codes.into_iter().filter(|code| !self.allow.contains(*code));
+        let flags: Vec<String> = missing.map(|code| format!("--allow {code}")).collect();
+        if flags.is_empty() {
+            return Ok(());
+        }
+        Err((
+            "this round drops a copy, which needs your word",
+            format!("if you have read the plan, agree with {}", flags.join(" ")),
+        ))
     }
 
     fn confirm(&mut self, plan: &Plan) -> bool {

@@ -79,7 +79,7 @@ fn lines_of(outcome: &Outcome) -> Vec<String> {
 }
 
 fn lines_of_healing(healing: &Healing) -> Vec<String> {
-    let Healing { how, rounds, took_ms, keys, story, left } = healing;
+    let Healing { how, must, rounds, took_ms, keys, story, left } = healing;
     let (word, reasons) = match how {
         How::Healed => ("healed", Vec::new()),
         How::Refused(reasons) => ("refused", reasons.clone()),
@@ -91,6 +91,9 @@ fn lines_of_healing(healing: &Healing) -> Vec<String> {
         rounds,
         seconds(*took_ms)
     )];
+    if !healing.is_fine() {
+        lines.push(format!("            NOT AS IT MUST: {must:?}"));
+    }
     lines.extend(reasons.iter().take(8).map(|reason| format!("            {reason}")));
     lines.extend(left.iter().map(|found| format!("            left: {found}")));
     if !matches!(how, How::Healed) {

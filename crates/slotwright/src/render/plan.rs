@@ -6,7 +6,7 @@ use slotwright_core::diagnose::Risk;
 use slotwright_core::drive::{End, Reply};
 use slotwright_core::journal::{Ended, Entry};
 use slotwright_core::model::{Endpoint, NodeId};
-use slotwright_core::plan::{Fact, Plan, Planning, Refusal, Step};
+use slotwright_core::plan::{Fact, Loss, Plan, Planning, Refusal, Step};
 
 use super::page::{Ink, Look, Page};
 use super::text::count;
@@ -61,6 +61,18 @@ fn head(page: &mut Page, planning: &Planning) {
         (Ink::Faint, &format!("   made from {}", plan.parent)),
     ]);
     page.hang(&[(Ink::Faint, "mends    ")], Ink::Strong, &plan.mends().join(", "));
+    for loss in &plan.loss {
+        page.hang(&[(Ink::Bad, "at risk  ")], Ink::Plain, &what_is_at_risk(loss));
+    }
+}
+
+fn what_is_at_risk(loss: &Loss) -> String {
+    let slots = count(loss.slots.len().into(), "slot");
+    let keys = match loss.keys {
+        Some(keys) => format!("about {keys} keys in {slots}"),
+        None => format!("keys in {slots}"),
+    };
+    format!("{keys} ({}): {}", loss.slots, loss.why)
 }
 
 /// What a risk means, in words.
@@ -228,6 +240,7 @@ mod tests {
                 nodes: [(a, Endpoint::new("10.0.0.1", 6379)), (b, Endpoint::new("10.0.0.2", 6379))]
                     .into(),
                 steps: vec![step],
+                loss: Vec::new(),
             },
             refusals: vec![Refusal {
                 code: "NODE_DOWN".to_owned(),
