@@ -84,8 +84,8 @@ pub struct Scenario {
     pub not_on: Vec<(Server, &'static str)>,
     /// Other codes that truly are root causes of this situation too.
     pub also: Vec<&'static str>,
-    /// Where and why recovering must end with a refusal, although the finding can be repaired elsewhere:
-    /// the scenario destroyed what a repair needs, or goes on breaking it.
+    /// Where and why recovering must end with a refusal, although the finding can be repaired
+    /// elsewhere: the scenario destroyed what a repair needs, or goes on breaking it.
     pub beyond_repair: Vec<(Server, &'static str)>,
     /// How long the finding may take to appear after the last act, in milliseconds.
     pub within_ms: u32,
