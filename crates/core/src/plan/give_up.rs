@@ -2,8 +2,8 @@
 //!
 //! No look can show that a disk is gone: only the user knows ([`super::Policy::gone`]). The keys
 //! are lost by the disaster, not by us, but the node may hold them after all, and it deletes them
-//! when it returns and hears of the newer claim. So every step is [`Risk::MayLoseData`], and what it
-//! may cost stands in the plan ([`super::Loss`]). Keys of these slots that are left with anybody
+//! when it returns and hears of the newer claim. So every step is [`Risk::MayLoseData`], and what
+//! it may cost stands in the plan ([`super::Loss`]). Keys of these slots that are left with anybody
 //! decide about their slot; only empty slots are spread.
 
 use std::collections::{BTreeMap, BTreeSet};
