@@ -107,7 +107,11 @@ impl Seen {
     /// The table to judge by: the last one of the servers, else the last one of a tool.
     pub fn table(&self) -> Option<&Table> {
         let of = |source| self.tables.iter().rev().find(move |table| table.source == source);
-        of(Source::Nodes).or_else(|| of(Source::File)).or_else(|| of(Source::Check))
+        of(Source::Nodes)
+            .or_else(|| of(Source::File))
+            .or_else(|| of(Source::Check))
+            .or_else(|| of(Source::Shards))
+            .or_else(|| of(Source::Slots))
     }
 
     /// All rows of all tables.

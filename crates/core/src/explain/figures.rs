@@ -1,6 +1,7 @@
 //! Figures that the pastes show, whatever the cause.
 
 use super::cause::Side;
+use super::events;
 use super::seen::{Seen, Source};
 use super::table::Row;
 use super::template::{Facts, list};
@@ -118,6 +119,10 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
         }
     }
     flags(seen, &mut out);
+    let warnings = events::warnings(&seen.events);
+    if !warnings.is_empty() {
+        out.push(format!("Warnings of Kubernetes: {}.", list(&warnings, 6)));
+    }
     if let Some((major, minor)) = seen.version() {
         out.push(format!("A server version is named: {major}.{minor}."));
     }
@@ -185,6 +190,8 @@ pub(super) fn recognised(seen: &Seen) -> Vec<String> {
         (Source::Nodes, "CLUSTER NODES"),
         (Source::File, "nodes.conf"),
         (Source::Check, "--cluster listing"),
+        (Source::Shards, "CLUSTER SHARDS"),
+        (Source::Slots, "CLUSTER SLOTS"),
     ] {
         let rows: Vec<usize> = seen
             .tables
@@ -203,6 +210,7 @@ pub(super) fn recognised(seen: &Seen) -> Vec<String> {
         (seen.pods.len(), "rows of kubectl get pods"),
         (seen.settings.len(), "settings"),
         (seen.log_lines, "lines of a server log"),
+        (seen.events.len(), "events of Kubernetes"),
     ];
     for (count, name) in parts {
         if count > 0 {

@@ -11,9 +11,12 @@
 mod ask;
 mod cause;
 mod causes;
+mod events;
 mod figures;
+mod infos;
 mod lines;
 mod observed;
+mod reply;
 mod seen;
 mod table;
 mod template;
@@ -160,13 +163,16 @@ const SCORE_ALONE: u8 = 78;
 pub fn explain(pastes: &[Paste]) -> Explanation {
     let (lines, mut unread) = lines::clean(pastes);
     let seen = Seen::gather(lines);
+    unread.extend(seen.unread.clone());
     let mut hits: Vec<(&Cause, Hit)> = causes::all()
         .filter_map(|cause| Some((cause, (cause.when)(&seen)?)))
         .filter(|(_, hit)| hit.score >= SCORE_MIN)
         .collect();
-    if !seen.has(SUBJECT) {
+    if seen.log_lines == 0 && !seen.has(SUBJECT) {
         hits.retain(|(_, hit)| hit.score >= SCORE_ALONE);
     }
+    let roots = observed::root_causes(&seen);
+    hits.extend(observed::hits(&roots, &hits, &seen));
     hits.sort_by_key(|(_, hit)| std::cmp::Reverse(hit.score));
     let common = figures::facts(&seen);
     for (_, hit) in &mut hits {
@@ -178,8 +184,11 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
     if recognised.is_empty() && hits.is_empty() && !seen.lines.is_empty() {
         unread.push("No format that is known was found in the text.".to_owned());
     }
-    let roots = observed::root_causes(&seen);
     let mut cause = hits.first().map(|(cause, hit)| explained(cause, hit, &seen, pastes));
+    // Nobody is well whose own INFO says otherwise.
+    if let Some(root) = observed::against_health(&roots, cause.as_ref()) {
+        cause = Some(observed::explained(root, &seen));
+    }
     if let Some(cause) = &mut cause {
         for same in roots.iter().filter(|root| root.code == cause.code) {
             cause.cause.push(' ');

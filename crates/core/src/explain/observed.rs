@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cause::{Cause, Hit};
 use super::seen::{Block, Seen, Source, Table};
 use super::table::looks_like_id;
-use super::{Alternative, Confidence, Explained, Side};
+use super::{Alternative, Confidence, Explained, Side, causes, infos};
 use crate::diagnose::{Certainty, Found, Group, Risk, Severity, Step, diagnose};
 use crate::model::Endpoint;
 use crate::observation::{Observation, Said, Sighting};
@@ -18,11 +19,58 @@ use crate::wire::cluster_nodes;
 /// What the diagnosis says to the pasted tables: root causes that matter, gravest first.
 pub(super) fn root_causes(seen: &Seen) -> Vec<Found> {
     let observation = observation(seen);
-    if observation.sightings.is_empty() {
-        return Vec::new();
+    let mut roots: Vec<Found> = Vec::new();
+    if !observation.sightings.is_empty() {
+        let found = diagnose(&observation).roots.into_iter().map(|root| root.found);
+        roots.extend(found.filter(|f| f.severity >= Severity::Warning && !f.settles));
     }
-    let roots = diagnose(&observation).roots.into_iter().map(|root| root.found);
-    roots.filter(|found| found.severity >= Severity::Warning && !found.settles).collect()
+    for found in infos::findings(seen) {
+        if !roots.iter().any(|root| root.code == found.code) {
+            roots.push(found);
+        }
+    }
+    roots
+}
+
+/// The score of a cause that the diagnosis finds in pasted figures and no text names.
+const DIAGNOSED: u8 = 70;
+
+/// Causes of the table that the diagnosis of `INFO` found and no matcher did.
+pub(super) fn hits(
+    roots: &[Found],
+    known: &[(&'static Cause, Hit)],
+    seen: &Seen,
+) -> Vec<(&'static Cause, Hit)> {
+    let mut found = Vec::new();
+    for root in roots.iter().filter(|root| is_fault_of_info(root)) {
+        let cause = causes::all().find(|cause| cause.code == root.code);
+        let Some(cause) = cause.filter(|c| !known.iter().any(|(k, _)| k.code == c.code)) else {
+            continue;
+        };
+        let says: Vec<String> =
+            root.evidence.iter().map(|piece| piece.says.to_lowercase()).collect();
+        let phrases: Vec<&str> = says.iter().map(String::as_str).collect();
+        let mut hit = Hit::of(DIAGNOSED).quotes(seen.lines_with(&phrases));
+        if root.code == "MAXMEMORY_REACHED" {
+            hit =
+                hit.quotes(["used_memory", "maxmemory"].iter().filter_map(|f| seen.field_line(f)));
+        }
+        found.push((cause, hit));
+    }
+    found
+}
+
+/// The root cause that speaks against calling the paste healthy.
+pub(super) fn against_health<'a>(
+    roots: &'a [Found],
+    answer: Option<&Explained>,
+) -> Option<&'a Found> {
+    answer.filter(|answer| answer.side == Side::Nobody)?;
+    roots.iter().find(|root| is_fault_of_info(root))
+}
+
+fn is_fault_of_info(root: &Found) -> bool {
+    root.severity >= Severity::Error && infos::PROVED_ALONE.contains(&root.code.as_str())
 }
 
 /// The last whole table of each node, with the fields that were pasted beside it.
@@ -70,6 +118,9 @@ fn sighting(seen: &Seen, table: &Table, into: &mut Observation) -> Option<Sighti
     if let Some(block) = fields.filter(|block| block.fields.get("cluster_state").is_some()) {
         sighting.cluster_info = Said::This(block.fields.clone());
     }
+    if let Some(block) = info_beside(seen, table) {
+        sighting.info = Said::This(block.fields.clone());
+    }
     Some(sighting)
 }
 
@@ -94,6 +145,18 @@ fn fields_beside<'a>(seen: &'a Seen, table: &Table) -> Option<&'a Block> {
     let mut blocks = seen.blocks.iter().filter(|block| state(block) == here);
     let block = blocks.next()?;
     (blocks.next().is_none() && seen.tables.iter().filter(of_table).count() == 1).then_some(block)
+}
+
+/// The `INFO` of the table's node: only where its paste has one table and one `INFO`.
+fn info_beside<'a>(seen: &'a Seen, table: &Table) -> Option<&'a Block> {
+    let paste_of = |line: usize| seen.lines.get(line).map(|line| line.paste);
+    let here = paste_of(table.rows.first()?.line);
+    let of_table = |one: &&Table| one.rows.first().and_then(|row| paste_of(row.line)) == here;
+    let of_block = |one: &&Block| one.lines.values().next().and_then(|at| paste_of(*at)) == here;
+    let mut blocks = infos::blocks(seen).filter(of_block);
+    let block = blocks.next()?;
+    let tables = seen.tables.iter().filter(|table| table.source == Source::Nodes);
+    (blocks.next().is_none() && tables.filter(of_table).count() == 1).then_some(block)
 }
 
 /// A root cause as the answer.

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::events::{self, Event};
 use super::lines::Line;
+use super::reply;
 use super::table::{self, Row};
 use crate::model::SlotSet;
 use crate::observation::Fields;
@@ -20,6 +22,10 @@ pub(super) enum Source {
     File,
     /// The listing of `--cluster check`, `create` or `redis-trib`.
     Check,
+    /// `CLUSTER SHARDS`.
+    Shards,
+    /// `CLUSTER SLOTS`: owners and their replicas only, without what they are held for.
+    Slots,
 }
 
 /// Rows that belong together.
@@ -116,6 +122,10 @@ pub(super) struct Seen {
     pub addresses: BTreeMap<(String, u16), usize>,
     /// `currentEpoch` of `nodes.conf`.
     pub file_epoch: Option<u64>,
+    /// Events of Kubernetes.
+    pub events: Vec<Event>,
+    /// What looks like a known format and could not be read.
+    pub unread: Vec<String>,
 }
 
 impl Seen {
@@ -128,6 +138,10 @@ impl Seen {
         seen.read_pods();
         seen.read_settings();
         seen.read_rest();
+        seen.events = events::read(&seen.lines);
+        let (tables, unread) = reply::tables(&seen.lines);
+        seen.tables.extend(tables);
+        seen.unread = unread;
         seen
     }
 

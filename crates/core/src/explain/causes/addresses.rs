@@ -161,6 +161,11 @@ pub(super) static CAUSES: &[Cause] = &[
             let own = seen.server_rows().find(|row| {
                 row.is_myself() && row.address.ip.is_empty() && !row.flags.has(Flag::NoAddress)
             });
+            let slots = seen.tables.iter().filter(|table| table.source == Source::Slots);
+            let handed = slots.flat_map(|t| &t.rows).find(|row| row.address.ip.is_empty());
+            if let Some(row) = handed {
+                return Some(Hit::of(82).quote(row.line));
+            }
             match own {
                 Some(row) => Some(Hit::of(74).quote(row.line)),
                 None => moved_to_nowhere(seen, |host, port| host.is_empty() && port != "0"),
@@ -624,7 +629,12 @@ fn loopback(seen: &Seen) -> Option<Hit> {
         .addresses
         .keys()
         .any(|(host, _)| !host.starts_with("127.") && host != "localhost" && host != "0.0.0.0");
+    let elsewhere = seen.lines.iter().any(|line| {
+        let mut words = line.text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+        words.any(|word| is_ipv4(word) && !word.starts_with("127.") && word != "0.0.0.0")
+    });
     let remote = far
+        || elsewhere
         || seen.has(&[
             "docker",
             "container",
@@ -636,14 +646,13 @@ fn loopback(seen: &Seen) -> Option<Hit> {
         ]);
     let rows: Vec<&Row> =
         seen.server_rows().filter(|row| row.address.ip.starts_with("127.")).collect();
-    let moved = seen.says(
-        58,
-        &[
-            "connect econnrefused 127.0.0.1",
-            "dial tcp 127.0.0.1",
-            "127.0.0.1:6379: connection refused",
-        ],
-    );
+    let refused = ["refused", "error 111 connecting", "failed to connect", "unable to connect"];
+    let at = seen.lines.iter().position(|line| {
+        line.lower.contains("127.0.0.1:") && refused.iter().any(|word| line.lower.contains(word))
+    });
+    let moved = at
+        .map(|at| Hit::of(62).quote(at))
+        .or_else(|| seen.says(58, &["connect econnrefused 127.0.0.1", "dial tcp 127.0.0.1"]));
     if let Some(hit) = log {
         return Some(hit);
     }

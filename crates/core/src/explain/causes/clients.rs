@@ -1,6 +1,27 @@
 //! Client libraries: their errors, their versions, their settings.
 
-use crate::explain::cause::{Cause, Side};
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Source;
+
+/// What clients say when an address does not answer.
+const FAILED_TO_REACH: [&str; 16] = [
+    "connection refused",
+    "econnrefused",
+    "timed out",
+    "timeout",
+    "no route to host",
+    "ehostunreach",
+    "etimedout",
+    "unreachable",
+    "unable to connect",
+    "cannot connect",
+    "can't update cluster state",
+    "connecting to",
+    "i/o error",
+    "connection reset",
+    "still connect",
+    "not connected",
+];
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -99,6 +120,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 &[
                     "this partition is not known in the cluster view",
                     "this connection point is not known",
+                    "but commandflags.noredirect was specified",
                 ],
             );
             let hit = lettuce
@@ -138,8 +160,34 @@ pub(super) static CAUSES: &[Cause] = &[
                                 "still connects to the old",
                                 "old ip",
                                 "old node",
+                                "old address",
+                                "the old ones",
+                                "before the restart",
+                                "new ip",
+                                "new address",
+                                "only a restart",
+                                "until we restart",
+                                "until it is restarted",
+                                "after restarting the",
+                                "after a restart of the app",
+                                "new process works",
+                                "fresh process",
                             ],
-                            &["jedis", "lettuce", "spring", "ioredis", "redisson", "client"],
+                            &[
+                                "jedis",
+                                "lettuce",
+                                "spring",
+                                "ioredis",
+                                "redisson",
+                                "redis.exceptions",
+                                "go-redis",
+                                "stackexchange",
+                                "phpredis",
+                                "redis-rs",
+                                "node-redis",
+                                "client",
+                            ],
+                            &FAILED_TO_REACH,
                         ],
                     )
                 });
@@ -164,7 +212,11 @@ pub(super) static CAUSES: &[Cause] = &[
             "Name several start nodes.",
         ],
         never: &["Do not repair the cluster for it, and do not only raise timeouts."],
-        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "SHARD_DOWN"],
+        like: &[
+            "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+            "CLIENT_SEES_UNCOVERED_SLOTS",
+            "SHARD_DOWN",
+        ],
     },
     Cause {
         code: "IOREDIS_ALL_STARTUP_NODES_FAILED",
@@ -256,12 +308,17 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
             .or_else(|| {
+                let slots = seen.tables.iter().filter(|table| table.source == Source::Slots);
+                let row = slots.flat_map(|table| &table.rows).find(|row| row.address.ip == "?")?;
+                Some(Hit::of(86).quote(row.line))
+            })
+            .or_else(|| {
                 let kind = seen
                     .setting("cluster-preferred-endpoint-type")
                     .filter(|s| s.value.contains("hostname") || s.value.contains("unknown"))?;
                 let missing =
                     seen.setting("cluster-announce-hostname").is_none_or(|s| s.value.is_empty());
-                missing.then(|| crate::explain::cause::Hit::of(62).quote(kind.line))
+                missing.then(|| Hit::of(62).quote(kind.line))
             })
         },
         cause: "cluster-preferred-endpoint-type is hostname (or unknown-endpoint), but a node \
@@ -284,6 +341,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 54,
                 &[
                     "cannot retrieve initial cluster partitions",
+                    "error connecting to cluster",
                     "could not initialize cluster slots cache",
                     "redis cluster cannot be connected",
                     "it was not possible to connect to the redis server",
@@ -362,8 +420,9 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "The 'last error' in the text; then GET the key at the node named by MOVED: does \
             it answer MOVED back?",
         fix: &[
-            "MOVED back and forth: compare CLUSTER NODES of both nodes, and CLUSTER SETSLOT NODE \
-             on the one with the keys.",
+            "MOVED back and forth: compare CLUSTER NODES of both nodes; if they still differ \
+             after two node timeouts, the owners are in dispute: slotwright explain \
+             SLOT_OWNER_DISAGREEMENT.",
             "A proxy or virtual IP between: let the client dial the nodes themselves.",
             "CLUSTERDOWN: find out which slots are not served.",
         ],
@@ -542,6 +601,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "readonly command failed",
                 ],
             )
+            // A server that moved keys was answered so, not a client.
+            .map(|hit| hit.less_if(30, seen.has(&["target instance replied", "calling migrate"])))
         },
         cause: "The client sent a write to a node that is a replica: its map is from before a \
             failover, it is pinned to one \

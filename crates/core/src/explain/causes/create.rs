@@ -17,8 +17,10 @@ pub(super) static CAUSES: &[Cause] = &[
             )?;
             let place = seen.word_after("[err] node ");
             let count = seen.number("cluster_known_nodes").filter(|known| *known > 1);
+            let by_operator = seen.has(&["controller_redis", "redis-operator", "reconcil"]);
             Some(
                 hit.more_if(6, count.is_some())
+                    .less_if(20, by_operator)
                     .quotes(seen.field_line("cluster_known_nodes"))
                     .quotes(seen.field_line("cluster_slots_assigned"))
                     .fact_if("node", place),
@@ -36,8 +38,11 @@ pub(super) static CAUSES: &[Cause] = &[
             state only, or \
             keys as well? Whose keys?",
         fix: &[
-            "Make sure that nobody wants its data: DBSIZE, INFO keyspace; copy RDB/AOF away if \
-             in doubt.",
+            "First see whether this is a cluster in use: CLUSTER NODES and DBSIZE on all of \
+             the addresses. If they have slots and keys, do not create: that cluster is to be \
+             repaired (its nodes MEET each other again at their present addresses).",
+            "Only remains of an attempt, whose data nobody wants: make sure with INFO \
+             keyspace, and copy RDB/AOF away if in doubt.",
             "Then blank this node: stop it, move its nodes.conf (and unwanted data files) aside, \
              start it; \
              that resets both the remembered nodes and the slots.",
@@ -123,9 +128,9 @@ pub(super) static CAUSES: &[Cause] = &[
              the client ports[[ (<<ports>>)]].",
             "Docker: publish the bus ports too, one to one, and announce addresses that all reach \
              (cluster-announce-ip, -port, -bus-port), or use host networking.",
-            "The waiting create then finishes by itself. If it was broken off, blank the nodes \
-             (stop, move \
-             nodes.conf aside, start) before the next attempt.",
+            "The waiting create then finishes by itself. If it was broken off and the nodes \
+             are new and empty (DBSIZE 0 on each), blank them (stop, move nodes.conf aside, \
+             start) before the next attempt.",
         ],
         never: &[
             "Do not kill and repeat create without opening the ports: half-joined nodes then \

@@ -24,9 +24,9 @@ pub(super) static CAUSES: &[Cause] = &[
             other primaries end without slots.",
         fix: &[
             "Best: start the dead primary <<owner>> again with its files.",
-            "If it cannot come back and is certainly off: CLUSTER FAILOVER TAKEOVER on its \
-             replica[[ <<replica>>]] (it \
-             needs no votes); compare its replication offset and key count first.",
+            "If it cannot come back and is certainly off (and kept from starting): CLUSTER \
+             FAILOVER TAKEOVER on its replica[[ <<replica>>]] (it needs no votes); compare its \
+             replication offset and key count with its siblings' first.",
             "Then spread the slots over at least three primaries (reshard or rebalance), so that a \
              majority survives the loss of one.",
         ],
@@ -50,9 +50,9 @@ pub(super) static CAUSES: &[Cause] = &[
             is no majority.",
         check: "cluster_size in CLUSTER INFO: 2 or 1.",
         fix: &[
-            "Now: start the dead primary again, or CLUSTER FAILOVER TAKEOVER on its replica when \
-             it \
-             is certain that the primary is down.",
+            "Now: start the dead primary again, with its own files. If it cannot come back and \
+             is certainly off (and kept from starting): CLUSTER FAILOVER TAKEOVER on the \
+             replica of it with the highest offset.",
             "Then add primaries, so that at least three own slots.",
         ],
         never: &[
@@ -77,9 +77,9 @@ pub(super) static CAUSES: &[Cause] = &[
         fix: &[
             "Partition: repair the network (bus ports too); it heals by itself.",
             "Loss: start the dead primaries with their own files first.",
-            "Those that cannot come back: CLUSTER FAILOVER TAKEOVER on the best replica of each, \
-             one \
-             at a time, after making sure that the old primary is really off.",
+            "Those that cannot come back: CLUSTER FAILOVER TAKEOVER on the best replica of \
+             each, one at a time, after making sure that the old primary is really off and that \
+             no supervisor starts it again.",
         ],
         never: &[
             "Do not use TAKEOVER while the other side of a partition may be alive: both would \
@@ -106,8 +106,8 @@ pub(super) static CAUSES: &[Cause] = &[
             serving; the other part, if it has the majority, goes on and promotes replicas.",
         check: "CLUSTER INFO on the other side: ok there means that only this part is cut off.",
         fix: &["Repair the network between the parts (client and bus ports). Nodes return by \
-             themselves; \
-             primaries that were replaced come back as replicas and drop writes they alone took."],
+             themselves; primaries that were replaced come back as replicas and drop the writes \
+             they alone took: copy their RDB/AOF away first if those matter."],
         never: &["Do not use FAILOVER TAKEOVER in the smaller part while the larger one lives."],
         like: &["BUS_PORT_BLOCKED", "QUORUM_LOST"],
     },
@@ -157,8 +157,9 @@ pub(super) static CAUSES: &[Cause] = &[
             never connected).",
         fix: &[
             "Best: start the old primary with its own files; the replica then resyncs.",
-            "If it cannot come back: CLUSTER FAILOVER FORCE on the replica with the highest offset \
-             (it skips this check but needs a majority).",
+            "If it cannot come back and is certainly off: CLUSTER FAILOVER FORCE on the \
+             replica with the highest offset, after looking at its key count (it skips this \
+             check but needs a majority).",
             "For caches that may lose some writes: cluster-replica-validity-factor 0 on all nodes.",
         ],
         never: &[
@@ -181,8 +182,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "The denial in the voters' logs names both epochs: slot epoch > reqEpoch.",
         fix: &[
             "Start the old primary if it can come back.",
-            "Otherwise CLUSTER FAILOVER TAKEOVER on the best replica, once the primary is surely \
-             off.",
+            "Otherwise CLUSTER FAILOVER TAKEOVER on the replica with the highest offset, once \
+             the primary is surely off and kept from starting.",
             "Valkey 7.2.10, 8.0.5, 8.1.2 and later correct the replica after the first denial: \
              upgrade.",
         ],
@@ -201,6 +202,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "failover attempt expired",
                     "failover auth denied",
                     "waiting for votes",
+                    "failover auth nack",
+                    "cannot reach quorum",
                 ],
             )?;
             Some(hit.less_if(20, seen.has(&["connecting to master ?:"])))
@@ -216,12 +219,11 @@ pub(super) static CAUSES: &[Cause] = &[
             many \
             primaries with slots are alive.",
         fix: &[
-            "Majority dead: start primaries again, or TAKEOVER on the replica once it is certain \
-             that \
-             the primary is off.",
-            "'its master is up': repair the path from the voters to the replica and the primary \
-             (bus \
-             ports); CLUSTER FAILOVER FORCE on the replica when only FAIL is missing.",
+            "Majority dead: start primaries again, or TAKEOVER on the replica with the highest \
+             offset once it is certain that the primary is off and kept from starting.",
+            "'its master is up': the voters still reach the primary, so nothing is lost: \
+             repair the path between the primary, the replica and the voters (bus ports). \
+             Promoting against a primary that lives drops its last writes.",
             "Otherwise wait for the next attempt (four node timeouts).",
         ],
         never: &["Do not reassign slots; the replica holds the data."],
@@ -247,11 +249,8 @@ pub(super) static CAUSES: &[Cause] = &[
             starts an \
             election, whatever happens to its primary.",
         check: "CONFIG GET cluster-replica-no-failover on the replica.",
-        fix: &[
-            "CONFIG SET cluster-replica-no-failover no on it, and in its file; or promote it by \
-             hand with \
-             CLUSTER FAILOVER FORCE if the primary is dead.",
-        ],
+        fix: &["CONFIG SET cluster-replica-no-failover no on it, and in its file; or promote it \
+             by hand with CLUSTER FAILOVER FORCE if the primary is certainly off."],
         never: &["Do not reassign the slots."],
         like: &["REPLICA_TOO_STALE"],
     },
@@ -269,10 +268,11 @@ pub(super) static CAUSES: &[Cause] = &[
             and what does that replica's log say about failover?",
         fix: &[
             "Start the primary again with its own nodes.conf and data: nothing is lost.",
-            "Otherwise promote its living replica: CLUSTER FAILOVER FORCE; TAKEOVER only when no \
-             majority \
-             lives and the old primary is certainly off.",
-            "Only a backup left: restore it into a node with the old nodes.conf.",
+            "Otherwise, with the old primary certainly off, promote the living replica with \
+             the highest offset, after looking at its key count: CLUSTER FAILOVER FORCE; \
+             TAKEOVER only when no majority lives.",
+            "Only a backup left: restore a copy of it into a node with the old nodes.conf, \
+             while nobody else owns its slots.",
         ],
         never: &[
             "Do not FORGET the dead primary and do not assign its slots elsewhere while its data \
@@ -383,9 +383,8 @@ pub(super) static CAUSES: &[Cause] = &[
             limits', \
             a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[
-            "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), repl-timeout \
-             and \
-             repl-backlog-size on all nodes.",
+            "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), \
+             repl-timeout and repl-backlog-size on all nodes, as far as their memory allows.",
             "Make sure of disk and memory on the replica, and let only one replica sync at a time.",
         ],
         never: &["Do not restart the primary to help; it may hold the only good copy."],
@@ -423,10 +422,12 @@ pub(super) static CAUSES: &[Cause] = &[
             side did not hear, from swapped addresses, or from REPLICATE with the id of a replica.",
         check: "The fourth column of CLUSTER NODES: does the id there belong to a master?",
         fix: &[
-            "Wait two node timeouts; then CLUSTER REPLICATE <id of the real primary> on the \
-             replica.",
-            "If nobody in the shard is a primary: CLUSTER FAILOVER TAKEOVER on the member with the \
-             highest offset, then REPLICATE the others to it.",
+            "Wait two node timeouts. If it stays, look at the keys first (DBSIZE on both): \
+             CLUSTER REPLICATE <id of the real primary> on the replica drops its own copy, so \
+             only when that primary has the shard's keys.",
+            "If nobody in the shard is a primary and none of it lives elsewhere: CLUSTER \
+             FAILOVER TAKEOVER on the member with the highest offset and the most keys, then \
+             REPLICATE the others to it.",
         ],
         never: &["Do not reset members before you know which of them has the data."],
         like: &["REPLICA_LINK_DOWN"],
@@ -459,7 +460,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (masterauth), LOADING (wait), RDB version (older replica).",
         fix: &[
             "Remove the reason that the log names: address, port, password, TLS or version.",
-            "If the address dialled is old: CLUSTER REPLICATE <same primary id> on the replica.",
+            "If the address dialled is old: CLUSTER MEET the primary at its present address, \
+             from this replica. The replica then dials the new one.",
         ],
         never: &["Do not promote this replica before comparing its offset with its siblings'."],
         like: &["REPLICA_AUTH_FAILED", "PEER_ADDRESS_STALE", "FULL_SYNC_LOOP"],
@@ -491,7 +493,7 @@ pub(super) static CAUSES: &[Cause] = &[
         fix: &[
             "Send it to the replica (not the primary); wait until its link is up and the lag \
              small; retry.",
-            "If the primary is down: CLUSTER FAILOVER FORCE.",
+            "If the primary is certainly off: CLUSTER FAILOVER FORCE.",
         ],
         never: &["Do not use TAKEOVER for a planned switch."],
         like: &["REPLICA_LINK_DOWN", "FAILOVER_NO_VOTES"],
@@ -531,11 +533,8 @@ pub(super) static CAUSES: &[Cause] = &[
             failovers \
             mix them up. If the bare primary dies, its slots are down.",
         check: "Count the replicas per primary by the fourth column of CLUSTER NODES.",
-        fix: &[
-            "CLUSTER REPLICATE <id of the bare primary> on one of the surplus replicas; it costs \
-             one \
-            full sync.",
-        ],
+        fix: &["CLUSTER REPLICATE <id of the bare primary> on one of the surplus replicas, while \
+             its present shard keeps another replica that is in sync; it costs one full sync."],
         never: &["Do not move all replicas of one shard at a time."],
         like: &["SHARD_COLOCATED"],
     },
@@ -550,9 +549,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 "keys gone",
                 "dbsize 0",
                 "data is gone",
-                "empty after",
-                "all keys",
                 "lost data",
+                "keys are gone",
+                "came back empty",
             ]);
             let unsaved = seen.settings.iter().find(|s| {
                 (s.name == "save" && s.value.is_empty())
@@ -564,7 +563,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     66,
                     &[
                         &["flushing old data"],
-                        &["data lost", "lost all", "keys gone", "all keys", "empty"],
+                        &["data lost", "lost all", "keys gone", "keys are gone", "came back empty"],
                     ],
                 ),
             }
@@ -577,7 +576,9 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "uptime_in_seconds and rdb_last_load_keys_loaded on the primary; 'Full resync from \
             master' in the replicas' logs at that time.",
         fix: &[
-            "A replica that has not synced yet: cut it off, then CLUSTER FAILOVER TAKEOVER on it.",
+            "A replica that has not synced yet holds the last copy: keep it from reaching the \
+             primary at once, copy its RDB/AOF away, then, with the empty primary off, CLUSTER \
+             FAILOVER TAKEOVER on it.",
             "Otherwise restore from a backup.",
             "Turn persistence on, or keep the process from restarting within the node timeout.",
         ],

@@ -1,6 +1,7 @@
 //! Nothing is wrong, or too little is said.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::infos;
 use crate::explain::seen::{Seen, Source};
 use crate::model::{Flag, SLOT_COUNT};
 
@@ -10,7 +11,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Nothing is wrong with the cluster in what was pasted",
         side: Side::Nobody,
         when: healthy,
-        cause: "[[CLUSTER INFO says <<state>>; <<slots_ok>> of 16384 slots are ok. ]][[<<table>>. ]]No node is flagged failing, no slot is open or missing. If \
+        cause: "[[CLUSTER INFO says <<state>>; <<slots_ok>> of 16384 slots are ok. \
+            ]][[<<table>>. ]][[<<checked>>. ]][[INFO of <<infos>> shows \
+            no failed save, no broken replication link, and memory that is not full. ]]If \
             something does not work, its cause is not in this text: look at the client (its whole \
             error, its start nodes, the addresses it dials, \
             its password and TLS), or at other nodes' views.",
@@ -91,20 +94,46 @@ fn healthy(seen: &Seen) -> Option<Hit> {
             })
     });
     let checked = seen.has(&["[ok] all 16384 slots covered"]) && !seen.has(&["[err]", "[warning]"]);
-    let fault = seen.says_fail()
+    let infos = infos::blocks(seen).count();
+    let fault = infos::fault(seen).is_some()
+        || seen.says_fail()
         || !seen.failing().is_empty()
         || (table.is_some() && !whole_table && !checked);
-    if fault || !(whole_info || whole_table || checked) {
+    if fault || !(whole_info || whole_table || checked || infos > 0) {
         return None;
     }
-    let text = table.map(|t| {
-        format!("the table has {} nodes, all linked, and every slot has an owner", t.rows.len())
+    let text = table.map(|t| match t.source {
+        Source::Slots => format!(
+            "CLUSTER SLOTS has {} nodes and every slot has an owner; whether they are up it does \
+             not tell",
+            t.rows.len()
+        ),
+        Source::Shards => format!(
+            "CLUSTER SHARDS has {} nodes, none failed, and every slot has an owner",
+            t.rows.len()
+        ),
+        _ => {
+            format!(
+                "the table has {} nodes, all linked, none flagged failing; every slot has an \
+                 owner and none is open",
+                t.rows.len()
+            )
+        }
     });
     Some(
         Hit::of(44)
             .quotes(seen.field_line("cluster_state"))
             .quotes(table.and_then(|table| table.rows.first()).map(|row| row.line))
             .quotes(seen.lines_with(&["[ok] all 16384 slots covered"]).into_iter().take(1))
-            .fact_if("table", text.filter(|_| whole_table)),
+            .quotes(infos::blocks(seen).filter_map(|b| b.lines.values().min().copied()).take(1))
+            .less_if(10, !(whole_info || whole_table || checked))
+            .fact_if("table", text.filter(|_| whole_table))
+            .fact_if("checked", checked.then_some("--cluster check finds all slots covered"))
+            .fact_if(
+                "infos",
+                (infos > 0).then(|| {
+                    if infos == 1 { "one node".to_owned() } else { format!("{infos} nodes") }
+                }),
+            ),
     )
 }

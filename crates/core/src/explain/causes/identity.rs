@@ -23,12 +23,13 @@ pub(super) static CAUSES: &[Cause] = &[
             the old id), and compare dir (CONFIG GET dir) and the working directory of the process \
             with where it was before.",
         fix: &[
-            "Stop the newly started process, so that nothing joins under the new id.",
+            "Stop the newly started process (SHUTDOWN NOSAVE, so that it writes no empty data \
+             set over an older file), so that nothing joins under the new id.",
             "Find the old nodes.conf and RDB/AOF and start the node from there: the original \
              working directory, or an absolute dir and cluster-config-file in redis.conf, on \
              persistent storage. It then loads its old id, slots and data, and peers take it back.",
-            "If the file is really gone but a replica has the shard: promote that replica and let \
-             this node join as a new, empty replica.",
+            "If the file is really gone but a replica has the shard: copy this node's data \
+             files away, promote that replica and let this node join as a new, empty replica.",
         ],
         never: &[
             "Do not CLUSTER FORGET the old id before its slots are recovered.",
@@ -158,7 +159,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "df and mount of dir; ls -l of the directory against the user of the process; SELinux \
             or AppArmor denials.",
         fix: &[
-            "Free space (old temp-*.rdb, core files, logs) or mend owner, mount or security label.",
+            "Free space (temp-*.rdb of processes that are gone, core files, logs) or mend \
+             owner, mount or security label.",
             "Start the node again; it keeps its id.",
         ],
         never: &["Do not delete nodes.conf or the data files to make room."],
@@ -217,8 +219,9 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "INFO server and INFO cluster at the very address: redis_mode and cluster_enabled; \
             and config_file, whether it is the file you think.",
         fix: &[
-            "If it is meant to be a member: set cluster-enabled yes in the file that is really loaded \
-             (config_file of INFO) and restart it with its old nodes.conf.",
+            "If it is meant to be a member: set cluster-enabled yes in the file that is really \
+             loaded (config_file of INFO) and, after a save, restart it with its old \
+             nodes.conf.",
             "If it is a single server or a managed service with cluster mode disabled: use the \
              plain client, not the cluster client.",
         ],
@@ -249,7 +252,8 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let line = seen.field_is(66, "cluster_known_nodes", &["1"])?;
             let zero = seen.number("cluster_slots_assigned") == Some(0);
-            Some(line.more_if(6, zero))
+            // A cluster of one node that owns all slots is meant to be alone.
+            Some(line.more_if(6, zero).less_if(30, seen.says_ok()))
         },
         cause: "cluster_known_nodes is 1: the node was never joined, was reset, or came back with a \
             new id[[; it has <<assigned>> slots assigned]]. A client that is sent to it finds no \
@@ -258,7 +262,7 @@ pub(super) static CAUSES: &[Cause] = &[
             Then its identity was lost; otherwise it was never joined.",
         fix: &[
             "If it lost its identity: find its old nodes.conf and start it with that.",
-            "If it is new: create the cluster, or CLUSTER MEET it from a member.",
+            "If it is new and empty: create the cluster, or CLUSTER MEET it from a member.",
         ],
         never: &["Do not MEET a node that still has data and an unknown history."],
         like: &["NODE_IDENTITY_LOST", "CLUSTER_NOT_CREATED"],

@@ -172,6 +172,108 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SHARD_DOWN"],
     },
     Cause {
+        code: "K8S_UNSCHEDULABLE",
+        title: "A pod cannot be placed on any machine",
+        side: Side::Platform,
+        when: |seen| {
+            let hit = seen.says(
+                80,
+                &[
+                    "didn't match pod's node affinity",
+                    "didn't match pod anti-affinity",
+                    "didn't satisfy existing pods anti-affinity",
+                    "insufficient memory",
+                    "insufficient cpu",
+                    "didn't tolerate",
+                    "had untolerated taint",
+                    "had taint",
+                    "no preemption victims found",
+                    "too many pods",
+                    "didn't match pod topology spread",
+                ],
+            )?;
+            seen.has(&["nodes are available", "failedscheduling", "pending"]).then_some(hit)
+        },
+        cause: "The scheduler finds no machine for the pod: too little memory or CPU left, a \
+            taint, or an anti-affinity that forbids a second member on one machine. The node of \
+            the cluster is absent as long as the pod is Pending; its volume and data are not \
+            touched.",
+        check: "kubectl describe pod: the FailedScheduling line counts the machines for each \
+            reason.",
+        fix: &[
+            "Add a machine (in the zone of the pod's volume), or take another workload away; \
+             correct requests, taints or the anti-affinity.",
+            "The pod then starts with its own volume and joins again; if its address changed, \
+             CLUSTER MEET it there from a member.",
+        ],
+        never: &[
+            "Do not delete the volume or its claim to make the pod fit elsewhere.",
+            "Do not FORGET the absent node and do not assign its slots: its data come back with it.",
+        ],
+        like: &["K8S_PVC_STUCK", "SHARD_DOWN"],
+    },
+    Cause {
+        code: "K8S_IMAGE_PULL",
+        title: "The image of the pod cannot be fetched",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                84,
+                &[
+                    "imagepullbackoff",
+                    "errimagepull",
+                    "failed to pull image",
+                    "toomanyrequests: you have reached your pull rate limit",
+                    "manifest unknown",
+                ],
+            )
+        },
+        cause: "The registry does not give the image: a tag that was removed or renamed, a rate \
+            limit, missing credentials. The node of the cluster is absent until then; its data \
+            are on its volume.",
+        check: "kubectl describe pod: the text behind 'Failed to pull image'.",
+        fix: &[
+            "Name an image and tag that exist (the same server version), or give the pull secret; \
+             the pod then starts with its own volume.",
+        ],
+        never: &[
+            "Do not take an older server version because its image is there: it may not read the \
+             data files.",
+            "Do not delete the claims.",
+        ],
+        like: &["K8S_UNSCHEDULABLE", "SHARD_DOWN"],
+    },
+    Cause {
+        code: "K8S_EVICTED",
+        title: "The machine was short of a resource and the pod was evicted",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                84,
+                &["the node was low on resource", "node was low on resource", "exceeded its local"],
+            )
+            .or_else(|| {
+                seen.events
+                    .iter()
+                    .find(|event| event.reason == "Evicted")
+                    .map(|event| Hit::of(76).quote(event.line))
+            })
+        },
+        cause: "The kubelet ended the pod because its machine ran out of memory or disk (or the \
+            pod wrote more than its ephemeral-storage limit). What was on a claim is kept; what \
+            was on emptyDir is gone, and with it nodes.conf, if it was there.",
+        check: "Is dir of the server on a claim? kubectl describe node: conditions \
+            MemoryPressure, DiskPressure.",
+        fix: &[
+            "Make room on the machine, give the pod requests equal to limits (class Guaranteed), \
+             and put dir on a claim.",
+            "On a claim, the pod comes back with its id and data. If dir was not on one, promote \
+             the shard's replica before anything of the old id is forgotten.",
+        ],
+        never: &["Do not restart the other members of the same shard meanwhile."],
+        like: &["K8S_EPHEMERAL_STORAGE", "OOM_KILLED"],
+    },
+    Cause {
         code: "K8S_EPHEMERAL_STORAGE",
         title: "Nodes lose their data and id at each restart: no persistent volume",
         side: Side::Platform,
@@ -278,26 +380,41 @@ pub(super) static CAUSES: &[Cause] = &[
                 &[
                     "reconcil",
                     "redis-operator",
+                    "redis operator",
                     "operator log",
                     "rediscluster controller",
+                    "controller_redis",
                     "kubeblocks",
                 ],
             )?;
-            Some(hit.and(
+            // It makes a cluster anew over nodes that remember one.
+            let creates = seen.has(&["is not empty. either", "--cluster create"])
+                || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);
+            Some(hit.more_if(32, creates && seen.has(&["is not empty. either"])).and(
                 seen,
                 14,
                 &["cluster meet", "cluster forget", "reset", "recreat", "failed to", "error"],
             ))
         },
         cause: "A controller changes the cluster at the same time (MEET, FORGET, REPLICATE, \
-            restarts), by what it believes; if it looks at a node \
-            with an old table, it repeats the wrong step.",
+            create, restarts), by what it believes; if it asks one node that is new, restarted or \
+            has an old table, it takes the cluster for missing and repeats the wrong step, such \
+            as create over nodes that belong to a cluster with data ('is not empty').",
         check: "The operator's log around the times of 'cluster meet/forget/reset', and its \
             version's known bugs.",
-        fix: &["Pause it (scale it to 0, or its pause or skip-reconcile annotation) before \
-             repairing by hand; then repair addresses and slots; then \
-            let it go on, upgraded."],
-        never: &["Do not delete the custom resource: that may delete the claims."],
+        fix: &[
+            "Pause it (scale it to 0, or its pause or skip-reconcile annotation) before \
+             repairing by hand.",
+            "Look at every node's CLUSTER NODES and DBSIZE. Where a cluster with slots and keys \
+             is there, the restarted node joins that one: CLUSTER MEET its present address from a \
+             member; if it came back empty under a new id, as a new replica.",
+            "When cluster_state is ok everywhere, let the operator go on, upgraded.",
+        ],
+        never: &[
+            "Do not empty or reset the nodes that refuse create as 'not empty': they may hold the \
+             data.",
+            "Do not delete the custom resource: that may delete the claims.",
+        ],
         like: &["ALL_ADDRESSES_STALE"],
     },
     Cause {

@@ -153,7 +153,7 @@ mod tests {
         ),
         (
             "SHARD_DOWN",
-            "Otherwise promote",
+            "Otherwise, with the old primary certainly off",
             "FORCE needs votes; TAKEOVER with the primary certainly off",
         ),
         (
@@ -161,7 +161,12 @@ mod tests {
             "If nobody in the shard",
             "there is no primary that could be overthrown",
         ),
-        ("MANUAL_FAILOVER_TIMED_OUT", "If the primary is down", "FORCE needs votes"),
+        (
+            "MANUAL_FAILOVER_TIMED_OUT",
+            "If the primary is certainly off",
+            "FORCE needs votes; the primary cannot be overthrown while it takes writes",
+        ),
+        ("OOM_KILLED", "Raise the limit", "it warns of what would delete keys"),
         (
             "EMPTY_PRIMARY_RESTART_WIPED_SHARD",
             "A replica that has not synced yet",

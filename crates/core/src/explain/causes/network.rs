@@ -1,7 +1,7 @@
 //! Addresses that some can reach and others cannot: announcing, Docker, NAT, binding.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, is_ipv4};
 use crate::explain::template::list;
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -304,6 +304,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "azure cache",
                 ],
             )?;
+            let without_cluster = ["unknown command `cluster`", "unknown command 'cluster'"];
+            let hit = hit.and(seen, 20, &without_cluster);
             Some(hit.more_if(
                 14,
                 seen.has(&[
@@ -343,9 +345,22 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "IPv4 and IPv6 are mixed",
         side: Side::Network,
         when: |seen| {
-            let told = seen
-                .says(58, &["ipv6", "econnrefused ::1", "::1:6379", "dual-stack", "dual stack"])?;
-            Some(told)
+            let dialled = seen.says(
+                70,
+                &["econnrefused ::1", "dial tcp [::1]", "connecting to ::1", "/[0:0:0:0:0:0:0:1]"],
+            );
+            dialled.or_else(|| {
+                let told = seen.says(58, &["ipv6", "::1:6379", "dual-stack", "dual stack"])?;
+                let failed = [
+                    "refused",
+                    "unreachable",
+                    "cannot assign requested address",
+                    "handshake",
+                    "disconnected",
+                    "waiting for the cluster",
+                ];
+                seen.has(&failed).then_some(told)
+            })
         },
         cause: "The name resolves to an IPv6 address first (localhost becomes ::1 in newer \
             runtimes), or nodes \
@@ -406,7 +421,10 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-const UNREACHABLE: [&str; 14] = [
+const UNREACHABLE: [&str; 17] = [
+    "enetunreach",
+    "error 113 connecting",
+    "error 110 connecting",
     "etimedout",
     "connect econnrefused 172.",
     "connect econnrefused 10.",
@@ -443,9 +461,42 @@ fn hosts_in_config(seen: &Seen) -> Vec<String> {
     let lines = seen.lines.iter().filter(|line| line.lower.contains("host"));
     lines
         .flat_map(|line| line.text.split(['\'', '"']))
-        .filter(|word| super::super::seen::is_ipv4(word))
+        .filter(|word| is_ipv4(word))
         .map(str::to_owned)
         .collect()
+}
+
+/// Whether a line names an address that only the cluster's own network can reach.
+fn names_inner(seen: &Seen, line: usize) -> bool {
+    let text = seen.lines.get(line).map_or("", |line| line.text.as_str());
+    ipv4s(text).any(|ip| is_inner(ip) && !ip.starts_with("127."))
+}
+
+/// Whether the text shows that the client comes in from another network: by a public address, a
+/// balancer, a published port.
+fn is_outside(seen: &Seen) -> bool {
+    let said = [
+        "load balancer",
+        "loadbalancer",
+        "nodeport",
+        "external ip",
+        "public ip",
+        "host.docker.internal",
+        "localhost:",
+        "from my laptop",
+        "outside the cluster",
+        "outside of the cluster",
+    ];
+    let local = |ip: &str| is_inner(ip) || ip.starts_with("0.") || ip.starts_with("255.");
+    seen.has(&said) || seen.lines.iter().any(|line| ipv4s(&line.text).any(|ip| !local(ip)))
+}
+
+/// The IPv4 addresses of a line.
+fn ipv4s(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    words
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| is_ipv4(word) && word.split('.').all(|part| part.parse::<u8>().is_ok()))
 }
 
 fn announced(seen: &Seen) -> Option<Hit> {
@@ -493,21 +544,23 @@ fn announced(seen: &Seen) -> Option<Hit> {
         told.iter().any(|ip| text.contains(ip.as_str()))
     };
     let dialled_what_was_told = errors.iter().any(told_line);
+    let from_outside = errors.iter().any(|line| names_inner(seen, *line)) && is_outside(seen);
     let forwarded = seen.has(&["port-forward", "ssh -l", "ssh -n -l", "tunnel"]);
     let moved = seen.lines_with(&["moved "]);
     let client = seen.client().is_some();
-    (!errors.is_empty() && !seen.says_fail() && (client || docker || !moved.is_empty())).then(
-        || {
-            Hit::of(52)
-                .more_if(14, docker)
-                .more_if(20, dialled_what_was_told)
-                .more_if(16, forwarded)
-                .more_if(6, seen.says_ok())
-                .quotes(errors)
-                .quotes(moved.into_iter().take(1))
-                .fact_if("announced", (!told.is_empty()).then(|| list(&told, 4)))
-        },
-    )
+    (!errors.is_empty()
+        && !seen.says_fail()
+        && (client || docker || from_outside || !moved.is_empty()))
+    .then(|| {
+        Hit::of(52)
+            .more_if(14, docker)
+            .more_if(20, dialled_what_was_told || from_outside)
+            .more_if(16, forwarded)
+            .more_if(6, seen.says_ok())
+            .quotes(errors)
+            .quotes(moved.into_iter().take(1))
+            .fact_if("announced", (!told.is_empty()).then(|| list(&told, 4)))
+    })
 }
 
 fn dedup(words: &[String]) -> Vec<String> {

@@ -88,11 +88,10 @@ pub(super) static CAUSES: &[Cause] = &[
             it is no fault yet.)",
         check: "sysctl vm.overcommit_memory, free memory against used_memory, and \
             rdb_last_bgsave_status.",
-        fix: &[
-            "sysctl vm.overcommit_memory=1 on the host (and in its configuration), leave memory \
-             for copy on write; disable \
-            transparent huge pages.",
-        ],
+        fix: &["'Cannot allocate memory': sysctl vm.overcommit_memory=1 on the host (and in its \
+             configuration), leave memory for copy on write; disable transparent huge pages. \
+             'Resource temporarily unavailable': raise the limit of processes (ulimit -u, \
+             TasksMax, the container's pids limit)."],
         never: &["Do not restart the primary before a save or a replica has its data."],
         like: &["DISK_ERROR_MISCONF", "OOM_KILLED"],
     },
@@ -139,8 +138,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "Has a replica of this shard the data (INFO keyspace there)?",
         fix: &[
             "Copy the whole directory aside first.",
-            "A replica is alive: promote it (CLUSTER FAILOVER FORCE), then let this node come \
-             back empty under it.",
+            "A replica is alive and has the shard's keys: promote it (CLUSTER FAILOVER FORCE), \
+             then let this node come back empty under it.",
             "No replica: redis-check-aof (--fix cuts off the damaged tail; of a copy), or the \
              last good RDB.",
         ],
@@ -166,7 +165,11 @@ pub(super) static CAUSES: &[Cause] = &[
                     "exit code 137",
                 ],
             )
-            .map(|h| h.less_if(22, !seen.has(&["oom", "out of memory"])))
+            .map(|h| {
+                let by_probe = seen.has(&["failed liveness probe", "liveness probe failed"]);
+                h.less_if(22, !seen.has(&["oomkilled", "oom-kill", "out of memory"]))
+                    .less_if(20, by_probe && !seen.has(&["oomkilled"]))
+            })
         },
         cause: "The kernel or the container's limit killed the process (137). The limit must \
             hold maxmemory AND copy on write \
@@ -175,11 +178,9 @@ pub(super) static CAUSES: &[Cause] = &[
             nothing holds it back.",
         check: "Last State of the pod (OOMKilled) or dmesg; maxmemory against the limit; whether \
             a save or a sync was running.",
-        fix: &[
-            "Set maxmemory to about 60-70 % of the limit (with a policy that is meant), or raise \
-             the limit; let one replica \
-            sync at a time.",
-        ],
+        fix: &["Raise the limit, or set maxmemory to about 60-70 % of it; not below what is in \
+             use when the policy evicts, since that deletes keys. Let one replica sync at a \
+             time."],
         never: &["Do not delete data to make it start."],
         like: &["K8S_LIVENESS_KILLS_LOADING"],
     },
@@ -247,9 +248,8 @@ pub(super) static CAUSES: &[Cause] = &[
             flag it fail.",
         check: "Which script: the application's EVAL at that time, SLOWLOG afterwards.",
         fix: &[
-            "SCRIPT KILL (or FUNCTION KILL) if it has not written yet; otherwise wait, or fail \
-             over to its replica. Mend the \
-            script.",
+            "SCRIPT KILL (or FUNCTION KILL) if it has not written yet; otherwise wait until it \
+             ends. Mend the script.",
         ],
         never: &["Do not kill the process: writes of the script may be half done."],
         like: &["NODE_HUNG"],
@@ -312,26 +312,22 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The node's event loop stalls (slow command, save, swap, CPU)",
         side: Side::Platform,
         when: |seen| {
-            seen.says(
-                70,
-                &[
-                    "asynchronous aof fsync is taking too long",
-                    "disk is busy?",
-                    "transparent huge pages",
-                    "thp",
-                    "swap",
-                ],
-            )
-            .map(|h| h.less_if(34, !seen.has(&["fsync is taking too long", "disk is busy"])))
-            .or_else(|| {
-                seen.says_all(
-                    64,
-                    &[
-                        &["slowlog", "keys *", "stalled", "hang", "freez", "blocked for"],
-                        &["fail", "timeout", "pfail"],
-                    ],
-                )
-            })
+            // "Changed" and "exchange" have a "hang" in them, and any server warns of huge pages.
+            let stall = [
+                "slowlog get",
+                "keys *",
+                "stalled",
+                " hang",
+                " hung",
+                "freez",
+                "frozen",
+                "blocked for",
+                "swapping",
+            ];
+            let missed =
+                ["cluster state changed: fail", "fail?", "pfail", "timed out", "as failing"];
+            seen.says(70, &["asynchronous aof fsync is taking too long", "disk is busy?"])
+                .or_else(|| seen.says_all(64, &[&stall, &missed]))
         },
         cause: "The process lives but does not answer for seconds: an O(N) command on a big key, \
             fsync on a slow disk, fork of a big \
@@ -472,7 +468,29 @@ pub(super) static CAUSES: &[Cause] = &[
                     "can't chdir to",
                 ],
             )
-            .or_else(|| seen.says(62, &["permission denied"]))
+            .or_else(|| {
+                let what = [
+                    "open",
+                    "bind",
+                    "chdir",
+                    "log file",
+                    "nodes.conf",
+                    "aof",
+                    "rdb",
+                    "/data",
+                    "dir",
+                    "listening",
+                    "socket",
+                ];
+                let denied = seen.says(62, &["permission denied"])?;
+                let by_ssh =
+                    seen.has(&["permission denied (publickey", "permission denied, please"]);
+                (seen.lines.iter().any(|line| {
+                    line.lower.contains("permission denied")
+                        && what.iter().any(|word| line.lower.contains(word))
+                }) && !by_ssh)
+                    .then_some(denied)
+            })
         },
         cause: "The process may not open the port, directory or file: ownership, a read-only \
             mount, or a policy (SELinux lets redis use \

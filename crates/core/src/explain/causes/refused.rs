@@ -300,6 +300,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "not all slots covered",
                     "all slots are not covered",
                     "not all slots are covered",
+                    "no node found for slot",
+                    "no node to serve slot",
+                    "slot not covered by the cluster",
+                    "unassigned slot in the cluster map",
                 ],
             )
         },
@@ -324,6 +328,44 @@ pub(super) static CAUSES: &[Cause] = &[
             "Do not give slots to a node (ADDSLOTS, --cluster fix) before their keys are found.",
         ],
         like: &["SHARD_DOWN", "UNASSIGNED_SLOTS_SHARD_FORGOTTEN"],
+    },
+    Cause {
+        code: "CLIENT_FORGOT_START_NODES",
+        title: "The client struck all start nodes off its list after errors, and asks nobody now",
+        side: Side::Client,
+        when: |seen| {
+            let none = seen.says(84, &["at least one reachable node: none"]);
+            none.or_else(|| {
+                seen.says_all(
+                    76,
+                    &[
+                        &["no reachable node in cluster", "no more cluster attempts left"],
+                        &[
+                            "until restart",
+                            "until we restart",
+                            "until the restart",
+                            "only a restart",
+                        ],
+                    ],
+                )
+            })
+        },
+        cause: "The client removes a node from its list at each connection error or timeout. After \
+            one bad moment (a slow command, a failover, a restart of the nodes) the list is empty, \
+            and as nobody is left to ask for the map, it fails for ever, although the cluster is \
+            well again: a fault of the library (redis-py's asyncio cluster says 'reachable node: \
+            None'; Jedis before 4.0 lost its start nodes when the first look failed). A new \
+            process works.",
+        check: "redis-cli -h <start node> cluster info from the client's machine says ok while the \
+            client goes on failing, and a fresh process of the same application works.",
+        fix: &[
+            "Upgrade the library; until then build the client object anew when this error occurs.",
+            "redis-py: give several startup_nodes by names that last and \
+             dynamic_startup_nodes=False; set socket_timeout above the slowest command.",
+            "Find what timed out first: SLOWLOG GET on the node that the first error names.",
+        ],
+        never: &["Do not repair the cluster for it."],
+        like: &["CLIENT_SEEDS_UNREACHABLE", "CLIENT_STALE_TOPOLOGY"],
     },
     Cause {
         code: "IOREDIS_OFFLINE_QUEUE_OFF",

@@ -41,7 +41,8 @@ pub(super) static CAUSES: &[Cause] = &[
              tls-client-cert-file and \
              tls-client-key-file), and the whole CA chain into tls-ca-cert-file.",
             "Issue node certificates with serverAuth AND clientAuth.",
-            "Restart the nodes (or CONFIG SET the files), then run create again.",
+            "Load them with CONFIG SET tls-cert-file, tls-key-file and tls-ca-cert-file on \
+             each node (no restart needed); a create that was waiting is then run again.",
         ],
         never: &[
             "Do not set tls-cluster no behind everybody's back, and do not disable verification.",
@@ -62,11 +63,9 @@ pub(super) static CAUSES: &[Cause] = &[
             as if it were). Bus \
             links between the two kinds fail, and the nodes flag each other.",
         check: "CONFIG GET tls-cluster tls-port tls-replication on every node.",
-        fix: &[
-            "Set tls-cluster (and tls-replication) equally on all nodes; a rolling change breaks \
-             the bus between old \
-            and new, so plan a short stop of all.",
-        ],
+        fix: &["Set tls-cluster (and tls-replication) equally on all nodes; a rolling change \
+             breaks the bus between old and new, so plan a short stop of all, each after a \
+             save."],
         never: &["Do not disable TLS on a network that needs it."],
         like: &["TLS_BUS_CERT_VERIFY_FAILED"],
     },
@@ -389,7 +388,8 @@ pub(super) static CAUSES: &[Cause] = &[
             let hit = seen.says(70, &["unknown command"])?;
             Some(
                 hit.fact_if("command", seen.word_after("unknown command "))
-                    .less_if(30, seen.has(&["hello"])),
+                    .less_if(30, seen.has(&["hello"]))
+                    .less_if(12, seen.has(&["memorystore", "elasticache", "azure"])),
             )
         },
         cause: "The server does not know the command[[ <<command>>]]: rename-command took it \

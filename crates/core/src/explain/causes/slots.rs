@@ -2,7 +2,7 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
-use crate::explain::seen::{Seen, Source};
+use crate::explain::seen::{Seen, Source, Table};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::SLOT_COUNT;
@@ -21,9 +21,10 @@ pub(super) static CAUSES: &[Cause] = &[
             that range are gone from the cluster unless a removed node, its volume or a backup \
             still \
             has them. No node takes such slots by itself; they must be assigned explicitly.",
-        check: "CLUSTER COUNTKEYSINSLOT for one of these slots on every node, also on removed \
-            ones; and \
-            is there a volume or backup of the removed primary or its replica?",
+        check: "CLUSTER INFO of every node: if others count 16384 assigned slots, only this \
+             node's table is short, and nothing may be assigned. Otherwise CLUSTER \
+             COUNTKEYSINSLOT for one of these slots on every node, also on removed ones; and is \
+             there a volume or backup of the removed primary or its replica?",
         fix: &[
             "If the data matters: start the removed node (or restore it from backup with its old \
              nodes.conf) and CLUSTER MEET it: as the slots are unassigned, its claim is taken \
@@ -58,9 +59,8 @@ pub(super) static CAUSES: &[Cause] = &[
             line only), \
             and CLUSTER COUNTKEYSINSLOT on both.",
         fix: &[
-            "Find why the first move failed (password, timeout, memory, big key, existing key) \
-             and mend \
-             that.",
+            "Make sure that no reshard is running any more. Find why the first move failed \
+             (password, timeout, memory, big key, existing key) and mend that.",
             "Target has no key of the slot and the source still owns it: CLUSTER SETSLOT <slot> \
              STABLE on the \
              target, then on the source.",
@@ -130,8 +130,9 @@ pub(super) static CAUSES: &[Cause] = &[
             move.",
         check: "Compare both copies of the key (DUMP or the value) before one is chosen.",
         fix: &[
-            "If the source's copy is right (the usual case): MIGRATE again with REPLACE, or \
-             redis-cli --cluster reshard with --cluster-replace.",
+            "Keep a DUMP of both copies. If the source's copy is right (the usual case): \
+             MIGRATE that key again with REPLACE; --cluster-replace of redis-cli does it for \
+             all keys of the move at once.",
             "Then finish the slot: SETSLOT NODE on the target first.",
         ],
         never: &["Do not use REPLACE before the copies were compared."],
@@ -244,9 +245,9 @@ pub(super) static CAUSES: &[Cause] = &[
             each claimant: who has the keys?",
         fix: &[
             "Wait two node timeouts first: it settles by itself after a change.",
-            "If it stays: on the claimant that HOLDS THE KEYS run CLUSTER BUMPEPOCH; its claim \
-             then wins \
-             everywhere.",
+            "If it stays and only one claimant has keys of these slots: on the claimant that \
+             HOLDS THE KEYS run CLUSTER BUMPEPOCH; its claim then wins everywhere. If both have \
+             keys, copy both sides away first: the one that loses deletes its own.",
             "Open slots are finished first (SETSLOT NODE on the target).",
         ],
         never: &[
@@ -310,7 +311,8 @@ pub(super) static CAUSES: &[Cause] = &[
             within the minute?",
         fix: &[
             "Make sure that it owns no slots (move them away first).",
-            "Shut the removed node down itself, or blank it with CLUSTER RESET once it is empty.",
+            "Shut the removed node down itself (its files stay), or blank it with CLUSTER \
+             RESET when DBSIZE there is 0.",
             "CLUSTER FORGET its id on all remaining nodes within the ban time; look again after \
              90 seconds.",
         ],
@@ -368,9 +370,10 @@ pub(super) static CAUSES: &[Cause] = &[
             not know (an id of another cluster, cut short, or already forgotten).",
         check: "CLUSTER NODES on the node that refused: is the id listed, and is it its primary?",
         fix: &[
-            "Point the replica to another primary first (CLUSTER REPLICATE), then repeat; leave \
-             out the \
-            nodes that do not list the id.",
+            "A replica whose primary is dead and owned slots is perhaps the last copy: promote \
+             it in place of forgetting. Only a replica whose primary's slots have moved is \
+             pointed to another primary (CLUSTER REPLICATE drops its keys). Then repeat; leave \
+             out the nodes that do not list the id.",
         ],
         never: &["Do not reset the node to get rid of an entry."],
         like: &["GHOST_NODE_ENTRIES"],
@@ -436,8 +439,8 @@ pub(super) static CAUSES: &[Cause] = &[
             command supposes; often leftovers of an earlier create or reshard.",
         check: "CLUSTER NODES on that node: who owns the slot in its view?",
         fix: &[
-            "Fresh nodes without data: stop them, move their nodes.conf aside, start and create \
-             again.",
+            "Fresh nodes without data (DBSIZE 0 on each): stop them, move their nodes.conf \
+             aside, start and create again.",
             "A cluster with data: find the true owner (who has the keys) and finish the move \
              there.",
         ],
@@ -506,7 +509,8 @@ pub(super) static CAUSES: &[Cause] = &[
             move.",
         check: "Who owns these slots now, and are the keys there too?",
         fix: &[
-            "Stop the node, copy its RDB/AOF away before anything else.",
+            "Copy its RDB/AOF away at once, before its next save, then stop it with SHUTDOWN \
+             NOSAVE: an ordinary stop writes the smaller data set over the file.",
             "Make the ownership right first (or load the copy into a standalone server and copy \
              the keys \
              to their owner).",
@@ -620,7 +624,10 @@ fn unassigned(seen: &Seen) -> Option<Hit> {
     ]);
     let counted =
         seen.number("cluster_slots_assigned").filter(|n| (1..u64::from(SLOT_COUNT)).contains(n));
-    let by_table = seen.unowned().filter(|_| seen.table().is_some_and(|t| t.rows.len() > 2));
+    let by_table = seen.unowned().filter(|_| {
+        let reply = |t: &Table| matches!(t.source, Source::Slots | Source::Shards);
+        seen.table().is_some_and(|table| table.rows.len() > 2 || reply(table))
+    });
     let dead = seen.owners().iter().any(|row| row.is_failing());
     let open = seen.has(&["importing state", "migrating state", "slots are open"]);
     let agree = seen.lines_with(&["all nodes agree about slots configuration"]);
