@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod crashes;
 mod demo;
 mod fuzz;
 mod new_finding;
@@ -43,6 +44,20 @@ enum Task {
         /// What is measured.
         #[command(subcommand)]
         what: bench::Bench,
+    },
+    /// Kills `recover` at its n-th send, write and fsync, and runs it again, on real servers.
+    Crashes {
+        /// Takes each n-th crash point only.
+        #[arg(long, default_value_t = 1)]
+        every: usize,
+        /// Clusters at the same time.
+        #[arg(long, default_value_t = 4)]
+        jobs: usize,
+        /// The server: redis-7.0, redis-8.2, valkey-9.1.
+        #[arg(long, value_parser = bench::server, default_value = "redis-7.0")]
+        server: slotwright_core::scenario::Server,
+        /// The scenarios of these findings only.
+        codes: Vec<String>,
     },
     /// Runs the parsers on millions of inputs.
     Fuzz {
@@ -84,6 +99,9 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&root),
         Task::Codegen { check } => codegen::run(&root, check),
         Task::Tidy => tidy::run(&root),
+        Task::Crashes { every, jobs, server, codes } => {
+            crashes::run(&root, every, jobs, server, &codes)
+        }
         Task::Fuzz { inputs, seed, only } => fuzz::launch(&root, inputs, seed, only.as_deref()),
         Task::FuzzHere { inputs, seed, only } => fuzz::run(inputs, seed, only.as_deref()),
         Task::Bench { what } => bench::run(&root, &what),

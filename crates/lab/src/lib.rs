@@ -15,6 +15,7 @@ pub mod client;
 mod clock;
 pub mod cluster;
 mod conditions;
+pub mod disasters;
 mod error;
 pub mod healthy;
 pub mod kept;

@@ -91,12 +91,13 @@ pub enum How {
 /// A key and the values that it has, by where it was seen.
 type Keys = BTreeMap<String, BTreeSet<String>>;
 
-/// Recovers a cluster, with the user's word to everything up to a risk. On the thread of the
+/// Recovers a cluster, with the user's word to everything up to a risk. It is healed when the
+/// finding of that code is gone; without a code, when nothing is left. On the thread of the
 /// cluster.
 pub(crate) fn heal(
     cluster: &mut Cluster,
     target: &Target,
-    (code, must): (&str, Must),
+    (code, must): (Option<&str>, Must),
     allow: Risk,
 ) -> Healing {
     let began = Instant::now();
@@ -120,7 +121,7 @@ pub(crate) fn heal(
 fn try_to_heal(
     cluster: &mut Cluster,
     target: &Target,
-    code: &str,
+    code: Option<&str>,
     allow: Risk,
     healing: &mut Healing,
 ) -> Result<How> {
@@ -161,7 +162,11 @@ fn try_to_heal(
         .iter()
         .filter_map(|sighting| Some(sighting.cluster_info.get()?.is("cluster_state", "ok")))
         .collect();
-    if recovery.report.all().any(|found| found.code == code) || said.contains(&false) {
+    let is_left = match code {
+        Some(code) => recovery.report.all().any(|found| found.code == code),
+        None => !reasons.is_empty(),
+    };
+    if is_left || said.contains(&false) {
         if reasons.is_empty() {
             reasons.push("it is not grave enough to act on".to_owned());
         }

@@ -197,7 +197,7 @@ impl<'a> Stage<'a> {
                         let Trial { code, server, scenario } = &self.trial;
                         let must = Must::of(code, scenario, *server);
                         let healing =
-                            heal(cluster, onlooker.target(), (code, must), Risk::DropsCopy);
+                            heal(cluster, onlooker.target(), (Some(code), must), Risk::DropsCopy);
                         self.outcome.healing = Some(healing);
                     }
                     return Ok(Verdict::Passed);

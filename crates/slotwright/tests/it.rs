@@ -8,6 +8,8 @@ mod command_line;
 mod hostile;
 #[path = "it/pages.rs"]
 mod pages;
+#[path = "it/purity.rs"]
+mod purity;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/world.rs"]

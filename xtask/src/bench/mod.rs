@@ -4,11 +4,14 @@ mod check;
 mod edit;
 pub mod fake;
 mod measure;
+mod recover;
+mod verify;
 
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Subcommand;
+use slotwright_core::scenario::Server;
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -17,6 +20,25 @@ pub enum Bench {
     Check {
         /// Runs of each command in each situation, after one that does not count.
         #[arg(long, default_value_t = 15)]
+        runs: usize,
+    },
+    /// `slotwright recover` on the cases of the runbook, beside the servers' own floor and what
+    /// `redis-cli --cluster fix` and the wiki's way do to copies.
+    Recover {
+        /// Keys in the cluster.
+        #[arg(long, default_value_t = 100_000)]
+        keys: usize,
+        /// On this server only: redis-7.0, redis-8.2, valkey-9.1.
+        #[arg(long, value_parser = server)]
+        server: Vec<Server>,
+    },
+    /// `slotwright verify` against `redis-cli --cluster check --cluster-search-multiple-owners`.
+    Verify {
+        /// Keys in the cluster.
+        #[arg(long, default_value_t = 1_000_000)]
+        keys: usize,
+        /// Runs of each, after one that does not count.
+        #[arg(long, default_value_t = 7)]
         runs: usize,
     },
     /// From saving a finding until its tests have run.
@@ -45,6 +67,11 @@ pub enum Bench {
 pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Check { runs } => check::run(root, *runs),
+        Bench::Recover { keys, server } if server.is_empty() => {
+            recover::run(root, *keys, &Server::ALL)
+        }
+        Bench::Recover { keys, server } => recover::run(root, *keys, server),
+        Bench::Verify { keys, runs } => verify::run(root, *keys, *runs),
         Bench::Edit { runs } => edit::run(root, *runs),
         Bench::FakeCluster { nodes, delay_ms } => {
             fake::serve(*nodes, Duration::from_millis(*delay_ms))
@@ -54,4 +81,11 @@ pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
             check::judge(*nodes)
         }
     }
+}
+
+/// A server by its name on the command line.
+pub fn server(name: &str) -> Result<Server, String> {
+    Server::named(name).ok_or_else(|| {
+        format!("there is no server {name}; there are {}", Server::ALL.map(Server::name).join(", "))
+    })
 }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use slotwright_core::findings;
 use slotwright_core::scenario::{Scenario, Server};
 use slotwright_lab::cluster::Cluster;
+use slotwright_lab::disasters::{self, Disaster};
 use slotwright_lab::healthy::Health;
 use slotwright_lab::outcome::{self, Outcome, Verdict};
 use slotwright_lab::{Error, healthy, kept, run, servers};
@@ -37,6 +38,8 @@ enum LabCommand {
     Run(RunArgs),
     /// Looks at healthy clusters of several shapes, at rest, under load and after failovers.
     Healthy(HealthyArgs),
+    /// Breaks clusters in two or three ways at once, chosen by a seed, and recovers them.
+    Disasters(DisasterArgs),
     /// Starts a healthy cluster and lets it stand.
     Up(UpArgs),
     /// Ends the clusters that stand.
@@ -88,6 +91,22 @@ struct HealthyArgs {
 }
 
 #[derive(Debug, Args)]
+struct DisasterArgs {
+    /// How many.
+    #[arg(long, default_value_t = 100)]
+    count: u64,
+    /// The first seed; each disaster has the next.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// On these servers in turn; on all three if none is named.
+    #[arg(long = "server", value_parser = server)]
+    servers: Vec<Server>,
+    /// Clusters at the same time.
+    #[arg(long, default_value_t = 4)]
+    jobs: usize,
+}
+
+#[derive(Debug, Args)]
 struct UpArgs {
     /// Primaries.
     #[arg(long, default_value_t = 3)]
@@ -119,6 +138,7 @@ pub fn lab(args: &LabArgs) -> Result<u8, Error> {
         }
         LabCommand::Run(args) => run_codes(args),
         LabCommand::Healthy(args) => look_at_healthy(args),
+        LabCommand::Disasters(args) => disasters(args),
         LabCommand::Up(args) => up(args),
         LabCommand::Down => down(),
     }
@@ -167,6 +187,15 @@ fn look_at_healthy(args: &HealthyArgs) -> Result<u8, Error> {
         return Ok(1);
     }
     Ok(if all.iter().all(Health::is_fine) { 0 } else { 3 })
+}
+
+fn disasters(args: &DisasterArgs) -> Result<u8, Error> {
+    let binaries = servers::ensure(&Server::ALL, &render::progress)?;
+    let seeds = args.seed..args.seed.saturating_add(args.count);
+    let chosen = chosen(&args.servers);
+    let all = disasters::run_all(seeds, &chosen, &binaries, args.jobs, &render::disaster);
+    render::disasters(&all);
+    Ok(if all.iter().all(Disaster::is_fine) { 0 } else { 3 })
 }
 
 fn exit_code(outcomes: &[Outcome]) -> u8 {

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the only code that prints")]
 
 use slotwright_core::diagnose::{Certainty, Entry, Found};
+use slotwright_lab::disasters::Disaster;
 use slotwright_lab::healthy::Health;
 use slotwright_lab::kept::Kept;
 use slotwright_lab::outcome::{Outcome, Verdict};
@@ -100,6 +101,33 @@ fn lines_of_healing(healing: &Healing) -> Vec<String> {
         lines.extend(story.iter().map(|line| format!("            | {line}")));
     }
     lines
+}
+
+/// How a disaster went.
+pub fn disaster(disaster: &Disaster) {
+    let word = if disaster.is_fine() { "fine " } else { "WRONG" };
+    let faults = disaster.faults.join(" + ");
+    out(&format!("{word}  seed {}  {}  {faults}", disaster.seed, disaster.server.name()));
+    match &disaster.healing {
+        Ok(healing) => all(&lines_of_healing(healing)),
+        Err(why) => out(&format!("        it could not be made: {why}")),
+    }
+}
+
+/// The last line about disasters.
+pub fn disasters(disasters: &[Disaster]) {
+    let count = |of: fn(&Healing) -> bool| {
+        disasters.iter().filter(|one| one.healing.as_ref().is_ok_and(of)).count()
+    };
+    out(&format!(
+        "{} disasters: {} healed, {} refused with a reason, {} lost keys, {} failed",
+        disasters.len(),
+        count(|healing| matches!(healing.how, How::Healed)),
+        count(|healing| matches!(&healing.how, How::Refused(why) if !why.is_empty())),
+        count(|healing| matches!(healing.how, How::Lost(_))),
+        disasters.iter().filter(|one| !one.is_fine()).count()
+            - count(|healing| matches!(healing.how, How::Lost(_))),
+    ));
 }
 
 fn lines_of_root(found: &Found) -> Vec<String> {
