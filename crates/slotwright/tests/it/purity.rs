@@ -41,7 +41,7 @@ fn heard(cluster: &mut Cluster, node: usize) -> BTreeSet<String> {
     names.filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
 }
 
-/// Runs the program against the cluster, and returns what the servers heard that is not on the list.
+/// Runs the program against the cluster, and returns what servers heard that is not on the list.
 fn forbidden(cluster: &mut Cluster, args: &[&str]) -> BTreeSet<String> {
     let seeds = cluster.addresses(&[]);
     let nodes = seeds.len();
