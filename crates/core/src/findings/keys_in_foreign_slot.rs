@@ -41,7 +41,7 @@ finding! {
     /// For each slot the printed steps; `GETKEYSINSLOT` lists the names.
     pub struct KeysInForeignSlot { node: NodeId, slots: SlotSet, keys: u64 }
     group: Data, severity: Error, after: [SlotOwnerDisagreement, SlotClaimedTwice],
-    repair: [Gather], since: "0.1",
+    repair: [Claim, Gather], since: "0.1",
 }
 
 impl Finding for KeysInForeignSlot {

@@ -50,7 +50,7 @@ finding! {
         DuplicateNodeIdLive, NodeHung, NodeDown, ShardDown, QuorumLost, NodeLoading,
         FailoverBlockedByEpoch, ReplicaTooStale, PrimaryNoaddrMasked,
     ],
-    repair: [Settle], since: "0.1",
+    since: "0.1",
 }
 
 impl Finding for TimeoutFlapping {

@@ -47,6 +47,12 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Way::Leave(why) => draft.refuse_all(Repair::Finish, &why),
         }
     }
+    if draft.steps.is_empty() && draft.refusals.is_empty() {
+        draft.refuse_all(
+            Repair::Finish,
+            "no primary that answers has a mark: a replica's own mark goes with the next sync",
+        );
+    }
 }
 
 /// Who says that a slot is on its way, and where to or from.
@@ -58,7 +64,8 @@ struct Marks {
 
 fn marks(draft: &Draft<'_>) -> BTreeMap<Slot, Marks> {
     let mut marks: BTreeMap<Slot, Marks> = BTreeMap::new();
-    for node in &draft.live {
+    // A replica repeats the marks of its primary (Valkey, since 8.0), and takes no SETSLOT.
+    for node in draft.live.iter().filter(|node| node.is_primary()) {
         for open in &node.own.open {
             let here = marks.entry(open.slot()).or_default();
             match *open {

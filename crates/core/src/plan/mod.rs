@@ -25,6 +25,8 @@ mod rejoin;
 mod segments;
 mod settle;
 mod stamp;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -282,6 +284,9 @@ pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
             later.extend(draft.found(repair).map(|found| found.code.clone()));
             continue;
         }
+        if matches!(repair, Repair::Finish | Repair::Gather) && !may_move_keys(&mut draft, repair) {
+            continue;
+        }
         match repair {
             Repair::Meet => meet::draft(&mut draft),
             Repair::Rejoin => rejoin::draft(&mut draft),
@@ -349,6 +354,23 @@ fn refuse_what_nothing_mends(draft: &mut Draft<'_>) {
         );
         draft.refuse(found, why);
     }
+}
+
+/// Whether keys can be moved: a server whose state is not ok refuses MIGRATE and what it brings
+/// (`CLUSTERDOWN`). Where nothing else keeps the state from getting ok, it is waited for.
+fn may_move_keys(draft: &mut Draft<'_>, repair: Repair) -> bool {
+    let down = |node: &&Live<'_>| {
+        let state = node.sighting.cluster_info.get();
+        node.is_primary() && state.is_some_and(|info| info.is("cluster_state", "fail"))
+    };
+    let Some(node) = draft.live.iter().find(down) else { return true };
+    let why = format!("keys can be moved once {} says cluster_state:ok", draft.seen.name(node.id));
+    if draft.refusals.is_empty() {
+        draft.wait(why);
+    } else {
+        draft.refuse_all(repair, &why);
+    }
+    false
 }
 
 /// What is under way in the cluster and must not be disturbed.

@@ -11,13 +11,14 @@ use std::collections::BTreeSet;
 use super::live::Live;
 use super::{Change, Draft, Fact, Failover, Holds, Loss, Repair, Step};
 use crate::diagnose::Risk;
-use crate::model::NodeId;
+use crate::model::{Flag, NodeId};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     let voters: BTreeSet<NodeId> = draft.seen.voters().into_iter().collect();
     let dead: Vec<NodeId> = voters.iter().copied().filter(|id| !draft.seen.is_alive(*id)).collect();
     let quorum = voters.len() / 2 + 1;
     let majority = voters.len() - dead.len() >= quorum;
+    wait_for_the_returned(draft, &voters);
     if majority && !elections_fail(draft) {
         if !dead.is_empty() {
             draft.wait("the voters are there, and a replica is about to be elected");
@@ -34,6 +35,22 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Repair::Promote,
             "every owner of slots answers: there is nothing to promote",
         );
+    }
+}
+
+/// An owner of slots that answers again stays failed for twice the node timeout, so that a replica
+/// has its chance (`clearNodeFailureIfNeeded`).
+fn wait_for_the_returned(draft: &mut Draft<'_>, voters: &BTreeSet<NodeId>) {
+    let failed = |id: &&NodeId| {
+        let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, **id));
+        draft.live(**id).is_some() && rows.filter(|row| row.flags.has(Flag::Failed)).count() > 0
+    };
+    if let Some(id) = voters.iter().find(failed) {
+        let seconds = (2 * draft.seen.node_timeout_ms()).div_ceil(1_000);
+        let name = draft.seen.name(*id);
+        draft.wait(format!(
+            "{name} answers again; the others hold it for failed for up to {seconds} s more"
+        ));
     }
 }
 

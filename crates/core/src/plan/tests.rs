@@ -1,0 +1,124 @@
+//! Tests of the planner on its own: what it plans, and what it must not.
+
+use super::*;
+use crate::diagnose::diagnose;
+use crate::model::{Flag, Slot, SlotSet};
+use crate::observation::sketch::Sketch;
+use crate::observation::{Census, LinkState, OpenSlot, Said};
+
+/// The observation, in which each primary holds a key in each slot that `owns` gives it, and
+/// whatever else `more` says.
+fn with_keys(sketch: &Sketch, owns: &[SlotSet], more: &[(usize, u16, u64)]) -> Observation {
+    let mut seen = sketch.build();
+    for (number, sighting) in seen.sightings.iter_mut().enumerate() {
+        let own = owns.get(number).cloned().unwrap_or_default();
+        let mut keys: Vec<(u16, u64)> = own.iter().map(|slot| (slot.get(), 1)).collect();
+        let mine = more.iter().filter(|(node, ..)| *node == number);
+        keys.extend(mine.map(|(_, slot, count)| (*slot, *count)));
+        keys.sort_unstable();
+        sighting.census = Said::This(Census { counted: SlotSet::all(), keys });
+    }
+    seen
+}
+
+fn owned(sketch: &Sketch) -> Vec<SlotSet> {
+    let seen = sketch.build();
+    let picture = Picture::new(&seen);
+    (0..seen.sightings.len()).map(|n| picture.slots_of(Sketch::id(n))).collect()
+}
+
+fn planned(seen: &Observation) -> Planning {
+    plan(seen, &diagnose(seen), &Policy::default())
+}
+
+fn slot(number: u16) -> Slot {
+    Slot::new(number).expect("a slot")
+}
+
+/// Node 0 has a key of slot 16000, which node 2 owns.
+fn stray() -> (Sketch, Vec<SlotSet>) {
+    let sketch = Sketch::healthy(3, 0);
+    let owns = owned(&sketch);
+    (sketch, owns)
+}
+
+#[test]
+fn a_healthy_cluster_needs_nothing() {
+    let (sketch, owns) = stray();
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(planning.plan.steps, []);
+    assert_eq!(planning.refusals, []);
+    assert_eq!(planning.plan.risk(), Risk::ReadOnly);
+}
+
+#[test]
+fn stray_keys_go_to_the_owner_and_the_owner_is_guarded() {
+    let (sketch, owns) = stray();
+    let planning = planned(&with_keys(&sketch, &owns, &[(0, 16_000, 5)]));
+    let moves: Vec<&Step> = planning
+        .plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.change, Change::MoveKeys { .. }))
+        .collect();
+    let [step] = moves.as_slice() else { panic!("{planning:#?}") };
+    assert_eq!(step.on, Sketch::id(0));
+    let owns = Holds::Owns { owner: Sketch::id(2), slots: SlotSet::one(slot(16_000)) };
+    assert!(step.guard.contains(&Fact::new(Sketch::id(2), owns)), "{step:#?}");
+}
+
+#[test]
+fn keys_are_not_moved_while_a_primary_refuses_them() {
+    let (mut sketch, owns) = stray();
+    sketch.cluster_info(2, "cluster_state", "fail");
+    let planning = planned(&with_keys(&sketch, &owns, &[(0, 16_000, 5)]));
+    assert_eq!(planning.plan.steps, []);
+    let told = planning.waiting.iter().chain(planning.refusals.iter().map(|refusal| &refusal.why));
+    let told: Vec<&String> = told.collect();
+    assert!(told.iter().any(|why| why.contains("cluster_state:ok")), "{planning:#?}");
+}
+
+#[test]
+fn a_primary_that_dropped_slots_with_keys_takes_them_back() {
+    let mut sketch = Sketch::healthy(3, 0);
+    let owns = owned(&sketch);
+    let lost: SlotSet = (100..200).map(slot).collect();
+    sketch.row(0, 0, |row| row.slots = row.slots.difference(&lost));
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let changes: Vec<&Change> = planning.plan.steps.iter().map(|step| &step.change).collect();
+    assert!(
+        changes.iter().any(|change| matches!(change,
+            Change::AddSlots { slots, .. } | Change::SetSlots { slots, .. } if *slots == lost)),
+        "{planning:#?}"
+    );
+    assert!(planning.plan.steps.iter().all(|step| step.on == Sketch::id(0)), "{planning:#?}");
+}
+
+#[test]
+fn a_mark_on_a_replica_is_left_to_its_primary() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let owns = owned(&sketch);
+    let open = OpenSlot::Importing { slot: slot(16_000), from: Sketch::id(2) };
+    sketch.row(1, 1, |row| row.open.push(open));
+    sketch.row(4, 4, |row| row.open.push(open));
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let on: Vec<NodeId> = planning.plan.steps.iter().map(|step| step.on).collect();
+    assert_eq!(on, [Sketch::id(1)], "{planning:#?}");
+}
+
+#[test]
+fn an_owner_that_answers_again_is_waited_for() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let owns = owned(&sketch);
+    sketch.flagged(0, Flag::Failed, LinkState::Connected);
+    for node in 0..6 {
+        sketch.cluster_info(node, "cluster_state", "fail");
+    }
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(planning.plan.steps, [], "{planning:#?}");
+    assert!(
+        planning.waiting.iter().any(|why| why.contains("answers again")),
+        "{planning:#?} of {:#?}",
+        diagnose(&sketch.build()).roots.iter().map(|root| &root.found.code).collect::<Vec<_>>()
+    );
+}
