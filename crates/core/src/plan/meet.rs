@@ -39,7 +39,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 }
 
 /// Nodes that belong together: one knows the other's id.
-fn groups(draft: &Draft<'_>) -> Vec<Vec<NodeId>> {
+pub(super) fn groups(draft: &Draft<'_>) -> Vec<Vec<NodeId>> {
     let mut group_of: BTreeMap<NodeId, NodeId> =
         draft.live.iter().map(|node| (node.id, node.id)).collect();
     for node in &draft.live {

@@ -39,7 +39,7 @@ pub use stamp::stamp;
 use crate::diagnose::{Found, Report, Risk, Severity, Step as ByHandStep};
 use crate::findings;
 use crate::limits::PLAN_STEPS_MAX;
-use crate::model::{Endpoint, NodeId, SlotSet};
+use crate::model::{Endpoint, Flag, NodeId, SlotSet};
 use crate::observation::{Observation, Picture};
 use live::Live;
 
@@ -284,6 +284,12 @@ pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
             later.extend(draft.found(repair).map(|found| found.code.clone()));
             continue;
         }
+        if !matches!(repair, Repair::Meet | Repair::Rejoin | Repair::Settle)
+            && let Some(why) = several_clusters(&draft)
+        {
+            draft.refuse_all(repair, &why);
+            continue;
+        }
         if matches!(repair, Repair::Finish | Repair::Gather) && !may_move_keys(&mut draft, repair) {
             continue;
         }
@@ -356,6 +362,30 @@ fn refuse_what_nothing_mends(draft: &mut Draft<'_>) {
     }
 }
 
+/// Nodes that were named together and are of clusters that do not know each other: what one of them
+/// says about a slot is no reason to take it from the other. A node without slots and keys is
+/// nobody's.
+fn several_clusters(draft: &Draft<'_>) -> Option<String> {
+    let matters = |id: &NodeId| {
+        draft.live(*id).is_some_and(|node| {
+            !node.own.slots.is_empty()
+                || node.own.primary.is_some()
+                || node.has_keys() != Some(false)
+        })
+    };
+    let groups = meet::groups(draft);
+    let firsts = groups.iter().filter_map(|group| group.iter().copied().find(matters));
+    let names: Vec<String> = firsts.map(|id| draft.seen.name(id)).collect();
+    (names.len() > 1).then(|| {
+        format!(
+            "the nodes that answer are of {} clusters that do not know each other, with {}: let \
+             them meet, or name the nodes of one cluster only",
+            names.len(),
+            names.join(" and ")
+        )
+    })
+}
+
 /// Whether keys can be moved: a server whose state is not ok refuses MIGRATE and what it brings
 /// (`CLUSTERDOWN`). Where nothing else keeps the state from getting ok, it is waited for.
 fn may_move_keys(draft: &mut Draft<'_>, repair: Repair) -> bool {
@@ -383,4 +413,27 @@ fn what_must_pass(draft: &mut Draft<'_>) {
             draft.wait(why);
         }
     }
+    let voters = draft.seen.voters();
+    let away: Vec<NodeId> = voters.iter().copied().filter(|id| !draft.seen.is_alive(*id)).collect();
+    let majority = voters.len() - away.len() > voters.len() / 2;
+    for id in away {
+        if !is_told(draft, id, majority) {
+            let name = draft.seen.name(id);
+            draft.wait(format!("the others are about to find out that {name} is down"));
+        }
+    }
+}
+
+/// Whether the others have found out that an owner of slots is down: all hold it for failed where a
+/// majority of the voters is left, else all suspect it. One without an address is never marked by
+/// Redis (`clusterCron` passes over `noaddr`).
+fn is_told(draft: &Draft<'_>, id: NodeId, majority: bool) -> bool {
+    if draft.policy.gone.iter().any(|head| id.to_string().starts_with(head)) {
+        return true;
+    }
+    let mut rows = draft.live.iter().filter_map(|node| node.row(draft.seen, id));
+    rows.all(|row| {
+        let failed = row.flags.has(Flag::Failed);
+        failed || row.address.ip.is_empty() || (!majority && row.flags.has(Flag::Suspected))
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnose::diagnose;
-use crate::model::{Flag, Slot, SlotSet};
+use crate::model::{Slot, SlotSet};
 use crate::observation::sketch::Sketch;
 use crate::observation::{Census, LinkState, OpenSlot, Said};
 
@@ -121,4 +121,33 @@ fn an_owner_that_answers_again_is_waited_for() {
         "{planning:#?} of {:#?}",
         diagnose(&sketch.build()).roots.iter().map(|root| &root.found.code).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn nothing_is_taken_from_a_cluster_that_does_not_know_us() {
+    let mut sketch = Sketch::healthy(3, 0);
+    let owns = owned(&sketch);
+    let foreign = NodeId::made_up(77);
+    sketch.stranger(foreign, Endpoint::new("10.0.9.9", 6379), SlotSet::all());
+    let planning = planned(&with_keys(&sketch, &owns, &[(3, 5, 1_000)]));
+    assert_eq!(planning.plan.steps, [], "{planning:#?}");
+    assert!(
+        planning.refusals.iter().any(|refusal| refusal.why.contains("clusters")),
+        "{planning:#?}"
+    );
+}
+
+#[test]
+fn a_primary_that_died_a_moment_ago_is_left_to_its_voters() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let owns = owned(&sketch);
+    sketch.silence(
+        0,
+        crate::observation::Silence::Refused,
+        Some(crate::observation::Silence::Refused),
+    );
+    sketch.rows_about(0, |row| row.link = LinkState::Disconnected);
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(planning.plan.steps, []);
+    assert!(planning.waiting.iter().any(|why| why.contains("is down")), "{planning:#?}");
 }
