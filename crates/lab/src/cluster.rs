@@ -128,7 +128,7 @@ impl Cluster {
     }
 
     /// The numbers of the nodes that run and are not frozen.
-    pub(crate) fn running(&mut self) -> Vec<usize> {
+    pub fn running(&mut self) -> Vec<usize> {
         let runs = |node: &mut LabNode| {
             node.process
                 .as_mut()

@@ -4,6 +4,7 @@ mod check;
 mod edit;
 pub mod fake;
 mod measure;
+mod peer_losses;
 mod recover;
 mod verify;
 
@@ -27,6 +28,15 @@ pub enum Bench {
     Recover {
         /// Keys in the cluster.
         #[arg(long, default_value_t = 100_000)]
+        keys: usize,
+        /// On this server only: redis-7.0, redis-8.2, valkey-9.1.
+        #[arg(long, value_parser = server)]
+        server: Vec<Server>,
+    },
+    /// The states in which `redis-cli --cluster fix` loses or strands keys, mended by both.
+    PeerLosses {
+        /// Keys in each cluster.
+        #[arg(long, default_value_t = 30_000)]
         keys: usize,
         /// On this server only: redis-7.0, redis-8.2, valkey-9.1.
         #[arg(long, value_parser = server)]
@@ -67,10 +77,8 @@ pub enum Bench {
 pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Check { runs } => check::run(root, *runs),
-        Bench::Recover { keys, server } if server.is_empty() => {
-            recover::run(root, *keys, &Server::ALL)
-        }
-        Bench::Recover { keys, server } => recover::run(root, *keys, server),
+        Bench::Recover { keys, server } => recover::run(root, *keys, all_unless(server)),
+        Bench::PeerLosses { keys, server } => peer_losses::run(root, *keys, all_unless(server)),
         Bench::Verify { keys, runs } => verify::run(root, *keys, *runs),
         Bench::Edit { runs } => edit::run(root, *runs),
         Bench::FakeCluster { nodes, delay_ms } => {
@@ -81,6 +89,10 @@ pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
             check::judge(*nodes)
         }
     }
+}
+
+fn all_unless(named: &[Server]) -> &[Server] {
+    if named.is_empty() { &Server::ALL } else { named }
 }
 
 /// A server by its name on the command line.

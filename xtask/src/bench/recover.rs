@@ -41,7 +41,7 @@ const CASES: [Case; 4] = [
     Case { name: "(d) node gone for good", acts: dead, floor: share_out, gone: Some(2) },
 ];
 
-fn moved() -> Vec<Act> {
+pub(super) fn moved() -> Vec<Act> {
     let stop = (0..3).map(Act::Stop);
     let start = (0..3).map(|node| Act::Start(node, At::Fresh, Vec::new()));
     let fail = (0..3).map(|node| Act::Wait(Until::State(node, "fail"), 20_000));
@@ -76,7 +76,7 @@ fn add_back(cluster: &mut Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn reborn() -> Vec<Act> {
+pub(super) fn reborn() -> Vec<Act> {
     vec![
         Act::Stop(2),
         Act::Conf(2, ConfEdit::Delete),
@@ -279,8 +279,8 @@ fn timed(
 }
 
 /// When every node that runs said ok.
-fn until_ok(cluster: &mut Cluster, begun: Instant) -> anyhow::Result<Option<Duration>> {
-    let running = running(cluster);
+pub(super) fn until_ok(cluster: &mut Cluster, begun: Instant) -> anyhow::Result<Option<Duration>> {
+    let running = cluster.running();
     while begun.elapsed() < PATIENCE {
         if all_ok(cluster, &running)? {
             return Ok(Some(begun.elapsed()));
@@ -299,12 +299,8 @@ fn all_ok(cluster: &mut Cluster, running: &[usize]) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn running(cluster: &mut Cluster) -> Vec<usize> {
-    (0..3).filter(|node| cluster.ask(*node, "PING").is_ok()).collect()
-}
-
-fn seeds(cluster: &mut Cluster) -> Vec<String> {
-    let running = running(cluster);
+pub(super) fn seeds(cluster: &mut Cluster) -> Vec<String> {
+    let running = cluster.running();
     cluster.addresses(&running).iter().map(ToString::to_string).collect()
 }
 
@@ -350,7 +346,7 @@ fn forced_fix(cluster: &mut Cluster) -> anyhow::Result<()> {
 
 /// The wiki's way.
 fn reset_and_create(cluster: &mut Cluster) -> anyhow::Result<()> {
-    for node in running(cluster) {
+    for node in cluster.running() {
         cluster.ask(node, "CLUSTER RESET SOFT")?;
     }
     let seeds = seeds(cluster);
@@ -361,7 +357,7 @@ fn reset_and_create(cluster: &mut Cluster) -> anyhow::Result<()> {
 }
 
 /// Runs the peer with yes to every question. Its exit code says nothing.
-fn peer(words: &[&str]) -> anyhow::Result<()> {
+pub(super) fn peer(words: &[&str]) -> anyhow::Result<()> {
     let mut child = Command::new("timeout")
         .args(["30", "redis-cli"])
         .args(words)
@@ -379,8 +375,8 @@ fn peer(words: &[&str]) -> anyhow::Result<()> {
 }
 
 /// Keys that are served, and keys that are on any primary.
-fn count(cluster: &mut Cluster) -> anyhow::Result<(u64, u64)> {
-    let running = running(cluster);
+pub(super) fn count(cluster: &mut Cluster) -> anyhow::Result<(u64, u64)> {
+    let running = cluster.running();
     let named = cluster.addresses(&running);
     let named = named
         .iter()

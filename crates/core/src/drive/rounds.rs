@@ -12,8 +12,6 @@ const LOOK_EVERY_MS: u64 = 200;
 /// How long the servers may take to say `ok` after the last step: the wait of a primary that was
 /// in a minority is five seconds at most (`clusterUpdateState`), and gossip takes a second or two.
 const GRACE_MS: u64 = 12_000;
-/// How long something that is under way in the cluster is waited for.
-const PATIENCE_MS: u64 = 120_000;
 /// The same round so often is no progress.
 const REPEATS_MAX: u32 = 3;
 /// Rounds in all.
@@ -165,14 +163,14 @@ impl Rounds {
         // When it is over, the servers need their time to say so.
         self.since_act_ms = Some(now_ms);
         let why = planning.waiting.join("; ");
-        if now_ms < since + PATIENCE_MS {
+        if now_ms < since.saturating_add(self.policy.patience_ms) {
             return Decision::LookAgain { in_ms: LOOK_EVERY_MS, why };
         }
         let mut refusals = planning.refusals;
         refusals.push(Refusal {
             code: "WAITED".to_owned(),
             finding: why,
-            why: format!("it did not pass within {} s", PATIENCE_MS / 1_000),
+            why: format!("it did not pass within {} s", self.policy.patience_ms / 1_000),
         });
         Decision::Finished(Outcome::Stuck(refusals))
     }

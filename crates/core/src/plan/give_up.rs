@@ -239,7 +239,7 @@ mod tests {
             sighting.census = Said::This(Census { counted: SlotSet::all(), keys });
         }
         let report = diagnose(&seen);
-        plan(&seen, &report, &Policy { gone: BTreeSet::from([gone.short()]) })
+        plan(&seen, &report, &Policy { gone: BTreeSet::from([gone.short()]), ..Policy::default() })
     }
 
     #[test]

@@ -43,6 +43,10 @@ use crate::model::{Endpoint, Flag, NodeId, SlotSet};
 use crate::observation::{Observation, Picture};
 use live::Live;
 
+/// How long something that is under way is waited for where the user does not say: an election
+/// takes seconds, the load of some gigabytes a minute.
+const PATIENCE_MS: u64 = 120_000;
+
 /// The number of the file format.
 pub const FORMAT: u32 = 1;
 
@@ -87,11 +91,19 @@ impl Repair {
     ];
 }
 
-/// What the user knows and no look can show.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// What the user knows and no look can show, and what the user wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     /// Heads of the ids of nodes that will never come back: their disks are gone.
     pub gone: BTreeSet<String>,
+    /// How long something that is under way in the cluster is waited for, in milliseconds.
+    pub patience_ms: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { gone: BTreeSet::new(), patience_ms: PATIENCE_MS }
+    }
 }
 
 /// What a plan may cost: keys that nobody will have afterwards.

@@ -104,7 +104,7 @@ pub struct PlanFile {
 /// # Errors
 /// When flags make no sense, or a file cannot be written.
 pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
-    let policy = Policy { gone: args.gone.iter().cloned().collect() };
+    let policy = Policy { gone: args.gone.iter().cloned().collect(), ..Policy::default() };
     let planning = match &args.from {
         Some(file) => {
             if !args.target.targets.is_empty() && std::env::var_os("SLOTWRIGHT_TARGET").is_none() {

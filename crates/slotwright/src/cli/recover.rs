@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -62,6 +63,10 @@ pub struct RecoverArgs {
     /// Show the first round and send nothing
     #[arg(long)]
     dry_run: bool,
+    /// How long something that is under way in the cluster is waited for: a load, an election
+    #[arg(long, value_name = "TIME", default_value = "120s",
+        value_parser = super::target::duration, env = "SLOTWRIGHT_PATIENCE")]
+    patience: Duration,
     /// Where journals are kept
     #[arg(long, value_name = "FOLDER", env = "SLOTWRIGHT_JOURNAL_DIR")]
     journal_dir: Option<PathBuf>,
@@ -162,7 +167,10 @@ async fn go(
     if let Some(plan) = plan {
         return carry_out_file(target, &limits, plan, stop, desk, &mut book).await;
     }
-    let policy = Policy { gone: args.gone.iter().cloned().collect() };
+    let policy = Policy {
+        gone: args.gone.iter().cloned().collect(),
+        patience_ms: u64::try_from(args.patience.as_millis()).unwrap_or(u64::MAX),
+    };
     let recovery = run(target, &limits, &policy, book.open()?, stop, desk).await?;
     let proof = if recovery.ended == Recovered::Over(Outcome::Healthy) && recovery.rounds > 0 {
         let mut target = target.clone();
