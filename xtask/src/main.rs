@@ -9,6 +9,7 @@ mod crashes;
 mod demo;
 mod fuzz;
 mod new_finding;
+mod sim;
 mod tidy;
 
 use std::path::PathBuf;
@@ -59,6 +60,24 @@ enum Task {
         /// The scenarios of these findings only.
         codes: Vec<String>,
     },
+    /// Random schedules in the modelled world, with every checker.
+    Sim {
+        /// How many.
+        #[arg(long, default_value_t = 10_000)]
+        schedules: u64,
+        /// The seed of the first; each next one has the next number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Threads.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+        /// Runs this seed only, shortens it when it fails, and tells what was done.
+        #[arg(long, conflicts_with = "schedules")]
+        replay: Option<u64>,
+        /// Plants known-bad behaviours one after another: each must be caught.
+        #[arg(long, conflicts_with_all = ["schedules", "replay"])]
+        bugs: bool,
+    },
     /// Runs the parsers on millions of inputs.
     Fuzz {
         /// How many inputs, shared among the targets.
@@ -102,6 +121,10 @@ fn main() -> ExitCode {
         Task::Crashes { every, jobs, server, codes } => {
             crashes::run(&root, every, jobs, server, &codes)
         }
+        Task::Sim { .. } if cfg!(debug_assertions) => sim::launch(&root),
+        Task::Sim { replay: Some(seed), .. } => sim::replay(seed, None),
+        Task::Sim { bugs: true, jobs, .. } => sim::bugs(jobs),
+        Task::Sim { schedules, seed, jobs, .. } => sim::run_many(schedules, seed, jobs),
         Task::Fuzz { inputs, seed, only } => fuzz::launch(&root, inputs, seed, only.as_deref()),
         Task::FuzzHere { inputs, seed, only } => fuzz::run(inputs, seed, only.as_deref()),
         Task::Bench { what } => bench::run(&root, &what),

@@ -1,0 +1,381 @@
+//! What a server does by itself ten times a second (`clusterCron`): links, pings, failure
+//! detection, elections, replication, the state of the cluster.
+
+use std::rc::Rc;
+
+use slotwright_core::model::SlotSet;
+
+use crate::server::{Cause, Election, Id, Key, Link, Node, Peer};
+use crate::world::{Gossip, Header, Packet, PacketKind, World};
+
+/// A primary in `fail` does not judge the state in its first two seconds
+/// (`CLUSTER_WRITABLE_DELAY`).
+const WRITABLE_DELAY_MS: u64 = 2_000;
+/// Others that a packet tells of, beside those that fail.
+const GOSSIP: usize = 3;
+/// The shortest life of a handshake.
+const HANDSHAKE_MS: u64 = 1_000;
+
+impl World {
+    pub(crate) fn cron(&mut self, n: usize) {
+        self.nodes[n].ticks += 1;
+        self.drop_old_handshakes(n);
+        self.keep_links(n);
+        self.send_pings(n);
+        self.suspect(n);
+        self.replicate(n);
+        self.stand_for_election(n);
+        self.judge_state(n);
+    }
+
+    fn drop_old_handshakes(&mut self, n: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[n];
+        node.peers.retain(|peer| peer.handshake.is_none_or(|until| now < until));
+        node.bans.retain(|(_, until)| now < *until);
+    }
+
+    /// Until when a handshake that begins now may last.
+    pub(crate) fn handshake_until(&self, n: usize) -> u64 {
+        self.now + self.nodes[n].timeout.max(HANDSHAKE_MS)
+    }
+
+    /// Dials those to whom no connection stands.
+    fn keep_links(&mut self, n: usize) {
+        for at in 0..self.nodes[n].peers.len() {
+            let peer = &self.nodes[n].peers[at];
+            let timeout = self.nodes[n].timeout;
+            if let Some(link) = peer.link {
+                let other = &self.nodes[link.to];
+                let ended = !other.up || other.boot != link.boot;
+                let waits = peer.ping_sent != 0
+                    && self.now - link.born > timeout
+                    && self.now - peer.ping_sent > timeout / 2
+                    && self.now - peer.data_at > timeout / 2;
+                if !ended && !waits {
+                    continue;
+                }
+                self.nodes[n].peers[at].link = None;
+            }
+            let Some(addr) = self.nodes[n].peers[at].addr else { continue };
+            let Some(to) = self.listener(addr).filter(|to| !self.cut.contains(&(n, *to))) else {
+                // A ping that nobody gets: the wait for its answer begins (`clusterCron`).
+                let now = self.now;
+                let peer = &mut self.nodes[n].peers[at];
+                if peer.ping_sent == 0 {
+                    peer.ping_sent = now;
+                }
+                continue;
+            };
+            let link =
+                Link { number: self.next_link(), to, boot: self.nodes[to].boot, born: self.now };
+            let peer = &mut self.nodes[n].peers[at];
+            peer.link = Some(link);
+            let (meet, old_ping) = (peer.meet, peer.ping_sent);
+            self.ping(n, at, if meet { PacketKind::Meet } else { PacketKind::Ping });
+            let peer = &mut self.nodes[n].peers[at];
+            if old_ping != 0 {
+                peer.ping_sent = old_ping;
+            }
+            if !self.nodes[n].is_valkey() {
+                self.nodes[n].peers[at].meet = false;
+            }
+        }
+    }
+
+    fn ping(&mut self, n: usize, at: usize, kind: PacketKind) {
+        let now = self.now;
+        let peer = &mut self.nodes[n].peers[at];
+        peer.ping_sent = now;
+        let Some(link) = peer.link else { return };
+        let packet = self.packet(n, kind, Some(link.to));
+        self.send(n, link.to, link.boot, link.number, packet);
+    }
+
+    fn send_pings(&mut self, n: usize) {
+        let (now, node) = (self.now, &self.nodes[n]);
+        let half = node.timeout / 2;
+        if node.ticks % 10 == 0 && !node.peers.is_empty() {
+            // The oldest pong of five.
+            let picked = (0..5).map(|_| self.rng.usize(0..self.nodes[n].peers.len()));
+            let picked: Vec<usize> = picked.collect();
+            let peers = &self.nodes[n].peers;
+            let free = |at: &usize| {
+                let peer = &peers[*at];
+                peer.link.is_some() && peer.ping_sent == 0 && peer.handshake.is_none()
+            };
+            let oldest = picked.into_iter().filter(free).min_by_key(|at| peers[*at].pong_at);
+            if let Some(at) = oldest {
+                self.ping(n, at, PacketKind::Ping);
+            }
+        }
+        for at in 0..self.nodes[n].peers.len() {
+            let peer = &self.nodes[n].peers[at];
+            let due = peer.link.is_some() && peer.ping_sent == 0 && now - peer.pong_at > half;
+            if due {
+                self.ping(n, at, PacketKind::Ping);
+            }
+        }
+    }
+
+    fn suspect(&mut self, n: usize) {
+        let now = self.now;
+        for at in 0..self.nodes[n].peers.len() {
+            let timeout = self.nodes[n].timeout;
+            let peer = &mut self.nodes[n].peers[at];
+            let skip = peer.handshake.is_some() || peer.addr.is_none() || peer.ping_sent == 0;
+            if skip || now - peer.ping_sent <= timeout || now - peer.data_at <= timeout {
+                continue;
+            }
+            if !peer.suspected && peer.failed_at.is_none() {
+                peer.suspected = true;
+            }
+            let id = peer.id;
+            self.mark_failing(n, id);
+        }
+    }
+
+    /// `markNodeAsFailingIfNeeded`.
+    pub(crate) fn mark_failing(&mut self, n: usize, id: Id) {
+        let now = self.now;
+        let node = &mut self.nodes[n];
+        let window = node.timeout * 2;
+        let voters: Vec<Id> = node.peers.iter().filter(|p| p.votes()).map(|p| p.id).collect();
+        let (quorum, own) = (node.quorum(), usize::from(node.votes()));
+        let Some(peer) = node.peer_mut(id) else { return };
+        if !peer.suspected || peer.failed_at.is_some() {
+            return;
+        }
+        peer.reports.retain(|(_, at)| now - at <= window);
+        let reports = peer.reports.iter().filter(|(from, _)| voters.contains(from)).count();
+        if reports + own < quorum {
+            return;
+        }
+        peer.suspected = false;
+        peer.failed_at = Some(now);
+        self.broadcast(n, &PacketKind::Fail(id));
+    }
+
+    /// Sends something over all own connections.
+    pub(crate) fn broadcast(&mut self, n: usize, kind: &PacketKind) {
+        for at in 0..self.nodes[n].peers.len() {
+            let peer = &self.nodes[n].peers[at];
+            if let (Some(link), None) = (peer.link, peer.handshake) {
+                let packet = self.packet(n, kind.clone(), None);
+                self.send(n, link.to, link.boot, link.number, packet);
+            }
+        }
+    }
+
+    /// A packet of this server. `to` is left out of what it tells of others.
+    pub(crate) fn packet(&mut self, n: usize, kind: PacketKind, to: Option<usize>) -> Packet {
+        let talks = matches!(kind, PacketKind::Ping | PacketKind::Pong | PacketKind::Meet);
+        let gossip = if talks { self.gossip(n, to) } else { Vec::new() };
+        let (now, node) = (self.now, &self.nodes[n]);
+        let bans = if node.spreads_bans() && talks {
+            node.bans.iter().map(|(id, until)| (*id, until.saturating_sub(now))).collect()
+        } else {
+            Vec::new()
+        };
+        Packet { kind, sender: header(node), gossip, bans }
+    }
+
+    fn gossip(&mut self, n: usize, to: Option<usize>) -> Vec<Gossip> {
+        let to = to.map(|to| self.nodes[to].id);
+        let tells = |peer: &Peer| {
+            peer.handshake.is_none()
+                && Some(peer.id) != to
+                && (peer.link.is_some() || !peer.slots.is_empty())
+        };
+        let node = &self.nodes[n];
+        let fit: Vec<usize> = (0..node.peers.len()).filter(|at| tells(&node.peers[*at])).collect();
+        let mut chosen: Vec<usize> = fit
+            .iter()
+            .copied()
+            .filter(|at| node.peers[*at].suspected || node.peers[*at].failed_at.is_some())
+            .collect();
+        let begin = if fit.is_empty() { 0 } else { self.rng.usize(0..fit.len()) };
+        let others = fit.iter().cycle().skip(begin).take(fit.len().min(GOSSIP)).copied();
+        for at in others {
+            if !chosen.contains(&at) {
+                chosen.push(at);
+            }
+        }
+        let node = &self.nodes[n];
+        chosen
+            .into_iter()
+            .filter_map(|at| {
+                let peer = &node.peers[at];
+                Some(Gossip {
+                    id: peer.id,
+                    addr: peer.addr?,
+                    failing: peer.suspected || peer.failed_at.is_some(),
+                    is_replica: peer.is_replica,
+                    pong_at: peer.pong_at,
+                })
+            })
+            .collect()
+    }
+
+    /// A replica asks the address that it knows of its primary; whoever answers there is followed.
+    fn replicate(&mut self, n: usize) {
+        let Some(primary) = self.nodes[n].primary else { return };
+        let addr = self.nodes[n].peer(primary).and_then(|peer| peer.addr);
+        let found = addr
+            .and_then(|addr| self.listener(addr))
+            .filter(|to| *to != n && self.nodes[*to].is_live() && !self.cut.contains(&(n, *to)));
+        let now = self.now;
+        let Some(from) = found else {
+            let node = &mut self.nodes[n];
+            if node.link_up {
+                node.link_up = false;
+                node.link_down_at = now;
+            }
+            return;
+        };
+        let version = self.nodes[from].data_version;
+        let offset = self.nodes[from].offset;
+        let node = &mut self.nodes[n];
+        node.link_up = true;
+        node.link_down_at = now;
+        node.offset = offset;
+        if node.synced == Some((from, version)) {
+            return;
+        }
+        node.synced = Some((from, version));
+        let data = self.nodes[from].keys.clone();
+        let gone: Vec<Key> =
+            self.nodes[n].keys.keys().filter(|key| !data.contains_key(key)).copied().collect();
+        for key in gone {
+            self.delete(n, key, Cause::FullSync);
+        }
+        let node = &mut self.nodes[n];
+        if node.keys != data {
+            node.keys = data;
+            node.data_version += 1;
+        }
+        node.offset = offset;
+    }
+
+    /// `clusterHandleSlaveFailover`.
+    fn stand_for_election(&mut self, n: usize) {
+        let now = self.now;
+        let node = &self.nodes[n];
+        let Some(primary) = node.primary else { return };
+        let manual = node.election.manual;
+        let due = node
+            .peer(primary)
+            .is_some_and(|row| (manual || row.failed_at.is_some()) && !row.slots.is_empty());
+        if !due || !(manual || self.is_fresh(n)) {
+            return;
+        }
+        let patience = (2 * node.timeout).max(2_000);
+        let Some(at) = node.election.at else {
+            let delay = if manual { 0 } else { 500 + self.rng.u64(0..500) + 1_000 * self.rank(n) };
+            self.nodes[n].election =
+                Election { at: Some(now + delay), manual, ..Election::default() };
+            return;
+        };
+        if now > at + 2 * patience || (manual && now > at + patience) {
+            self.nodes[n].election = Election::default();
+            return;
+        }
+        if now < at || now > at + patience {
+            return;
+        }
+        if !self.nodes[n].election.asked {
+            let node = &mut self.nodes[n];
+            node.current_epoch += 1;
+            node.election.asked = true;
+            node.election.epoch = node.current_epoch;
+            node.election.votes.clear();
+            self.broadcast(n, &PacketKind::AskVotes { manual });
+        }
+        if self.nodes[n].election.votes.len() >= self.nodes[n].quorum() {
+            let epoch = self.nodes[n].election.epoch;
+            self.take_over(n, Some(epoch));
+        }
+    }
+
+    /// Its data is not too old to be elected (`cluster-replica-validity-factor` 10).
+    fn is_fresh(&self, n: usize) -> bool {
+        let node = &self.nodes[n];
+        let age = self.now.saturating_sub(node.link_down_at).saturating_sub(node.timeout);
+        node.synced.is_some() && age <= 10_000 + node.timeout * 10
+    }
+
+    fn rank(&self, n: usize) -> u64 {
+        let node = &self.nodes[n];
+        let better = node.peers.iter().filter(|peer| {
+            peer.is_replica && peer.primary == node.primary && peer.offset > node.offset
+        });
+        better.count() as u64
+    }
+
+    /// The replica becomes primary and takes the slots (`clusterFailoverReplaceYourMaster`).
+    pub(crate) fn take_over(&mut self, n: usize, epoch: Option<u64>) {
+        let node = &mut self.nodes[n];
+        let Some(old) = node.primary.take() else { return };
+        node.link_up = false;
+        node.synced = None;
+        node.election = Election::default();
+        match epoch {
+            Some(epoch) => node.config_epoch = epoch,
+            None => {
+                node.config_epoch = 0;
+                node.bump();
+            }
+        }
+        let slots = node.peer(old).map(|row| SlotSet::clone(&row.slots)).unwrap_or_default();
+        let id = node.id;
+        node.assign(&slots, Some(id));
+        self.broadcast(n, &PacketKind::Pong);
+        self.judge_state(n);
+    }
+
+    /// `clusterUpdateState`.
+    pub(crate) fn judge_state(&mut self, n: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[n];
+        let since = *node.judged_since.get_or_insert(now);
+        let is_primary = node.primary.is_none();
+        if is_primary && !node.ok && now - since < WRITABLE_DELAY_MS {
+            return;
+        }
+        let whole = usize::from(node.assigned().len())
+            == usize::from(slotwright_core::model::SLOT_COUNT)
+            && !node.peers.iter().any(|peer| peer.failed_at.is_some() && !peer.slots.is_empty());
+        let reached = usize::from(node.votes())
+            + node
+                .peers
+                .iter()
+                .filter(|peer| peer.votes() && !peer.suspected && peer.failed_at.is_none())
+                .count();
+        let minority = reached < node.quorum();
+        if minority {
+            node.minority_at = now;
+        }
+        let ok = whole && !minority;
+        if ok && !node.ok && is_primary {
+            let delay = node.timeout.clamp(500, 5_000);
+            if now.saturating_sub(node.minority_at) < delay {
+                return;
+            }
+        }
+        node.ok = ok;
+    }
+}
+
+pub(crate) fn header(node: &Node) -> Header {
+    let primary = node.primary.and_then(|id| node.peer(id));
+    Header {
+        id: node.id,
+        addr: node.addr,
+        is_replica: node.primary.is_some(),
+        primary: node.primary,
+        slots: primary.map_or_else(|| Rc::clone(&node.slots), |row| Rc::clone(&row.slots)),
+        epoch: primary.map_or(node.config_epoch, |row| row.epoch),
+        current: node.current_epoch,
+        offset: node.offset,
+    }
+}

@@ -1,0 +1,31 @@
+//! The modelled world: servers with their own views, gossip, elections, epochs, migration and
+//! faults, all from one seed. The real diagnosis, planner and executor run inside it.
+//!
+//! A model is right where it does what servers do. What it leaves out is listed in
+//! [`LEFT_OUT`]; that it agrees with real servers in what it has is tried by `cargo xtask sim
+//! --leash`.
+
+mod bus;
+mod commands;
+mod cron;
+pub mod fault;
+mod planted;
+pub mod server;
+pub mod tool;
+pub mod trial;
+mod view;
+mod world;
+
+pub use commands::{Answer, addr_of, id_of};
+pub use view::{BUS_PORT, PORT, ip};
+pub use world::{Deleted, Shape, TICK_MS, World};
+
+/// What real servers do and the model does not, and why.
+pub const LEFT_OUT: &[(&str, &str)] = &[
+    ("hostnames, announced addresses, TLS, passwords", "no step of a plan depends on them here"),
+    ("partial resynchronisation, backlogs, diskless sync", "a sync takes one tick"),
+    ("replica migration between shards", "it does not touch slots or keys"),
+    ("atomic slot migration", "its jobs are the servers' own, and no plan starts one"),
+    ("databases other than 0, expiry, values", "a key has a version"),
+    ("the pause of writes of a manual failover", "nobody writes during one"),
+];

@@ -1,0 +1,374 @@
+//! One seed: a cluster, what befalls it before and during the recovery, and what must hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use slotwright_core::drive::Outcome;
+use slotwright_core::model::SlotSet;
+use slotwright_core::plan::Policy;
+use slotwright_core::scenario::Server as Kind;
+
+use crate::fault::Fault;
+use crate::server::{Key, slot_of};
+use crate::tool::{Mishaps, Over, Tool};
+use crate::world::{Shape, World};
+
+pub use crate::planted::Bug;
+
+/// The tool is started so long after the disaster began.
+const TOOL_AT_MS: u64 = 15_000;
+/// What is not lasting has ended by then: the network, stopped processes.
+const CALM_AT_MS: u64 = 40_000;
+/// Until the servers have taken in that it ended.
+const SETTLE_MS: u64 = 10_000;
+/// Longer than any recovery that waits for a ban.
+const PATIENCE_MS: u64 = 400_000;
+/// A user starts the tool again so often.
+const STARTS_MAX: usize = 12;
+/// Keys of each cluster.
+const KEYS: u32 = 60;
+
+/// What befalls a cluster.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Script {
+    /// The cluster.
+    pub shape: Shape,
+    /// Decides the network, the order of pings, mishaps.
+    pub seed: u64,
+    /// When, after the disaster began, and what.
+    pub faults: Vec<(u64, Fault)>,
+    /// Between the tool and the servers, until it is calm.
+    pub mishaps: Mishaps,
+    /// Two runs of the tool at the same time.
+    pub two: bool,
+}
+
+impl Script {
+    /// What this seed means.
+    pub fn of(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5107_0c1a_0e77_11ed);
+        let kind = Kind::ALL[rng.usize(0..3)];
+        let (primaries, replicas_each) = [(3, 0), (3, 1), (3, 1), (5, 0), (4, 1)][rng.usize(0..5)];
+        let shape = Shape { primaries, replicas_each, kind, keys: KEYS, timeout_ms: 2_000 };
+        let nodes = primaries * (1 + replicas_each);
+        let mut faults: Vec<(u64, Fault)> = (0..rng.usize(1..=4))
+            .map(|_| (rng.u64(0..8_000), Fault::random(&mut rng, nodes, KEYS)))
+            .collect();
+        // Swarm: some trials are disturbed on the way, most are not.
+        if rng.u32(0..3) == 0 {
+            faults.extend((0..rng.usize(1..=2)).map(|_| {
+                let at = TOOL_AT_MS + rng.u64(0..6_000);
+                (at, Fault::random(&mut rng, nodes, KEYS))
+            }));
+        }
+        faults.sort_by_key(|(at, _)| *at);
+        let chance = |rng: &mut fastrand::Rng, most: u32| if rng.u32(0..3) == 0 { most } else { 0 };
+        let mishaps = Mishaps {
+            reply_lost: chance(&mut rng, 60),
+            command_lost: chance(&mut rng, 60),
+            killed: chance(&mut rng, 60),
+        };
+        Self { shape, seed, faults, mishaps, two: rng.u32(0..8) == 0 }
+    }
+}
+
+/// How it went.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    /// What must not be, in words.
+    pub violations: Vec<String>,
+    /// It ended healthy.
+    pub healthy: bool,
+    /// What is left, and why.
+    pub left: Vec<String>,
+    /// Rounds in which something was sent, of all runs.
+    pub rounds: u32,
+    /// Commands that were sent.
+    pub commands: usize,
+    /// What came up, and how often: findings, refusals, ends of drives, resumed runs.
+    pub marks: BTreeMap<String, u64>,
+    /// What was done, line by line.
+    pub story: Vec<String>,
+}
+
+/// Runs a script. With `bug` the tool behaves badly in that way.
+pub fn run(script: &Script, bug: Option<Bug>) -> Trial {
+    let mut stage = Stage::new(script);
+    stage.pass_until(TOOL_AT_MS);
+    let before = stage.world.all_keys();
+    let mut trial = Trial::default();
+    let last = stage.recover(&mut trial, bug);
+    check_end(&mut stage, &mut trial, last, bug);
+    let after = stage.world.all_keys();
+    let lost = missing(&before, &after);
+    if !lost.is_empty() {
+        let by_themselves = lost_without_us(script, &before);
+        let ours: Vec<Key> = lost.difference(&by_themselves).copied().collect();
+        if !ours.is_empty() {
+            let how: BTreeSet<String> = stage
+                .world
+                .deleted
+                .iter()
+                .filter(|one| ours.contains(&one.key))
+                .map(|one| format!("{:?} at {}", one.cause, one.node))
+                .collect();
+            trial.violations.push(format!("{} keys are gone: {how:?}", ours.len()));
+        }
+    }
+    trial
+}
+
+fn missing(before: &BTreeMap<Key, u64>, after: &BTreeMap<Key, u64>) -> BTreeSet<Key> {
+    let gone = |key: &Key, version: &u64| after.get(key).is_none_or(|now| now < version);
+    before.iter().filter(|(key, version)| gone(key, version)).map(|(key, _)| *key).collect()
+}
+
+/// The keys that the servers lose when nobody does anything.
+fn lost_without_us(script: &Script, before: &BTreeMap<Key, u64>) -> BTreeSet<Key> {
+    let mut stage = Stage::new(script);
+    stage.pass_until(CALM_AT_MS);
+    stage.calm_down();
+    stage.world.advance(PATIENCE_MS / 4);
+    missing(before, &stage.world.all_keys())
+}
+
+/// The world and its script.
+struct Stage<'a> {
+    script: &'a Script,
+    world: World,
+    begun: u64,
+    next: usize,
+    calm: bool,
+}
+
+impl<'a> Stage<'a> {
+    fn new(script: &'a Script) -> Self {
+        let world = World::healthy(script.shape, script.seed);
+        let begun = world.now;
+        Self { script, world, begun, next: 0, calm: false }
+    }
+
+    const fn elapsed(&self) -> u64 {
+        self.world.now - self.begun
+    }
+
+    fn pass_until(&mut self, at: u64) {
+        let ms = at.saturating_sub(self.elapsed());
+        self.pass(ms);
+    }
+
+    /// Time goes on, and the script with it.
+    fn pass(&mut self, ms: u64) {
+        let until = self.elapsed() + ms;
+        while let Some((at, fault)) = self.script.faults.get(self.next).copied() {
+            if at > until {
+                break;
+            }
+            self.world.advance(at.saturating_sub(self.elapsed()));
+            fault.apply(&mut self.world);
+            self.next += 1;
+        }
+        self.world.advance(until - self.elapsed());
+        if !self.calm && until >= CALM_AT_MS {
+            self.calm_down();
+        }
+    }
+
+    /// Everything that is not lasting ends.
+    fn calm_down(&mut self) {
+        self.calm = true;
+        self.world.cut.clear();
+        self.world.client_cut.clear();
+        for node in 0..self.world.nodes.len() {
+            self.world.freeze(node, false);
+            let addr = self.world.nodes[node].addr;
+            let free = self.world.listener(addr).is_none();
+            let addr = if free { addr } else { self.world.fresh_addr() };
+            if !self.world.nodes[node].up {
+                self.world.start(node, addr);
+            }
+        }
+    }
+
+    /// The user starts the tool, again and again, until it has ended in the calm.
+    fn recover(&mut self, trial: &mut Trial, bug: Option<Bug>) -> Option<Over> {
+        let mut last = None;
+        for start in 0..STARTS_MAX {
+            let calm_before = self.calm;
+            if start > 0 && !calm_before && !matches!(last, Some(Over::Killed)) {
+                self.pass_until(CALM_AT_MS + SETTLE_MS);
+            }
+            let was_calm = self.calm;
+            let over = self.start(trial, bug);
+            let mark = match &over {
+                Some(Over::Ended(Outcome::Healthy)) => "ended healthy",
+                Some(Over::Ended(Outcome::Stuck(_))) => "ended stuck",
+                Some(Over::Killed) => "killed and run again",
+                Some(Over::Declined) => "declined",
+                None => "never ended",
+            };
+            *trial.marks.entry(mark.to_owned()).or_default() += 1;
+            let done = was_calm && !matches!(over, Some(Over::Killed));
+            last = over;
+            if done || last.is_none() {
+                break;
+            }
+        }
+        last
+    }
+
+    /// One start of the tool; two of them take turns where the script wants it.
+    fn start(&mut self, trial: &mut Trial, bug: Option<Bug>) -> Option<Over> {
+        let mishaps = if self.calm { Mishaps::default() } else { self.script.mishaps };
+        let policy = Policy::default();
+        if let Some(bug) = bug {
+            bug.act_before(&mut self.world);
+        }
+        let count = if self.script.two { 2 } else { 1 };
+        let mut tools: Vec<Tool> =
+            (0..count).map(|_| Tool::new(&self.world, &policy, mishaps, bug)).collect();
+        let until = self.world.now + PATIENCE_MS;
+        let mut over: Vec<Option<Over>> = vec![None; count];
+        while self.world.now < until && over.iter().any(Option::is_none) {
+            for at in 0..count {
+                if over[at].is_none() {
+                    let (ms, ended) = tools[at].step(&mut self.world);
+                    self.pass(ms);
+                    over[at] = ended;
+                }
+            }
+        }
+        for tool in &mut tools {
+            trial.rounds += tool.rounds();
+            trial.commands += tool.commands;
+            for mark in std::mem::take(&mut tool.marks) {
+                *trial.marks.entry(mark).or_default() += 1;
+            }
+            trial.story.append(&mut tool.story);
+        }
+        // The worst of them.
+        let rank = |over: &Option<Over>| match over {
+            None => 0,
+            Some(Over::Killed) => 1,
+            Some(Over::Declined) => 2,
+            Some(Over::Ended(Outcome::Stuck(_))) => 3,
+            Some(Over::Ended(Outcome::Healthy)) => 4,
+        };
+        over.into_iter().min_by_key(rank).flatten()
+    }
+}
+
+/// What must hold when it is over.
+fn check_end(stage: &mut Stage<'_>, trial: &mut Trial, last: Option<Over>, bug: Option<Bug>) {
+    match last {
+        None => trial.violations.push("it never ends".to_owned()),
+        Some(Over::Ended(Outcome::Healthy)) => {
+            trial.healthy = true;
+            trial.violations.extend(unhealthy(&stage.world));
+            let mut again = Trial::default();
+            let over = stage.start(&mut again, bug);
+            if again.commands > 0 || !matches!(over, Some(Over::Ended(Outcome::Healthy))) {
+                let what = again.story.join("; ");
+                trial.violations.push(format!("a second run does something: {over:?} {what}"));
+            }
+        }
+        Some(Over::Ended(Outcome::Stuck(refusals))) => {
+            if refusals.is_empty() {
+                trial.violations.push("it gives up and does not say why".to_owned());
+            }
+            for refusal in refusals {
+                *trial.marks.entry(format!("refused {}", refusal.code)).or_default() += 1;
+                if refusal.why.contains("again and again") {
+                    trial
+                        .violations
+                        .push(format!("no progress: {}: {}", refusal.code, refusal.why));
+                }
+                trial.left.push(format!("{}: {}: {}", refusal.code, refusal.finding, refusal.why));
+            }
+        }
+        Some(Over::Declined) => trial.left.push("data may be lost: not agreed to".to_owned()),
+        Some(Over::Killed) => trial.left.push("killed too often".to_owned()),
+    }
+    trial.violations.extend(broken_tables(&stage.world));
+}
+
+/// Why a cluster that was called healthy is not.
+fn unhealthy(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let live: Vec<usize> = (0..world.nodes.len()).filter(|n| world.nodes[*n].up).collect();
+    for n in &live {
+        if !world.nodes[*n].ok {
+            wrong.push(format!("healthy, and node {n} says fail"));
+        }
+    }
+    let mut all = SlotSet::new();
+    for n in &live {
+        let node = &world.nodes[*n];
+        if node.primary.is_none() {
+            if !all.intersection(&node.slots).is_empty() {
+                wrong.push(format!("healthy, and slots of node {n} have two owners"));
+            }
+            all = all.union(&node.slots);
+            let stray = node.keys.keys().filter(|key| !node.slots.contains(slot_of(**key)));
+            let stray = stray.count();
+            if stray > 0 {
+                wrong.push(format!("healthy, and {stray} keys of node {n} are out of reach"));
+            }
+        }
+    }
+    if all != SlotSet::all() {
+        wrong.push(format!("healthy, and only {} slots are served", all.len()));
+    }
+    wrong
+}
+
+/// What no server's table may be (SEMANTICS 21).
+fn broken_tables(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (n, node) in world.nodes.iter().enumerate() {
+        let mut seen = SlotSet::clone(&node.slots);
+        for peer in &node.peers {
+            if !seen.intersection(&peer.slots).is_empty() {
+                wrong.push(format!("node {n} gives a slot to two"));
+            }
+            seen = seen.union(&peer.slots);
+        }
+        if node.primary.is_some() && !node.slots.is_empty() {
+            wrong.push(format!("node {n} is a replica with slots"));
+        }
+        if node.config_epoch > node.current_epoch {
+            wrong.push(format!("node {n} has a config epoch above the current one"));
+        }
+    }
+    wrong
+}
+
+/// The same violation with as little as possible.
+pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
+    let fails = |script: &Script| !run(script, bug).violations.is_empty();
+    let mut best = script.clone();
+    let calmer = [
+        |s: &mut Script| s.mishaps = Mishaps::default(),
+        |s: &mut Script| s.mishaps.killed = 0,
+        |s: &mut Script| s.mishaps.reply_lost = 0,
+        |s: &mut Script| s.mishaps.command_lost = 0,
+        |s: &mut Script| s.two = false,
+    ];
+    for change in calmer {
+        let mut candidate = best.clone();
+        change(&mut candidate);
+        if candidate != best && fails(&candidate) {
+            best = candidate;
+        }
+    }
+    let mut at = 0;
+    while at < best.faults.len() {
+        let mut candidate = best.clone();
+        candidate.faults.remove(at);
+        if fails(&candidate) {
+            best = candidate;
+        } else {
+            at += 1;
+        }
+    }
+    best
+}
