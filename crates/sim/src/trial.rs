@@ -159,6 +159,14 @@ impl<'a> Stage<'a> {
     /// Time goes on, and the script with it.
     fn pass(&mut self, ms: u64) {
         let until = self.elapsed() + ms;
+        if !self.calm && until >= CALM_AT_MS {
+            self.befall(CALM_AT_MS.max(self.elapsed()));
+            self.calm_down();
+        }
+        self.befall(until);
+    }
+
+    fn befall(&mut self, until: u64) {
         while let Some((at, fault)) = self.script.faults.get(self.next).copied() {
             if at > until {
                 break;
@@ -168,9 +176,6 @@ impl<'a> Stage<'a> {
             self.next += 1;
         }
         self.world.advance(until - self.elapsed());
-        if !self.calm && until >= CALM_AT_MS {
-            self.calm_down();
-        }
     }
 
     /// Everything that is not lasting ends.
@@ -297,7 +302,17 @@ fn unhealthy(world: &World) -> Vec<String> {
     let live: Vec<usize> = (0..world.nodes.len()).filter(|n| world.nodes[*n].up).collect();
     for n in &live {
         if !world.nodes[*n].ok {
-            wrong.push(format!("healthy, and node {n} says fail"));
+            let state = &world.nodes[*n];
+            wrong.push(format!(
+                "healthy, and node {n} says fail: {} slots, reaches {} of {}",
+                state.assigned().len(),
+                state
+                    .peers
+                    .iter()
+                    .filter(|p| p.votes() && !p.suspected && p.failed_at.is_none())
+                    .count(),
+                state.size()
+            ));
         }
     }
     let mut all = SlotSet::new();

@@ -20,7 +20,13 @@ const ROUNDS_MAX: u32 = 50;
 const BAN_MS: u64 = 61_000;
 
 /// Findings of members that were forgotten, perhaps less than a minute ago.
-const BANNED: &[&str] = &["FORGOTTEN_NODE_ZOMBIE", "FORGOT_SLOT_OWNER", "CLUSTER_SPLIT_ISLANDS"];
+const BANNED: &[&str] = &[
+    "FORGOTTEN_NODE_ZOMBIE",
+    "FORGOT_SLOT_OWNER",
+    "CLUSTER_SPLIT_ISLANDS",
+    "MEMBERSHIP_ASYMMETRIC",
+    "GHOST_NODE_ENTRIES",
+];
 
 /// What to do after a look.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +64,8 @@ pub struct Rounds {
     since_act_ms: Option<u64>,
     waiting_since_ms: Option<u64>,
     banned_until_ms: Option<u64>,
+    /// Since when there is nothing to do.
+    quiet_since_ms: Option<u64>,
     /// The last round found everything done already.
     idle: bool,
     end: Option<End>,
@@ -84,6 +92,7 @@ impl Rounds {
         }
         self.end = Some(end.clone());
         self.waiting_since_ms = None;
+        self.quiet_since_ms = None;
         // What was seen before it says nothing about what is seen now.
         self.before = None;
     }
@@ -117,14 +126,21 @@ impl Rounds {
             return Decision::Finished(Outcome::Healthy);
         }
         let settled = all_say_ok(seen) && !confirmed.all().any(is_ours);
+        // One that has just been started says fail for some seconds, and nothing is wrong with it.
+        let since = *self.quiet_since_ms.get_or_insert(now_ms);
+        let in_grace = in_grace || (healthy && now_ms < since + GRACE_MS);
         if in_grace && !settled {
             return again("the servers take in what was done");
         }
-        Decision::Finished(if healthy {
-            Outcome::Healthy
-        } else {
-            Outcome::Stuck(planning.refusals)
-        })
+        let mut refusals = planning.refusals;
+        if healthy {
+            refusals.push(Refusal {
+                code: "CLUSTER_DOWN".to_owned(),
+                finding: "a node says cluster_state:fail".to_owned(),
+                why: "nothing that was found explains it".to_owned(),
+            });
+        }
+        Decision::Finished(Outcome::Stuck(refusals))
     }
 
     fn act(&mut self, now_ms: u64, planning: Planning) -> Decision {

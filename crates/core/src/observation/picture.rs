@@ -373,6 +373,19 @@ impl<'a> Picture<'a> {
         self.bus.iter().filter_map(|(address, said)| Some((*address, said.get()?))).collect()
     }
 
+    /// An address that the user named, where nobody says who it is, and of which no table and no bus
+    /// does either.
+    pub fn named_and_unknown(&self) -> Option<&'a Endpoint> {
+        let told = |at: &Endpoint| {
+            let rows = self.seen.rows.as_slice();
+            rows.iter().any(|row| row.address.client().as_ref() == Some(at))
+                || self.bus.iter().any(|(bus, said)| bus.host == at.host && said.get().is_some())
+                || self.addresses_of(&at.host).len() > 1
+        };
+        let silent = |at: &Endpoint| self.sighting_at(at).is_some_and(|n| self.id_of(n).is_none());
+        self.seen.named.iter().find(|at| silent(at) && !told(at))
+    }
+
     /// Whether an id is alive somewhere: it answered a client or a bus probe.
     pub fn is_alive(&self, id: NodeId) -> bool {
         self.proved(id).is_some() || self.on_the_bus.contains(&id)

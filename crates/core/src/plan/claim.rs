@@ -11,6 +11,7 @@ use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step};
 use crate::diagnose::Risk;
 use crate::model::{Flag, NodeId, SlotSet};
+use crate::observation::BusIdentity;
 
 /// What becomes of a stretch of slots.
 enum Verdict {
@@ -94,6 +95,15 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     if facts.is_settled() || facts.open {
         return Verdict::Fine;
     }
+    let claims = |bus: &&BusIdentity| !bus.slots.intersection(slots).is_empty();
+    if let Some(away) = known_by_its_bus_only(draft).find(claims) {
+        return Verdict::Nobody(format!(
+            "{} runs, claims {} on its bus, and does not answer clients: given to another node, \
+             its keys would be deleted",
+            away.id.short(),
+            some_slots(slots)
+        ));
+    }
     match facts.claimants.as_slice() {
         [] => unclaimed(draft, facts, slots),
         [one] => Verdict::To { winner: *one, rivals: Vec::new() },
@@ -134,6 +144,13 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
             "{} may have keys on {}, which does not answer",
             some_slots(slots),
             draft.seen.name(*away)
+        ));
+    }
+    if let Some(away) = draft.seen.named_and_unknown() {
+        return Verdict::Nobody(format!(
+            "{} may have keys at {away}, which was named, does not answer, and is in no table: \
+             bring it back, or leave it out if nobody is there",
+            some_slots(slots)
         ));
     }
     let former = named.into_iter().find(|id| draft.live(*id).is_some_and(|n| n.is_primary()));
@@ -180,7 +197,16 @@ fn who_may_hold_more(draft: &Draft<'_>) -> Vec<NodeId> {
     let could = members.filter(|(id, _)| {
         draft.seen.usual_row(*id).is_some_and(|row| !row.flags.has(Flag::Replica))
     });
-    could.map(|(id, _)| id).collect()
+    let on_the_bus = known_by_its_bus_only(draft).map(|bus| bus.id);
+    could.map(|(id, _)| id).chain(on_the_bus).collect()
+}
+
+/// Primaries that run, as their bus shows, and that no client gets to: who they are and what they
+/// claim is known, even where every table has forgotten them.
+fn known_by_its_bus_only<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a BusIdentity> {
+    let answers = draft.seen.bus_answers().into_iter().map(|(_, bus)| bus);
+    let live: BTreeSet<NodeId> = draft.live.iter().map(|node| node.id).collect();
+    answers.filter(move |bus| !live.contains(&bus.id) && !bus.flags.has(Flag::Replica))
 }
 
 fn let_go(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: SlotSet) {

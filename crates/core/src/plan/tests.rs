@@ -151,3 +151,38 @@ fn a_primary_that_died_a_moment_ago_is_left_to_its_voters() {
     assert_eq!(planning.plan.steps, []);
     assert!(planning.waiting.iter().any(|why| why.contains("is down")), "{planning:#?}");
 }
+
+/// Node 2 is forgotten by all, and its client port does not answer.
+fn forgotten_and_silent() -> (Sketch, Vec<SlotSet>) {
+    let mut sketch = Sketch::healthy(3, 0);
+    let owns = owned(&sketch);
+    sketch.silence(2, crate::observation::Silence::TimedOut, None);
+    for node in 0..2 {
+        let table = sketch.nodes[node].table.as_mut().expect("a table");
+        table.retain(|row| row.id != Sketch::id(2));
+        sketch.cluster_info(node, "cluster_state", "fail");
+    }
+    (sketch, owns)
+}
+
+#[test]
+fn slots_of_one_whose_bus_claims_them_are_given_to_nobody() {
+    let (sketch, owns) = forgotten_and_silent();
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(planning.plan.steps, [], "{planning:#?}");
+    let mut whys = planning.refusals.iter().map(|refusal| &refusal.why);
+    assert!(whys.any(|why| why.contains("on its bus")), "{planning:#?}");
+}
+
+#[test]
+fn slots_are_given_to_nobody_while_a_named_address_is_silent() {
+    let (mut sketch, owns) = forgotten_and_silent();
+    sketch.bus.pop();
+    let mut seen = with_keys(&sketch, &owns, &[]);
+    assert_ne!(planned(&seen).plan.steps, [], "nothing tells of it");
+    seen.named = (0..3).map(Sketch::at).collect();
+    let planning = planned(&seen);
+    assert_eq!(planning.plan.steps, [], "{planning:#?}");
+    let mut whys = planning.refusals.iter().map(|refusal| &refusal.why);
+    assert!(whys.any(|why| why.contains("leave it out")), "{planning:#?}");
+}
