@@ -428,6 +428,20 @@ impl World {
         }
     }
 
+    /// All keys, without those that only replicas have left because their primary deleted them when
+    /// it started: with the next sync they go.
+    pub fn kept_keys(&self) -> BTreeMap<Key, u64> {
+        let mut all = self.all_keys();
+        let deleted = |key: &Key| {
+            self.deleted.iter().any(|one| one.key == *key && one.cause == Cause::StartCheck)
+        };
+        let on_a_primary = |key: &Key| {
+            self.nodes.iter().any(|node| node.primary.is_none() && node.keys.contains_key(key))
+        };
+        all.retain(|key, _| on_a_primary(key) || !deleted(key));
+        all
+    }
+
     /// All keys that any server has, those included that do not run: their disks have them.
     pub fn all_keys(&self) -> BTreeMap<Key, u64> {
         let mut all = BTreeMap::new();

@@ -4,8 +4,8 @@
 use super::End;
 use crate::diagnose::{Found, Report, Severity};
 use crate::model::NodeId;
-use crate::observation::Observation;
-use crate::plan::{Change, Planning, Policy, Refusal, plan, repairs_of};
+use crate::observation::{Observation, Picture};
+use crate::plan::{Change, Holds, Planning, Policy, Refusal, plan, repairs_of};
 
 /// Until the next look while the servers mend something themselves, in milliseconds.
 const LOOK_EVERY_MS: u64 = 200;
@@ -18,15 +18,6 @@ const REPEATS_MAX: u32 = 3;
 const ROUNDS_MAX: u32 = 50;
 /// A node that was forgotten cannot be met again before the ban is over (`CLUSTER_BLACKLIST_TTL`).
 const BAN_MS: u64 = 61_000;
-
-/// Findings of members that were forgotten, perhaps less than a minute ago.
-const BANNED: &[&str] = &[
-    "FORGOTTEN_NODE_ZOMBIE",
-    "FORGOT_SLOT_OWNER",
-    "CLUSTER_SPLIT_ISLANDS",
-    "MEMBERSHIP_ASYMMETRIC",
-    "GHOST_NODE_ENTRIES",
-];
 
 /// What to do after a look.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +55,8 @@ pub struct Rounds {
     since_act_ms: Option<u64>,
     waiting_since_ms: Option<u64>,
     banned_until_ms: Option<u64>,
+    /// Members were met that may be banned.
+    met_the_banned: bool,
     /// Since when there is nothing to do.
     quiet_since_ms: Option<u64>,
     /// The last round found everything done already.
@@ -113,7 +106,7 @@ impl Rounds {
                     Decision::Finished(Outcome::Stuck(self.no_progress(&planning)))
                 };
             }
-            return self.act(now_ms, planning);
+            return self.act(now_ms, planning, seen);
         }
         if !planning.waiting.is_empty() {
             return self.wait(now_ms, planning);
@@ -123,7 +116,13 @@ impl Rounds {
         }
         let healthy = is_healthy(&confirmed);
         if healthy && all_say_ok(seen) {
-            return Decision::Finished(Outcome::Healthy);
+            return match self.until_it_stays(seen) {
+                Some(until) if now_ms < until => again(
+                    "a member that was forgotten is forgotten again by every ping of one that \
+                     bans it: whether it stays",
+                ),
+                _ => Decision::Finished(Outcome::Healthy),
+            };
         }
         let settled = all_say_ok(seen) && !confirmed.all().any(is_ours);
         // One that has just been started says fail for some seconds, and nothing is wrong with it.
@@ -143,18 +142,22 @@ impl Rounds {
         Decision::Finished(Outcome::Stuck(refusals))
     }
 
-    fn act(&mut self, now_ms: u64, planning: Planning) -> Decision {
+    fn act(&mut self, now_ms: u64, planning: Planning, seen: &Observation) -> Decision {
         let steps = sends(&planning);
         if self.last != steps {
             self.last = steps;
             self.repeats = 0;
         }
         self.repeats += 1;
-        let banned = planning.plan.steps.iter().any(|step| {
-            matches!(step.change, Change::Meet { .. }) && BANNED.contains(&step.mends.as_str())
-        });
+        let banned = meets_unknown(&planning, seen);
         if self.repeats > REPEATS_MAX || self.acted >= ROUNDS_MAX {
             return Decision::Finished(Outcome::Stuck(self.no_progress(&planning)));
+        }
+        if banned {
+            self.met_the_banned = true;
+        }
+        if self.repeats > 1 && banned {
+            self.banned_until_ms.get_or_insert(now_ms + BAN_MS);
         }
         if self.repeats == REPEATS_MAX && banned {
             // A member that was forgotten less than a minute ago is forgotten again with every
@@ -172,6 +175,15 @@ impl Rounds {
             }
         }
         Decision::Act(Box::new(planning))
+    }
+
+    /// Until when members that were met must stay known, so that it can be said that they do: until
+    /// the ban is over where they were forgotten again once, else until everybody has had a ping
+    /// of everybody.
+    fn until_it_stays(&self, seen: &Observation) -> Option<u64> {
+        let pings = Picture::new(seen).node_timeout_ms() / 2 + 1_000;
+        let met = self.since_act_ms.filter(|_| self.met_the_banned);
+        self.banned_until_ms.or_else(|| Some(met? + pings))
     }
 
     fn wait(&mut self, now_ms: u64, planning: Planning) -> Decision {
@@ -206,6 +218,23 @@ fn is_ours(found: &Found) -> bool {
 fn all_say_ok(seen: &Observation) -> bool {
     let mut said = seen.sightings.iter().filter_map(|sighting| sighting.cluster_info.get());
     said.all(|info| info.is("cluster_state", "ok"))
+}
+
+/// Whether somebody is met whom the one who meets does not know: it may have been forgotten, less
+/// than a minute ago.
+fn meets_unknown(planning: &Planning, seen: &Observation) -> bool {
+    let picture = Picture::new(seen);
+    planning.plan.steps.iter().any(|step| {
+        let knows = |about: NodeId| {
+            let mut own = picture.observers().filter(|at| picture.id_of(*at) == Some(step.on));
+            own.any(|at| picture.view_of(at, about).is_some())
+        };
+        matches!(step.change, Change::Meet { .. })
+            && step.expect.iter().any(|fact| match fact.holds {
+                Holds::Reaches { about, .. } => !knows(about),
+                _ => false,
+            })
+    })
 }
 
 /// What a round sends, and to whom.

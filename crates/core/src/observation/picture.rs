@@ -373,8 +373,7 @@ impl<'a> Picture<'a> {
         self.bus.iter().filter_map(|(address, said)| Some((*address, said.get()?))).collect()
     }
 
-    /// An address that the user named, where nobody says who it is, and of which no table and no bus
-    /// does either.
+    /// An address that the user named, where nobody says who it is, and no table and no bus does.
     pub fn named_and_unknown(&self) -> Option<&'a Endpoint> {
         let told = |at: &Endpoint| {
             let rows = self.seen.rows.as_slice();

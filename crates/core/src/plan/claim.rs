@@ -201,6 +201,18 @@ fn who_may_hold_more(draft: &Draft<'_>) -> Vec<NodeId> {
     could.map(|(id, _)| id).chain(on_the_bus).collect()
 }
 
+/// The name of an owner of these slots, by a table or by its own bus, that does not answer.
+pub(super) fn silent_owner(
+    draft: &Draft<'_>,
+    named: &BTreeSet<NodeId>,
+    slots: &SlotSet,
+) -> Option<String> {
+    let away = named.iter().find(|id| draft.live(**id).is_none());
+    let claims = |bus: &&BusIdentity| !bus.slots.intersection(slots).is_empty();
+    let on_the_bus = || known_by_its_bus_only(draft).find(claims).map(|bus| bus.id.short());
+    away.map(|id| draft.seen.name(*id)).or_else(on_the_bus)
+}
+
 /// Primaries that run, as their bus shows, and that no client gets to: who they are and what they
 /// claim is known, even where every table has forgotten them.
 fn known_by_its_bus_only<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a BusIdentity> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::live::Live;
 use super::segments;
-use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step, gather};
+use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step, claim, gather};
 use crate::diagnose::Risk;
 use crate::model::{NodeId, Slot, SlotSet};
 use crate::observation::OpenSlot;
@@ -34,7 +34,14 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for (slot, marks) in marks(draft) {
         let facts = claims.iter().find(|(_, slots)| slots.contains(slot)).map(|(facts, _)| facts);
         let claimants = facts.map(|facts| facts.claimants.as_slice()).unwrap_or_default();
-        let way = way(draft, slot, &marks, claimants);
+        let named = facts.map(segments::Facts::named).unwrap_or_default();
+        let way = match claim::silent_owner(draft, &named, &SlotSet::one(slot)) {
+            Some(owner) => Way::Leave(format!(
+                "slot {slot} belongs to {owner}, which does not answer: what it has of it is not \
+                 known"
+            )),
+            None => way(draft, slot, &marks, claimants),
+        };
         let slots = ways.entry(way).or_default();
         slots.insert(slot.get(), slot.get());
     }

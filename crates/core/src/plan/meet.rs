@@ -13,6 +13,7 @@ use super::{Change, Draft, Fact, Holds, Repair, Step};
 use crate::diagnose::Risk;
 use crate::limits::FULL_MESH_NODES_MAX;
 use crate::model::{NodeId, SlotSet};
+use crate::observation::Census;
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     let mut pairs = BTreeSet::new();
@@ -23,6 +24,19 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         pairs.extend(joints);
     }
     pairs.extend(own_addresses(draft, &pairs));
+    for (loser, winner) in who_would_lose(draft) {
+        let all = pairs.len();
+        pairs.retain(|(from, to)| *from != loser && *to != loser);
+        if pairs.len() < all {
+            let (loser, winner) = (draft.seen.name(loser), draft.seen.name(winner));
+            let why = format!(
+                "{loser} has keys of slots that others give to {winner} with a newer claim, and \
+                 {winner} does not show to have them: met, it would delete them. Decide who shall \
+                 have these slots"
+            );
+            draft.refuse_all(Repair::Meet, &why);
+        }
+    }
     let mut pairs: Vec<(NodeId, NodeId)> = pairs.into_iter().collect();
     // Interleaved by the one who is met, so that no node gets all its handshakes at once.
     pairs.sort_by_key(|(from, to)| (*to, *from));
@@ -36,6 +50,32 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
              answer, or a port between them is closed",
         );
     }
+}
+
+/// Primaries that own slots and hold keys of them, and that would delete these once they hear of a
+/// newer claim which stands in the table of another (`clusterUpdateSlotsConfigWith`, dirty slots),
+/// with the claimant; where the claimant has keys of these slots too, it has taken over, and what
+/// it has is what counts.
+fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
+    let occupied = |node: &Live<'_>| node.census().map(Census::occupied).unwrap_or_default();
+    let mut all = Vec::new();
+    for node in &draft.live {
+        let at_stake = occupied(node).intersection(&node.claims());
+        if at_stake.is_empty() {
+            continue;
+        }
+        let tables = draft.live.iter().filter(|other| other.id != node.id);
+        let rows = tables.flat_map(|other| draft.seen.view(other.observer).map(|(row, _)| row));
+        let newer = rows.filter(|row| row.id != node.id && row.epoch >= node.own.epoch);
+        let takes = newer.filter_map(|row| {
+            let taken = row.slots.intersection(&at_stake);
+            let there = draft.live(row.id).map(&occupied).unwrap_or_default();
+            (!taken.difference(&there).is_empty()).then_some(row.id)
+        });
+        let winners: BTreeSet<NodeId> = takes.collect();
+        all.extend(winners.into_iter().map(|winner| (node.id, winner)));
+    }
+    all
 }
 
 /// Nodes that belong together: one knows the other's id.
