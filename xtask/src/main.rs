@@ -77,6 +77,9 @@ enum Task {
         /// Plants known-bad behaviours one after another: each must be caught.
         #[arg(long, conflicts_with_all = ["schedules", "replay"])]
         bugs: bool,
+        /// Seconds that each of them may take.
+        #[arg(long, default_value_t = 60)]
+        within: u64,
     },
     /// Runs the parsers on millions of inputs.
     Fuzz {
@@ -123,7 +126,9 @@ fn main() -> ExitCode {
         }
         Task::Sim { .. } if cfg!(debug_assertions) => sim::launch(&root),
         Task::Sim { replay: Some(seed), .. } => sim::replay(seed, None),
-        Task::Sim { bugs: true, jobs, .. } => sim::bugs(jobs),
+        Task::Sim { bugs: true, jobs, within, .. } => {
+            sim::bugs(jobs, std::time::Duration::from_secs(within))
+        }
         Task::Sim { schedules, seed, jobs, .. } => sim::run_many(schedules, seed, jobs),
         Task::Fuzz { inputs, seed, only } => fuzz::launch(&root, inputs, seed, only.as_deref()),
         Task::FuzzHere { inputs, seed, only } => fuzz::run(inputs, seed, only.as_deref()),

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use slotwright_sim::trial::{Bug, Script, run, shrink};
 
-/// A planted bug must be caught within this.
-const BUG_WITHIN: Duration = Duration::from_secs(60);
 /// Violations that are shown in full.
 const SHOWN: usize = 5;
 
@@ -132,7 +130,7 @@ pub fn replay(seed: u64, bug: Option<Bug>) -> anyhow::Result<()> {
 }
 
 /// Each planted bug must be caught by a checker.
-pub fn bugs(jobs: usize) -> anyhow::Result<()> {
+pub fn bugs(jobs: usize, within: Duration) -> anyhow::Result<()> {
     let mut missed = Vec::new();
     for bug in Bug::ALL {
         let begun = Instant::now();
@@ -141,7 +139,7 @@ pub fn bugs(jobs: usize) -> anyhow::Result<()> {
         std::thread::scope(|scope| {
             for _ in 0..jobs.max(1) {
                 scope.spawn(|| {
-                    while begun.elapsed() < BUG_WITHIN && !caught.load(Ordering::Relaxed) {
+                    while begun.elapsed() < within && !caught.load(Ordering::Relaxed) {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
                         let script = Script::of(seed);
                         let violations = run(&script, Some(bug)).violations;

@@ -16,6 +16,9 @@ use crate::world::World;
 
 /// A look at a cluster takes so long.
 const LOOK_MS: u64 = 15;
+/// A wait between looks is so many times as long as it should be: a look costs more than anything
+/// else in a schedule, and a shell may be slow.
+const LAZY: u64 = 3;
 /// A command takes so long.
 const SEND_MS: u64 = 2;
 /// How long an answer is waited for.
@@ -83,6 +86,13 @@ impl Tool {
         }
     }
 
+    /// What is found now, in a sentence each.
+    pub fn found(world: &World) -> Vec<String> {
+        let seeds = world.nodes.iter().map(|node| node.addr).collect();
+        let report = diagnose(&world.look(&seeds));
+        report.all().map(|found| format!("{}: {}", found.code, found.message)).collect()
+    }
+
     /// Rounds in which something was sent.
     pub const fn rounds(&self) -> u32 {
         self.rounds.acted()
@@ -103,7 +113,7 @@ impl Tool {
             Decision::Finished(outcome) => (LOOK_MS, Some(Over::Ended(outcome))),
             Decision::LookAgain { in_ms, why } => {
                 self.tell(world, &format!("waits: {why}"));
-                (LOOK_MS + in_ms, None)
+                (LOOK_MS + in_ms * LAZY, None)
             }
             Decision::Act(planning) => {
                 let mut plan = planning.plan;

@@ -8,7 +8,7 @@ use slotwright_core::plan::Policy;
 use slotwright_core::scenario::Server as Kind;
 
 use crate::fault::Fault;
-use crate::server::{Key, slot_of};
+use crate::server::{Cause, Key, slot_of};
 use crate::tool::{Mishaps, Over, Tool};
 use crate::world::{Shape, World};
 
@@ -104,6 +104,9 @@ pub fn run(script: &Script, bug: Option<Bug>) -> Trial {
     let mut trial = Trial::default();
     let last = stage.recover(&mut trial, bug);
     check_end(&mut stage, &mut trial, last, bug);
+    for found in Tool::found(&stage.world) {
+        trial.story.push(format!("still found: {found}"));
+    }
     let after = stage.world.all_keys();
     let lost = missing(&before, &after);
     if !lost.is_empty() {
@@ -134,7 +137,11 @@ fn lost_without_us(script: &Script, before: &BTreeMap<Key, u64>) -> BTreeSet<Key
     stage.pass_until(CALM_AT_MS);
     stage.calm_down();
     stage.world.advance(PATIENCE_MS / 4);
-    missing(before, &stage.world.all_keys())
+    let mut lost = missing(before, &stage.world.all_keys());
+    // What a server throws away when it starts is gone, whatever its replica still shows.
+    let thrown = stage.world.deleted.iter().filter(|one| one.cause == Cause::StartCheck);
+    lost.extend(thrown.map(|one| one.key));
+    lost
 }
 
 /// The world and its script.
@@ -390,4 +397,85 @@ pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use slotwright_core::diagnose::{Severity, diagnose};
+
+    use super::*;
+
+    fn shape(kind: Kind, primaries: usize, replicas_each: usize) -> Shape {
+        Shape { primaries, replicas_each, kind, keys: KEYS, timeout_ms: 2_000 }
+    }
+
+    #[test]
+    fn a_healthy_world_is_found_healthy() {
+        for kind in Kind::ALL {
+            for (primaries, replicas) in [(3, 0), (3, 1), (6, 1)] {
+                let mut world = World::healthy(shape(kind, primaries, replicas), 7);
+                for _ in 0..5 {
+                    world.advance(2_700);
+                    let seeds = world.nodes.iter().map(|node| node.addr).take(1).collect();
+                    let seen = world.look(&seeds);
+                    assert_eq!(seen.sightings.len(), world.nodes.len(), "all are found from one");
+                    let report = diagnose(&seen);
+                    let grave = report.all().filter(|found| found.severity > Severity::Info);
+                    let grave: Vec<&str> = grave.map(|found| found.code.as_str()).collect();
+                    assert!(grave.is_empty(), "{kind:?} {primaries}+{replicas}: {grave:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_dead_primary_is_replaced_by_its_replica() {
+        for kind in Kind::ALL {
+            let mut world = World::healthy(shape(kind, 3, 1), 11);
+            world.stop(0);
+            world.advance(15_000);
+            let heir = &world.nodes[3];
+            assert!(heir.primary.is_none() && !heir.slots.is_empty(), "{kind:?}");
+            let state: Vec<bool> = world.nodes.iter().skip(1).map(|node| node.ok).collect();
+            assert_eq!(state, [true; 5], "{kind:?}");
+            let addr = world.nodes[0].addr;
+            world.start(0, addr);
+            world.advance(15_000);
+            assert_eq!(world.nodes[0].primary, Some(world.nodes[3].id), "{kind:?}");
+            assert_eq!(broken_tables(&world), [] as [String; 0]);
+        }
+    }
+
+    #[test]
+    fn a_seed_always_tells_the_same_story() {
+        let script = Script::of(42);
+        assert_eq!(run(&script, None).story, run(&script, None).story);
+    }
+
+    #[test]
+    fn no_schedule_of_a_few_hundred_is_violated() {
+        let mut healthy = 0;
+        for seed in 1..=300 {
+            let trial = run(&Script::of(seed), None);
+            assert_eq!(trial.violations, [] as [String; 0], "cargo xtask sim --replay {seed}");
+            assert!(trial.healthy || !trial.left.is_empty(), "seed {seed} ends without a word");
+            healthy += usize::from(trial.healthy);
+        }
+        assert!(healthy > 200, "only {healthy} of 300 ended healthy");
+    }
+
+    #[test]
+    fn what_is_planted_is_caught_and_shortened() {
+        let caught = |bug: Bug| {
+            let fails = |seed: &u64| !run(&Script::of(*seed), Some(bug)).violations.is_empty();
+            (1..=60).find(fails)
+        };
+        for bug in [Bug::FlushFirst, Bug::WrongOwner] {
+            let Some(seed) = caught(bug) else { panic!("{bug:?} is not caught") };
+            let script = Script::of(seed);
+            let short = shrink(&script, Some(bug));
+            assert!(short.faults.len() <= script.faults.len());
+            assert!(!run(&short, Some(bug)).violations.is_empty(), "{bug:?}: {short:?}");
+        }
+    }
 }

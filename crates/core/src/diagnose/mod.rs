@@ -10,6 +10,7 @@ mod report;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 pub use by_hand::{ByHand, Risk, Step};
 pub use evidence::{Evidence, Subject, Witness};
@@ -206,7 +207,25 @@ pub fn diagnose(seen: &Observation) -> Report {
     for entry in findings::ALL {
         (entry.detect)(&picture, entry, &mut found);
     }
-    let order: BTreeMap<String, &Entry> =
-        findings::ALL.iter().map(|entry| (entry.code(), *entry)).collect();
-    report::assemble(&picture, found, &order)
+    report::assemble(&picture, found)
+}
+
+/// A finding, and the codes that explain it directly.
+pub(crate) struct Known {
+    pub(crate) entry: &'static Entry,
+    causes: Vec<String>,
+}
+
+/// All findings by code: made once, because a report asks for each a hundred times.
+static BY_CODE: LazyLock<BTreeMap<String, Known>> = LazyLock::new(|| {
+    let known = findings::ALL.iter().map(|entry| {
+        let causes = entry.after.iter().map(|name| code_of(name)).collect();
+        (entry.code(), Known { entry, causes })
+    });
+    known.collect()
+});
+
+/// The finding of a code.
+pub(crate) fn known(code: &str) -> Option<&'static Known> {
+    BY_CODE.get(code)
 }

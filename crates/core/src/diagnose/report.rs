@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByHand, Entry, Evidence, Group, Subject};
+use super::{ByHand, Evidence, Group, Subject};
 use crate::observation::Picture;
 
 /// How bad.
@@ -133,16 +133,12 @@ impl Report {
 /// A finding is a consequence when another one, named in its `after` (directly or through a chain
 /// of `after`s), concerns a node, an address or a slot in common, or the whole cluster. It is
 /// folded beneath the first root in the order of the report that explains it.
-pub(super) fn assemble(
-    picture: &Picture<'_>,
-    mut found: Vec<Found>,
-    entries: &BTreeMap<String, &Entry>,
-) -> Report {
+pub(super) fn assemble(picture: &Picture<'_>, mut found: Vec<Found>) -> Report {
     for one in &mut found {
         one.evidence.sort();
         one.evidence.dedup();
     }
-    let depths = depths(&found, entries);
+    let depths = depths(&found);
     found.sort_by(|a, b| {
         b.severity
             .cmp(&a.severity)
@@ -157,7 +153,7 @@ pub(super) fn assemble(
     });
     let mut causes: Vec<Option<usize>> = vec![None; found.len()];
     for effect in 0..found.len() {
-        causes[effect] = cause_of(effect, &found, &causes, entries);
+        causes[effect] = cause_of(effect, &found, &causes);
     }
     let mut roots: Vec<RootCause> = Vec::new();
     let mut place: BTreeMap<usize, usize> = BTreeMap::new();
@@ -189,13 +185,8 @@ pub(super) fn assemble(
 
 /// The first finding that explains this one. One that is itself explained by it, directly or
 /// through others, does not: of a circle one finding stays the root.
-fn cause_of(
-    effect: usize,
-    found: &[Found],
-    known: &[Option<usize>],
-    entries: &BTreeMap<String, &Entry>,
-) -> Option<usize> {
-    let causes = ancestors(&found[effect].code, entries);
+fn cause_of(effect: usize, found: &[Found], known: &[Option<usize>]) -> Option<usize> {
+    let causes = ancestors(&found[effect].code);
     let leads_back = |cause: usize| {
         std::iter::successors(Some(cause), |next| known[*next]).any(|one| one == effect)
     };
@@ -209,36 +200,29 @@ fn cause_of(
 }
 
 /// The codes that explain a code directly.
-fn ancestors(code: &str, entries: &BTreeMap<String, &Entry>) -> Vec<String> {
-    entries
-        .get(code)
-        .map(|entry| entry.after.iter().map(|name| super::code_of(name)).collect())
-        .unwrap_or_default()
+fn ancestors(code: &str) -> &'static [String] {
+    super::known(code).map_or(&[], |known| known.causes.as_slice())
 }
 
 /// For each code that was found, the longest chain of causes above it: causes are listed before
 /// what they explain.
-fn depths(found: &[Found], entries: &BTreeMap<String, &Entry>) -> BTreeMap<String, usize> {
+fn depths(found: &[Found]) -> BTreeMap<String, usize> {
     let mut known = BTreeMap::new();
     for one in found {
-        depth(&one.code, entries, &mut known);
+        depth(&one.code, &mut known);
     }
     known
 }
 
 /// Each code is worked out once: the chains of a hundred findings are too many to walk each.
-fn depth(
-    code: &str,
-    entries: &BTreeMap<String, &Entry>,
-    known: &mut BTreeMap<String, usize>,
-) -> usize {
+fn depth(code: &str, known: &mut BTreeMap<String, usize>) -> usize {
     if let Some(depth) = known.get(code) {
         return *depth;
     }
     // What a circle of causes reads.
     known.insert(code.to_owned(), 0);
-    let causes = ancestors(code, entries);
-    let depth = causes.iter().map(|cause| 1 + depth(cause, entries, known)).max().unwrap_or(0);
+    let causes = ancestors(code);
+    let depth = causes.iter().map(|cause| 1 + depth(cause, known)).max().unwrap_or(0);
     known.insert(code.to_owned(), depth);
     depth
 }

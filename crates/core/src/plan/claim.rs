@@ -264,9 +264,12 @@ fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
             |id: &NodeId| Fact::new(*id, Holds::OwnsNot { owner: *id, slots: slots.clone() });
         others.iter().map(claim).collect()
     };
+    // A replica takes ADDSLOTS, too, and is a replica with slots then.
+    let is_primary = Fact::new(winner, Holds::IsPrimary);
     let mut steps = Vec::new();
     if !by_nobody.is_empty() {
         let mut guard = unclaimed(&by_nobody);
+        guard.push(is_primary.clone());
         guard.push(Fact::new(winner, Holds::Unowned { slots: by_nobody.clone() }));
         let change = Change::AddSlots { slots: by_nobody.clone(), ranges };
         steps.push((change, by_nobody, guard));
@@ -274,7 +277,8 @@ fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
     if !by_others.is_empty() {
         let to = SlotState::Node(winner);
         let change = Change::SetSlots { slots: by_others.clone(), to };
-        let guard = unclaimed(&by_others);
+        let mut guard = unclaimed(&by_others);
+        guard.push(is_primary);
         steps.push((change, by_others, guard));
     }
     let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000);

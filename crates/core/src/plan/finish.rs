@@ -121,10 +121,18 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
                 draft.seen.name(*to)
             )),
         },
-        (_, importing) => match importing.iter().find(|(to, _)| keys(*to) == Some(0)) {
-            Some((idle, _)) => Way::Close { on: *idle },
-            None => Way::Leave(format!("slot {slot} is being moved between more than two nodes")),
-        },
+        (migrating, importing) => {
+            let idle = importing.iter().find(|(to, _)| keys(*to) == Some(0));
+            match (idle, migrating, importing, claimants) {
+                (Some((idle, _)), ..) => Way::Close { on: *idle },
+                // One that gives a slot away takes no key of it (`getNodeByQuery`: ASK).
+                (None, [(owner, _), ..], [_, ..], [one]) if owner == one => {
+                    Way::Close { on: *owner }
+                }
+                (None, [], [(holder, _), ..], [owner]) => Way::Return { from: *holder, to: *owner },
+                _ => Way::Leave(format!("slot {slot} is being moved between more than two nodes")),
+            }
+        }
     }
 }
 

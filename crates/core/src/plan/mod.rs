@@ -37,7 +37,6 @@ pub use fact::{Fact, Holds};
 pub use stamp::stamp;
 
 use crate::diagnose::{Found, Report, Risk, Severity, Step as ByHandStep};
-use crate::findings;
 use crate::limits::PLAN_STEPS_MAX;
 use crate::model::{Endpoint, Flag, NodeId, SlotSet};
 use crate::observation::{Observation, Picture};
@@ -265,7 +264,7 @@ impl<'a> Draft<'a> {
 
 /// The parts of the planner that mend a finding.
 pub fn repairs_of(code: &str) -> &'static [Repair] {
-    findings::ALL.iter().find(|entry| entry.code() == code).map_or(&[], |entry| entry.repair)
+    crate::diagnose::known(code).map_or(&[], |known| known.entry.repair)
 }
 
 /// Makes the plan of the next round.

@@ -114,7 +114,10 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     }
     if !rest.is_empty() {
         let owns = Holds::Owns { owner: heir.new, slots: rest.clone() };
-        let guard = vec![Fact::new(heir.new, Holds::Unowned { slots: rest.clone() })];
+        let guard = vec![
+            Fact::new(heir.new, Holds::IsPrimary),
+            Fact::new(heir.new, Holds::Unowned { slots: rest.clone() }),
+        ];
         let why = "it takes the slots of its old id that had no key, too".to_owned();
         let change = Change::AddSlots { slots: rest, ranges };
         let expect = vec![Fact::new(heir.new, owns)];
