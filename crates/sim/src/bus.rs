@@ -162,7 +162,7 @@ impl World {
         peer.link = None;
         peer.ping_sent = 0;
         if mine {
-            node.link_up = false;
+            node.point_at_primary();
         }
         node.dirty = true;
     }
@@ -309,6 +309,8 @@ impl World {
         node.slots = Rc::default();
         node.open.clear();
         node.synced = None;
+        node.master = None;
+        node.point_at_primary();
         node.link_up = false;
         node.link_down_at = now;
         node.election = Election::default();
@@ -360,6 +362,10 @@ impl World {
             if bad && !told.failing && peer.addr != Some(told.addr) && peer.addr.is_some() {
                 peer.addr = Some(told.addr);
                 peer.link = None;
+                // Redis leaves the replication where it was.
+                if node.is_valkey() {
+                    node.point_at_primary();
+                }
             }
             if told.failing {
                 self.mark_failing(n, told.id);

@@ -259,6 +259,10 @@ impl World {
             return error("To set a master the node must be empty and without assigned slots.");
         }
         if node.primary == Some(id) {
+            // Redis runs it again, which points the replication at the present address.
+            if !node.is_valkey() {
+                self.nodes[n].point_at_primary();
+            }
             return ok();
         }
         self.become_replica(n, id);

@@ -219,8 +219,14 @@ impl World {
 
     /// A replica asks the address that it knows of its primary; whoever answers there is followed.
     fn replicate(&mut self, n: usize) {
-        let Some(primary) = self.nodes[n].primary else { return };
-        let addr = self.nodes[n].peer(primary).and_then(|peer| peer.addr);
+        if self.nodes[n].primary.is_none() {
+            return;
+        }
+        // A replica without a master yet takes the one of its table (`clusterCron`).
+        if self.nodes[n].master.is_none() {
+            self.nodes[n].point_at_primary();
+        }
+        let addr = self.nodes[n].master;
         let found = addr
             .and_then(|addr| self.listener(addr))
             .filter(|to| *to != n && self.nodes[*to].is_live() && !self.cut.contains(&(n, *to)));
@@ -317,6 +323,7 @@ impl World {
         let node = &mut self.nodes[n];
         let Some(old) = node.primary.take() else { return };
         node.link_up = false;
+        node.master = None;
         node.synced = None;
         node.election = Election::default();
         match epoch {

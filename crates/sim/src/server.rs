@@ -223,6 +223,8 @@ pub struct Node {
     pub data_version: u64,
     /// A replica: whose data it has, and of which version.
     pub synced: Option<(usize, u64)>,
+    /// A replica: where it dials its primary (`masterhost`), which need not be what its table says.
+    pub master: Option<Addr>,
     /// A replica: its link to its primary stands.
     pub link_up: bool,
     /// A replica: since when its link does not stand.
@@ -269,6 +271,7 @@ impl Node {
             keys: BTreeMap::new(),
             data_version: 1,
             synced: None,
+            master: None,
             link_up: false,
             link_down_at: 0,
             offset: 1,
@@ -397,6 +400,15 @@ impl Node {
     /// Whether it has keys of this slot.
     pub fn has_keys_in(&self, slots: &SlotSet) -> bool {
         self.keys.keys().any(|key| slots.contains(slot_of(*key)))
+    }
+
+    /// A replica dials its primary where its table says that it is (`replicationSetMaster`).
+    pub fn point_at_primary(&mut self) {
+        let addr = self.primary.and_then(|id| self.peer(id)?.addr);
+        if addr.is_some() && self.master != addr {
+            self.master = addr;
+            self.link_up = false;
+        }
     }
 
     /// Its table as it is written to disk.

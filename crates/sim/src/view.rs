@@ -182,10 +182,9 @@ impl World {
             info.set("db0", &format!("keys={},expires=0,avg_ttl=0", node.keys.len()));
         }
         match node.primary {
-            Some(primary) => {
-                let addr = node.peer(primary).and_then(|peer| peer.addr);
+            Some(_) => {
                 info.set("role", "slave");
-                info.set("master_host", &addr.map(ip).unwrap_or_default());
+                info.set("master_host", &node.master.map(ip).unwrap_or_default());
                 info.set("master_port", &PORT.to_string());
                 info.set("master_link_status", if node.link_up { "up" } else { "down" });
                 info.set("slave_repl_offset", &node.offset.to_string());

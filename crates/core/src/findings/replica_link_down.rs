@@ -3,7 +3,7 @@
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::Picture;
-use crate::scenario::{Act, Cut, Port, Scenario, Until};
+use crate::scenario::{Act, Cut, Port, Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -20,10 +20,14 @@ finding! {
     /// its primary answers.
     ///
     /// ## The repair
-    /// Open the client port of the primary to the replica; it reconnects by itself.
+    /// Open the client port of the primary to the replica; it reconnects by itself. A replica that
+    /// dials an address where its primary was, although its table has the right one, is told
+    /// `CLUSTER REPLICATE` with the same primary (Redis: gossip corrects the table and not the
+    /// replication; Valkey corrects both).
     ///
     /// ## Repair safety
-    /// Nothing is changed on the servers.
+    /// The command makes a replica of the same primary of it; it is sent only while the primary
+    /// shows keys of every slot that the replica has keys of.
     ///
     /// ## By hand
     /// Read the replica's log (`Connecting to MASTER`, `Error condition on socket for SYNC`), and
@@ -45,7 +49,7 @@ finding! {
         ForgetNodeReturns, ForgotSlotOwner, ResetMistake, EmptyPrimaryRestartWipedShard,
         ForgottenNodeZombie, GhostNodeEntries,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Attach], since: "0.1",
 }
 
 impl Finding for ReplicaLinkDown {
@@ -98,6 +102,7 @@ impl Finding for ReplicaLinkDown {
             .act(Act::Sever { from: vec![3], to: vec![0], port: Port::Client, cut: Cut::Reject })
             .send(0, "CLIENT KILL TYPE replica")
             .wait(Until::Field(3, "master_link_status", "down"))
+            .beyond_repair(&Server::ALL, "the client port is closed between the two")
     }
 }
 

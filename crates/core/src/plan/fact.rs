@@ -103,6 +103,13 @@ pub enum Holds {
         /// The primary.
         primary: NodeId,
     },
+    /// Its replication stream comes from there, and flows.
+    Follows {
+        /// Numeric.
+        ip: String,
+        /// The client port.
+        port: u16,
+    },
     /// It owns no slot, as a primary, and has no key in any database.
     IsEmpty,
     /// Its data is not older than that: its replication offset is at least this.
@@ -220,6 +227,12 @@ impl<'a> Node<'a> {
             Holds::ReplicaOf { primary } => {
                 self.row(me)?.is_some_and(|row| row.primary == Some(*primary))
             }
+            Holds::Follows { ip, port } => {
+                let info = info()?;
+                info.is("master_host", ip)
+                    && info.number("master_port") == Some(u64::from(*port))
+                    && info.is("master_link_status", "up")
+            }
             Holds::IsEmpty => {
                 let no_slots = self.row(me)?.is_some_and(|row| row.slots.is_empty());
                 no_slots && !info()?.iter().any(|(name, _)| is_database(name))
@@ -307,6 +320,7 @@ impl fmt::Display for Holds {
             Self::HoldsNoKeys { slots } => write!(f, "holds no key of {}", some_slots(slots)),
             Self::IsPrimary => f.write_str("is a primary"),
             Self::ReplicaOf { primary } => write!(f, "is a replica of {}", primary.short()),
+            Self::Follows { ip, port } => write!(f, "replicates from {ip}:{port}"),
             Self::IsEmpty => f.write_str("has neither slots nor keys"),
             Self::OffsetAtLeast { offset } => write!(f, "has a replication offset of {offset}"),
             Self::EpochAtLeast { epoch } => write!(f, "has a config epoch of at least {epoch}"),

@@ -186,3 +186,19 @@ fn slots_are_given_to_nobody_while_a_named_address_is_silent() {
     let mut whys = planning.refusals.iter().map(|refusal| &refusal.why);
     assert!(whys.any(|why| why.contains("leave it out")), "{planning:#?}");
 }
+
+#[test]
+fn a_replica_that_dials_where_its_primary_was_follows_it_anew() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let owns = owned(&sketch);
+    sketch.info(3, "master_link_status", "down").info(3, "master_host", "10.0.0.99");
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
+    assert_eq!(step.change, Change::Replicate { primary: Sketch::id(0) });
+    assert_eq!(step.on, Sketch::id(3));
+    // It dials the right place: the port between them is closed, and no command opens it.
+    sketch.info(3, "master_host", "10.0.0.1");
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(planning.plan.steps, []);
+    assert!(planning.refusals.iter().any(|r| r.why.contains("client port")), "{planning:#?}");
+}
