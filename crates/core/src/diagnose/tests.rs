@@ -8,21 +8,106 @@ use crate::model::{Flag, NodeId, SlotSet};
 use crate::observation::sketch::Sketch;
 use crate::observation::{Census, LinkState, Observation, OpenSlot, RowTable, Said, Silence};
 
+/// Words of deeds that lose data, identity or protection when they are done in the wrong
+/// situation.
+const DANGEROUS: [&str; 22] = [
+    "FLUSHALL",
+    "FLUSHDB",
+    "RESET HARD",
+    "RESET",
+    "--cluster fix",
+    "--cluster-fix",
+    "--cluster create",
+    "ADDSLOTS",
+    "DELSLOTS",
+    "TAKEOVER",
+    "FAILOVER FORCE",
+    "BUMPEPOCH",
+    "delete its",
+    "delete the",
+    "wipe",
+    " rm ",
+    "protected-mode no",
+    "nopass",
+    "tls-cluster no",
+    "DEBUG ",
+    "SHUTDOWN",
+    "kill -9",
+];
+
+/// Steps that name one of them all the same, each with what makes it safe there. The second word
+/// is a part of the step.
+const ALLOWED: [(&str, &str, &str); 23] = [
+    ("BUSY_SCRIPT", "if it is UNKILLABLE", "the primary answers nobody; the loss is said"),
+    ("CLUSTER_SPLIT_ISLANDS", "only if these nodes hold no key", "nothing is there to be lost"),
+    ("DUPLICATE_NODE_ID_LIVE", "stop the other from outside", "its pod, not its volume"),
+    ("EPOCH_CONTAMINATED_BY_FOREIGN_NODE", "CLUSTER BUMPEPOCH", "on the rightful owner"),
+    ("FAILOVER_BLOCKED_BY_EPOCH", "CLUSTER FAILOVER TAKEOVER", "fenced, greatest offset"),
+    ("FORGOT_SLOT_OWNER", "before that the members delete it", "it is about the entry"),
+    ("KEYS_IN_FOREIGN_SLOT", "nobody owns slot", "the one node that holds the slot's keys"),
+    ("LEFTOVER_STATE", "CLUSTER RESET SOFT", "no key, no slot, no replica"),
+    ("NODE_HUNG", "end that process for good", "ended, and kept from starting"),
+    ("NODE_IDENTITY_LOST", "CLUSTER ADDSLOTSRANGE", "the keys were counted there"),
+    ("NODE_IDENTITY_LOST", "CLUSTER FAILOVER", "the old id runs nowhere"),
+    ("PRIMARY_NOADDR_MASKED", "CLUSTER FAILOVER FORCE", "nobody carries the id; keys looked at"),
+    ("PROTECTED_MODE", "only where the network keeps strangers away", "the condition is said"),
+    ("QUORUM_LOST", "CLUSTER FAILOVER TAKEOVER", "hosts off, volumes detached"),
+    ("REPLICA_TOO_STALE", "CLUSTER FAILOVER FORCE", "the primary is off; greatest offset"),
+    ("RESET_MISTAKE", "CLUSTER ADDSLOTSRANGE", "its own slots, which nobody claims"),
+    ("SHARD_DOWN", "CLUSTER FAILOVER", "the primary is off; greatest offset"),
+    ("SINGLE_PRIMARY_OWNS_ALL", "CLUSTER FAILOVER TAKEOVER", "nobody else may vote; fenced"),
+    ("SLOTS_UNASSIGNED", "CLUSTER ADDSLOTSRANGE", "every node's keys were counted"),
+    ("SLOTS_UNASSIGNED", "CLUSTER BUMPEPOCH", "on the one that holds the keys"),
+    ("TLS_BUS_MISMATCH", "restart", "as all the others have it; one node at a time"),
+    ("SLOT_CLAIMED_TWICE", "only after the copy: CLUSTER BUMPEPOCH", "both copies are kept"),
+    ("SLOT_OWNER_DISAGREEMENT", "on that node, and on no other", "the one that holds the keys"),
+];
+
+/// Commands behind which there is no way back, or that drop a copy: each needs something to be
+/// made sure of before it.
+const NEED_A_CHECK: [&str; 8] = [
+    "CLUSTER FAILOVER TAKEOVER",
+    "CLUSTER FAILOVER FORCE",
+    "CLUSTER ADDSLOTS",
+    "CLUSTER BUMPEPOCH",
+    "CLUSTER RESET",
+    "CLUSTER REPLICATE",
+    "CLUSTER FORGET",
+    "CLUSTER SETSLOT",
+];
+
 /// What no step may contain, whatever was found. Called for all that any test detects.
 ///
 /// # Panics
-/// When a step would destroy data or an identity.
+/// When a step would destroy data or an identity, and no reason is listed why it may stand there;
+/// when a command without a way back follows on nothing that is made sure of.
 pub(super) fn assert_harmless(found: &Found) {
-    const HARM: [&str; 5] = ["FLUSHALL", "FLUSHDB", "RESET HARD", "--cluster fix", "--cluster-fix"];
+    let mut made_sure = false;
     for step in &found.by_hand.steps {
         let text = match step {
             Step::Command { argv, .. } => argv.join(" "),
             Step::Do(text) => text.clone(),
-            Step::Check(_) => continue,
+            Step::Check(_) => {
+                made_sure = true;
+                continue;
+            }
         };
-        for harm in HARM {
-            assert!(!text.contains(harm), "{} advises: {text}", found.code);
-        }
+        let excused = ALLOWED.iter().any(|(code, part, reason)| {
+            *code == found.code && text.contains(part) && !reason.is_empty()
+        });
+        let harm = DANGEROUS.iter().find(|word| text.contains(**word));
+        assert!(excused || harm.is_none(), "{} advises [{harm:?}]: {text}", found.code);
+        let final_one = matches!(step, Step::Command { .. })
+            && NEED_A_CHECK.iter().any(|command| text.starts_with(command));
+        assert!(made_sure || !final_one, "{}: nothing is made sure of before: {text}", found.code);
+    }
+}
+
+#[test]
+fn every_excuse_is_for_a_finding_that_exists() {
+    let codes: BTreeSet<String> = findings::ALL.iter().map(|entry| entry.code()).collect();
+    for (code, part, _) in &ALLOWED {
+        assert!(codes.contains(*code), "{code}: {part}");
     }
 }
 

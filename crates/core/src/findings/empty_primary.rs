@@ -78,11 +78,13 @@ impl Finding for EmptyPrimary {
                 );
         }
         let primary = seen.voters().into_iter().min_by_key(|id| seen.replicas_of(*id).len());
-        let replicate = primary.map_or_else(String::new, |id| format!("CLUSTER REPLICATE {id}"));
-        ByHand::of(Risk::Reversible)
-            .then("either reshard slots to it")
-            .command(at, replicate)
-            .check("that last step is the other way: it makes it a replica of the primary with the fewest")
+        let steps = ByHand::of(Risk::Reversible).then("either reshard slots to it");
+        let Some(primary) = primary else { return steps };
+        steps
+            .then("or make it a replica of the primary with the fewest:")
+            .command(at.clone(), "DBSIZE")
+            .check("0: what it holds is dropped by the next step")
+            .command(at, format!("CLUSTER REPLICATE {primary}"))
     }
 
     fn scenario() -> Scenario {

@@ -79,8 +79,11 @@ impl Finding for EpochContaminatedByForeignNode {
     }
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
+        let at = || seen.endpoint(self.id);
         ByHand::of(Risk::Reversible)
-            .command(seen.endpoint(self.id), "CLUSTER BUMPEPOCH")
+            .command(at(), "INFO keyspace")
+            .check("it is the owner: all nodes list its slots under its id, and its keys are there")
+            .command(at(), "CLUSTER BUMPEPOCH")
             .check(format!(
                 "its cluster_my_epoch is greater than {} and the others list the same",
                 self.recorded.0

@@ -97,7 +97,7 @@ impl Finding for ReplicaTooStale {
                 "bring {} back on its own data: nothing is lost",
                 seen.name(self.primary)
             ))
-            .check("it cannot come back; only then go on")
+            .check("it cannot come back and is off for certain; only then go on")
             .command(replica.clone(), "INFO replication")
             .check("slave_repl_offset is the greatest among its replicas, and its keys are there")
             .command(replica, "CLUSTER FAILOVER FORCE")
