@@ -342,15 +342,21 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Command,
         when: |seen| {
             let zero = seen.field_is(78, "cluster_slots_assigned", &["0"]);
-            zero.filter(|_| {
-                seen.number("cluster_known_nodes").is_none_or(|k| k <= 1) || seen.says_fail()
-            })
-            .or_else(|| {
-                seen.says(
-                    68,
-                    &["cluster slots list is empty", "0 of 16384 covered", "cluster has no nodes"],
-                )
-            })
+            let others = seen.server_rows().any(|row| !row.slots.is_empty());
+            zero.filter(|_| !others)
+                .filter(|_| {
+                    seen.number("cluster_known_nodes").is_none_or(|k| k <= 1) || seen.says_fail()
+                })
+                .or_else(|| {
+                    seen.says(
+                        68,
+                        &[
+                            "cluster slots list is empty",
+                            "0 of 16384 covered",
+                            "cluster has no nodes",
+                        ],
+                    )
+                })
         },
         cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, \
             known nodes \

@@ -97,8 +97,15 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(84, &["part of a minority partition"]).or_else(|| {
                 let both = seen.blocks.iter().any(|b| b.fields.is("cluster_state", "ok"))
                     && seen.says_fail();
-                (both && !seen.failing().is_empty())
-                    .then(|| Hit::of(58).quotes(seen.failing().iter().map(|r| r.line).take(2)))
+                // Every slot is served on the other side, so that one has the majority.
+                let served = seen.blocks.iter().any(|b| {
+                    b.fields.is("cluster_state", "ok")
+                        && b.fields.number("cluster_slots_ok") == Some(u64::from(SLOT_COUNT))
+                });
+                (both && !seen.failing().is_empty()).then(|| {
+                    Hit::of(if served { 78 } else { 58 })
+                        .quotes(seen.failing().iter().map(|r| r.line).take(2))
+                })
             })
         },
         cause: "This node does not reach more than half of the primaries that own slots, so it \
@@ -425,6 +432,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Wait two node timeouts. If it stays, look at the keys first (DBSIZE on both): \
              CLUSTER REPLICATE <id of the real primary> on the replica drops its own copy, so \
              only when that primary has the shard's keys.",
+            "If the address that the replica dials is not its primary's any more (pods that swapped \
+             addresses; a replica that dials itself): CLUSTER MEET the primary at its present \
+             address, from this replica.",
             "If nobody in the shard is a primary and none of it lives elsewhere: CLUSTER \
              FAILOVER TAKEOVER on the member with the highest offset and the most keys, then \
              REPLICATE the others to it.",

@@ -278,6 +278,20 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
     let mut hit = match (fresh, claimed) {
         (Some(hit), _) | (None, Some(hit)) => hit,
         (None, None) => {
+            // One node knows nobody, and a table of another one has owners of slots.
+            let blank = seen.blocks.iter().find(|block| {
+                block.fields.is("cluster_known_nodes", "1")
+                    && block.fields.is("cluster_slots_assigned", "0")
+            });
+            if let Some(blank) = blank.filter(|_| old.is_some()) {
+                let line = blank.lines.get("cluster_known_nodes").copied();
+                let place = old.map(|row| row.place()).unwrap_or_default();
+                return Some(Hit::of(80).quotes(line).quotes(old.map(|row| row.line)).note(
+                    format!(
+                        "A node that knows nobody stands beside a cluster that misses {place}."
+                    ),
+                ));
+            }
             let told = seen.says_all(
                 62,
                 &[
