@@ -40,6 +40,7 @@ pub(crate) mod duplicates;
 pub mod empty_primary;
 pub mod empty_primary_restart_wiped_shard;
 pub mod endpoint_type_mixed;
+pub mod epoch_collision;
 pub mod epoch_contaminated_by_foreign_node;
 pub mod failover_blocked_by_epoch;
 pub mod failover_disabled;
@@ -147,6 +148,7 @@ pub static ALL: &[&Entry] = &[
     &empty_primary::ENTRY,
     &empty_primary_restart_wiped_shard::ENTRY,
     &endpoint_type_mixed::ENTRY,
+    &epoch_collision::ENTRY,
     &epoch_contaminated_by_foreign_node::ENTRY,
     &failover_blocked_by_epoch::ENTRY,
     &failover_disabled::ENTRY,

@@ -59,10 +59,16 @@ impl Finding for PersistenceOff {
         format!("{} keep nothing on disk: a restart brings them back empty", names(seen, &self.ids))
     }
 
-    fn by_hand(&self, _: &Picture<'_>) -> ByHand {
-        ByHand::of(Risk::Reversible)
-            .then("if this is a cache: nothing; else, on one primary after the other:")
-            .then("CONFIG SET appendonly yes, and wait until aof_rewrite_in_progress is 0")
+    fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
+        let start = ByHand::of(Risk::Reversible)
+            .then("if this is a cache: nothing; else, on one primary after the other:");
+        self.ids
+            .iter()
+            .fold(start, |steps, id| {
+                steps
+                    .command(seen.endpoint(*id), "CONFIG SET appendonly yes")
+                    .check("aof_rewrite_in_progress:0 in its INFO; then the next one")
+            })
             .then("write it into the source of the settings")
             .never(
                 "let an orchestrator restart such a primary within the node timeout: its replicas \
@@ -90,6 +96,7 @@ mod tests {
         let found = sketch.detect::<PersistenceOff>(&ENTRY);
         assert_eq!(found.iter().map(|f| f.severity).collect::<Vec<_>>(), [Severity::Info]);
         assert_eq!(found[0].subject.nodes.len(), 3, "replicas are left out");
+        assert!(found[0].message.contains("10.0.0.1:6379 ("), "{}", found[0].message);
     }
 
     #[test]
