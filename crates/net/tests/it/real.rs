@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use slotwright_core::model::Endpoint;
@@ -108,10 +109,15 @@ pub fn address(at: &Endpoint) -> SocketAddr {
 
 /// A port that is free now and whose bus port exists.
 fn free_port() -> u16 {
+    // Below what the kernel gives to those who dial, or who listen at port 0: the hostile peers of
+    // other tests take thousands of these, and one would be taken between this look and the
+    // server's own bind.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
-        if port < 55_000 {
+        let first = u16::try_from(std::process::id() % 9_000).unwrap_or(0);
+        let port = 10_240 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 9_000;
+        let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free(port) && is_free(port + 10_000) {
             return port;
         }
     }
