@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use slotwright_core::drive::Reply;
-use slotwright_core::model::{Endpoint, Slot};
+use slotwright_core::model::{Endpoint, NodeId, Slot};
 use slotwright_core::observation::Silence;
 use slotwright_core::plan::{Change, KEYS_A_ROUND, Plan};
 use slotwright_core::wire::resp::Value;
@@ -40,6 +40,9 @@ pub(super) async fn send(target: &Target, plan: &Plan, number: usize, token: &Ac
         // Not a byte of the change has left.
         Err(silence) => return Reply::Refused(format!("cannot reach it: {}", silence.describe())),
     };
+    if let Err(reply) = server.is(&step.on).await {
+        return reply;
+    }
     match &step.change {
         Change::MoveKeys { slot, at, .. } => move_keys(&mut server, *slot, at).await,
         change => {
@@ -105,6 +108,23 @@ impl<'a> Server<'a> {
         let patience = Patience::until(Instant::now() + REPLY_WITHIN);
         let connection = Connection::over(dialled.wire?, &Memory::new(), patience);
         Ok(Self { target, token, connection, login_sent: false })
+    }
+
+    /// Asks who it is on the very connection that will carry the change: an address can have passed
+    /// to another node since the guard was looked at.
+    async fn is(&mut self, id: &NodeId) -> Result<(), Reply> {
+        match self.tell_one(line(&[b"CLUSTER", b"MYID"])).await {
+            Answer::Said(words) if words.iter().any(|word| *word == id.to_string().as_bytes()) => {
+                Ok(())
+            }
+            Answer::Said(_) => Err(Reply::Refused(format!(
+                "another node than {} answers at its address now, nothing was sent",
+                id.short()
+            ))),
+            Answer::Refused(text) | Answer::Nothing(text) => {
+                Err(Reply::Refused(format!("it did not say who it is, nothing was sent: {text}")))
+            }
+        }
     }
 
     /// Sends lines at once.
