@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::some_slots;
 use super::segments::{self, Facts};
-use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step};
+use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step, missed};
 use crate::diagnose::Risk;
 use crate::model::{Flag, NodeId, SlotSet};
 use crate::observation::BusIdentity;
@@ -45,6 +45,10 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             }
         }
     }
+    let missed = missed::among(draft, &empty);
+    // What is sure comes first, in a round of its own.
+    let sure = !won.is_empty() || missed.len() < empty.len();
+    let empty = if sure { empty.difference(&missed) } else { empty };
     let share = Spread::of(draft).spread(&empty);
     if share.is_empty() && !empty.is_empty() {
         draft.refuse_all(Repair::Claim, "no primary answers");
@@ -58,6 +62,9 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     }
     for (winner, slots) in won {
         take(draft, winner, &slots);
+    }
+    if !sure && !missed.is_empty() {
+        missed::own_up(draft, &missed);
     }
 }
 

@@ -164,7 +164,7 @@ fn loss(draft: &Draft<'_>, id: NodeId, slots: &SlotSet) -> Loss {
         left => format!("keys of {left} of them are left with others, and stay"),
     };
     Loss {
-        owner: id,
+        owner: Some(id),
         slots: slots.clone(),
         keys: by_density,
         why: format!(

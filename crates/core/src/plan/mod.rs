@@ -20,6 +20,7 @@ mod gather;
 mod give_up;
 mod live;
 mod meet;
+mod missed;
 mod promote;
 mod rejoin;
 mod segments;
@@ -109,8 +110,9 @@ impl Default for Policy {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Loss {
-    /// Whose copy is given up.
-    pub owner: NodeId,
+    /// Whose copy is given up; `None`: nobody who answers knows who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<NodeId>,
     /// Of which slots.
     pub slots: SlotSet,
     /// How many keys, as far as it can be guessed.

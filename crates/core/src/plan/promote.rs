@@ -122,7 +122,7 @@ fn replace(
         .live(best.id)
         .and_then(|node| node.sighting.info.get()?.number("master_link_down_since_seconds"));
     draft.loss.push(Loss {
-        owner: primary,
+        owner: Some(primary),
         slots: slots.clone(),
         keys: None,
         why: format!(

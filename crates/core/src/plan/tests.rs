@@ -202,3 +202,48 @@ fn a_replica_that_dials_where_its_primary_was_follows_it_anew() {
     assert_eq!(planning.plan.steps, []);
     assert!(planning.refusals.iter().any(|r| r.why.contains("client port")), "{planning:#?}");
 }
+
+/// Two primaries, and 6,383 slots that nobody owns.
+fn with_a_gap() -> Sketch {
+    let mut sketch = Sketch::healthy(2, 0);
+    for node in 0..2 {
+        sketch.row(node, 1, |row| row.slots = SlotSet::range(8_192, 10_000));
+        sketch.cluster_info(node, "cluster_state", "fail");
+        sketch.cluster_info(node, "cluster_slots_assigned", "10001");
+    }
+    sketch
+}
+
+#[test]
+fn slots_whose_keys_are_missed_need_the_users_word() {
+    let sketch = with_a_gap();
+    let full = [SlotSet::range(0, 8_191), SlotSet::range(8_192, 10_000)];
+    let planning = planned(&with_keys(&sketch, &full, &[]));
+    assert_eq!(planning.plan.risk(), Risk::MayLoseData, "{planning:#?}");
+    let [loss] = planning.plan.loss.as_slice() else { panic!("{planning:#?}") };
+    assert_eq!((loss.owner, loss.keys), (None, Some(6_383)));
+    assert_eq!(loss.slots, SlotSet::range(10_001, 16_383));
+}
+
+#[test]
+fn slots_that_chance_may_leave_empty_are_spread() {
+    let sketch = with_a_gap();
+    let few = [SlotSet::range(7, 9), SlotSet::range(9_000, 9_000)];
+    let planning = planned(&with_keys(&sketch, &few, &[]));
+    assert_eq!(planning.plan.risk(), Risk::MovesOwnership, "{planning:#?}");
+    assert_eq!(planning.plan.loss, []);
+}
+
+#[test]
+fn what_is_sure_comes_before_what_is_missed() {
+    let sketch = with_a_gap();
+    let full = [SlotSet::range(0, 8_191), SlotSet::range(8_192, 10_000)];
+    // Node 0 has keys of one of them.
+    let planning = planned(&with_keys(&sketch, &full, &[(0, 12_000, 5)]));
+    assert_eq!(planning.plan.risk(), Risk::MovesOwnership, "{planning:#?}");
+    let added = planning.plan.steps.iter().find_map(|step| match &step.change {
+        Change::AddSlots { slots, .. } => Some((step.on, slots.clone())),
+        _ => None,
+    });
+    assert_eq!(added, Some((Sketch::id(0), SlotSet::one(slot(12_000)))));
+}
