@@ -7,7 +7,7 @@
 //! stretch without a single one is no chance: its keys are elsewhere. To give such slots away is
 //! [`Risk::MayLoseData`], never a repair.
 
-use super::{Draft, Loss};
+use super::{Change, Draft, Loss};
 use crate::diagnose::Risk;
 use crate::model::SlotSet;
 
@@ -69,5 +69,9 @@ pub(super) fn own_up(draft: &mut Draft<'_>, missed: &SlotSet) {
     });
     for step in &mut draft.steps {
         step.risk = Risk::MayLoseData;
+        if !matches!(step.change, Change::BumpEpoch) {
+            "nobody who answers owns these slots or has a key of them; see what is at risk"
+                .clone_into(&mut step.why);
+        }
     }
 }
