@@ -1,7 +1,9 @@
 //! Questions of the matchers to the evidence.
 
 use super::cause::Hit;
-use super::seen::{ReplicaRole, Seen, Setting, Source, Table};
+use std::collections::BTreeMap;
+
+use super::seen::{ReplicaRole, Seen, Setting, Source, Table, source};
 use super::table::Row;
 use crate::model::{Flag, SLOT_COUNT, SlotSet};
 
@@ -151,6 +153,35 @@ impl Seen {
             usize::try_from(known).is_ok_and(|known| known <= table.rows.len())
         });
         (whole && !missing.is_empty() && missing.len() < SLOT_COUNT).then_some(missing)
+    }
+
+    /// Whether a command was sent to the client port of this host and answered with PONG.
+    pub fn answered(&self, host: &str) -> bool {
+        let asked = |line: &str| !host.is_empty() && line.contains(host) && line.contains("ping");
+        self.lines.windows(2).any(|lines| match lines {
+            [ask, answer] => asked(&ask.lower) && answer.text.trim().ends_with("PONG"),
+            _ => false,
+        })
+    }
+
+    /// Whether a line begins with the prompt of redis-cli: `host:port> `.
+    pub fn has_prompt(&self) -> bool {
+        let place = |head: &str| {
+            let (host, port) = head.trim().rsplit_once(':')?;
+            (!host.is_empty() && !host.contains(' ') && port.parse::<u16>().is_ok()).then_some(())
+        };
+        self.lines
+            .iter()
+            .any(|line| line.text.split_once("> ").is_some_and(|(head, _)| place(head).is_some()))
+    }
+
+    /// How often one and the same process lost the state ok, at most.
+    pub fn flips(&self) -> usize {
+        let mut by_source: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+        for line in self.lines.iter().filter(|line| line.lower.contains("state changed: fail")) {
+            *by_source.entry((line.paste, source(&line.text))).or_default() += 1;
+        }
+        by_source.into_values().max().unwrap_or(0)
     }
 
     /// Replicas whose primary is at an address that no pod has now.

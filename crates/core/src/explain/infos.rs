@@ -65,8 +65,21 @@ pub(super) fn findings(seen: &Seen) -> Vec<Found> {
     let proved = |found: &&Found| {
         found.severity >= Severity::Warning && PROVED_ALONE.contains(&found.code.as_str())
     };
-    report.all().filter(proved).cloned().collect()
+    let many = observation.sightings.len() > 1;
+    let named = |mut found: Found| {
+        for (at, sighting) in observation.sightings.iter().enumerate() {
+            let made_up = format!("{} (00000000)", sighting.from);
+            let told =
+                if many { format!("INFO number {} of the paste", at + 1) } else { THIS.to_owned() };
+            found.message = found.message.replace(&made_up, &told);
+        }
+        found
+    };
+    report.all().filter(proved).cloned().map(named).collect()
 }
+
+/// What the only node is called, whose name the paste does not tell.
+const THIS: &str = "the node of this INFO";
 
 /// Why an `INFO` shows a fault, if one does. Counters of the past (rejected, evicted) are none.
 pub(super) fn fault(seen: &Seen) -> Option<&'static str> {
@@ -112,7 +125,7 @@ mod tests {
         let found = findings(&seen(&format!("{WELL}\n{full}")));
         let codes: Vec<&str> = found.iter().map(|found| found.code.as_str()).collect();
         assert_eq!(codes, ["MAXMEMORY_REACHED"]);
-        assert!(found[0].message.contains("node-2-of-the-paste"), "{}", found[0].message);
+        assert!(found[0].message.contains("INFO number 2"), "{}", found[0].message);
     }
 
     #[test]

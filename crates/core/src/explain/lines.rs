@@ -73,7 +73,8 @@ fn clean_one(paste: usize, text: &str, lines: &mut Vec<Line>) -> usize {
             dropped += 1;
             continue;
         }
-        let text = printable(cut);
+        let inner = unwrap_json(cut);
+        let text = printable(inner.as_deref().unwrap_or(cut));
         let text = unquote(&text);
         if !text.trim().is_empty() {
             let number = at + 1;
@@ -82,6 +83,19 @@ fn clean_one(paste: usize, text: &str, lines: &mut Vec<Line>) -> usize {
         }
     }
     dropped
+}
+
+/// The message of a line that a container runtime or a log collector wrapped in JSON. Logs of
+/// programs that write JSON themselves stay as they are: what they are about stands beside it.
+fn unwrap_json(line: &str) -> Option<String> {
+    let line = line.trim();
+    if !line.starts_with('{') || !line.ends_with('}') {
+        return None;
+    }
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+    let own = ["error", "logger", "caller", "stacktrace", "err", "level"];
+    let text = ["log", "message", "msg"].iter().find_map(|key| object.get(*key)?.as_str())?;
+    (!own.iter().any(|key| object.contains_key(*key))).then(|| text.trim_end().to_owned())
 }
 
 /// A reply that a client printed as one string has its line ends as `\n`.
@@ -183,6 +197,14 @@ mod tests {
     fn colours_fences_and_windows_line_ends_go() {
         let text = "```\r\n\u{1b}[31mcluster_state:fail\u{1b}[0m\r\n```\r\n> quoted";
         assert_eq!(cleaned(text), ["cluster_state:fail", "quoted"]);
+    }
+
+    #[test]
+    fn what_a_log_collector_wrapped_is_unwrapped() {
+        let text = "{\"log\":\"1:M 1 Jan * Ready\\n\",\"stream\":\"stdout\"}\n\
+            {\"level\":\"error\",\"msg\":\"own log\",\"error\":\"x\"}\n{\"log\":";
+        let own = "{\"level\":\"error\",\"msg\":\"own log\",\"error\":\"x\"}";
+        assert_eq!(cleaned(text), ["1:M 1 Jan * Ready", own, "{\"log\":"]);
     }
 
     #[test]

@@ -168,7 +168,7 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
         .filter_map(|cause| Some((cause, (cause.when)(&seen)?)))
         .filter(|(_, hit)| hit.score >= SCORE_MIN)
         .collect();
-    if seen.log_lines == 0 && !seen.has(SUBJECT) {
+    if seen.log_lines == 0 && !seen.has(SUBJECT) && !seen.has_prompt() {
         hits.retain(|(_, hit)| hit.score >= SCORE_ALONE);
     }
     let roots = observed::root_causes(&seen);

@@ -224,6 +224,26 @@ impl Seen {
                 self.roles.push(ReplicaRole { line: at + 1, host, state });
             }
         }
+        self.read_dialled();
+    }
+
+    /// What the log of a replica dials last. Earlier addresses are history.
+    fn read_dialled(&mut self) {
+        let mut last: BTreeMap<(usize, &str), ReplicaRole> = BTreeMap::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            let marks = ["connecting to master ", "connecting to primary "];
+            let mark = marks.iter().find_map(|mark| Some((line.lower.find(mark)?, mark.len())));
+            let Some((from, len)) = mark else { continue };
+            let place = line.text.get(from + len..).and_then(|rest| addresses(rest).next());
+            if let Some((host, _)) = place {
+                let role = ReplicaRole { line: at, host, state: "connecting".to_owned() };
+                last.insert((line.paste, source(&line.text)), role);
+            }
+        }
+        let dialled: Vec<ReplicaRole> = last.into_values().collect();
+        let new = dialled.into_iter().filter(|d| !self.roles.iter().any(|r| r.host == d.host));
+        let new: Vec<ReplicaRole> = new.collect();
+        self.roles.extend(new);
     }
 
     fn read_pods(&mut self) {
@@ -235,12 +255,17 @@ impl Seen {
                 pods.push(pod);
                 continue;
             }
-            if line.lower.contains("podip") && line.lower.contains("kubectl") {
+            let asks = line.lower.contains("podip") && line.lower.contains("kubectl")
+                || line.lower.contains("docker inspect");
+            if asks {
                 asked_for_ips = Some(line.paste);
+            } else if is_prompt(&line.text) || table::node_line(&line.text, at).is_some() {
+                asked_for_ips = None;
             } else if asked_for_ips == Some(line.paste) {
                 ips.extend(addresses(&line.text).map(|(host, _)| host));
                 ips.extend(line.text.split_whitespace().filter(|w| is_ipv4(w)).map(str::to_owned));
             }
+            ips.extend(container_ip(&line.text));
         }
         self.pods = pods;
         self.pod_ips = ips;
@@ -367,6 +392,25 @@ pub(super) fn reply_value(text: &str) -> String {
         rest = tail.trim_start();
     }
     rest.trim_start_matches("(integer) ").trim_matches('"').to_owned()
+}
+
+/// Who wrote a line of a log, when several are mixed: what compose writes in front of it.
+pub(super) fn source(text: &str) -> &str {
+    text.split_once(" | ").map_or("", |(name, _)| name.trim())
+}
+
+/// A line that begins with the prompt of a shell.
+fn is_prompt(text: &str) -> bool {
+    ["$ ", "# ", "% "].iter().any(|mark| text.trim_start().starts_with(mark))
+}
+
+/// The address of a container: `"IPAddress": "172.20.0.3"` of `docker inspect`, `"IPv4Address":
+/// "172.20.0.3/16"` of `docker network inspect`.
+fn container_ip(text: &str) -> Option<String> {
+    let (name, value) = text.trim().split_once(':')?;
+    let known = matches!(name.trim_matches('"'), "IPAddress" | "IPv4Address");
+    let ip = value.trim().trim_matches(['"', ',', ' ']).split('/').next()?;
+    (known && is_ipv4(ip)).then(|| ip.to_owned())
 }
 
 /// Reads a row of `kubectl get pods`.

@@ -62,7 +62,10 @@ impl Row {
 pub(super) fn node_line(text: &str, line: usize) -> Option<Row> {
     let text = text.trim().trim_matches(|c| c == '"' || c == '\'');
     let words: Vec<&str> = text.split_whitespace().take(2_100).collect();
-    let flags_at = words.iter().take(6).position(|word| is_flags(word)).filter(|at| *at >= 2)?;
+    let flags_at = words.iter().take(6).position(|word| is_flags(word)).filter(|at| *at >= 1)?;
+    if flags_at == 1 {
+        return typed_line(&words, line);
+    }
     let id = words.get(flags_at - 2)?.trim_start_matches(['"', '\'']);
     let place = words.get(flags_at - 1)?;
     let link_at = words.iter().position(|word| *word == "connected" || *word == "disconnected");
@@ -91,6 +94,35 @@ pub(super) fn node_line(text: &str, line: usize) -> Option<Row> {
         }
     }
     Some(row)
+}
+
+/// A row that somebody typed from a screen and left out the id and the numbers: `ip:port flags
+/// connected slots`. Its place stands for its id.
+fn typed_line(words: &[&str], line: usize) -> Option<Row> {
+    let (place, flags, link) = (words.first()?, words.get(1)?, words.get(2)?);
+    let address = cluster_nodes::address(place);
+    let linked = match *link {
+        "connected" => true,
+        "disconnected" => false,
+        _ => return None,
+    };
+    let whole = super::seen::is_ipv4(&address.ip) && address.port != 0;
+    let mut row = Row {
+        line,
+        id: (*place).to_owned(),
+        address,
+        flags: Flags::parse(flags).0,
+        primary: None,
+        ping: 0,
+        epoch: None,
+        linked: Some(linked),
+        slots: SlotSet::new(),
+        open: Vec::new(),
+    };
+    for word in words.get(3..).unwrap_or(&[]) {
+        add_range(&mut row.slots, word);
+    }
+    whole.then_some(row)
 }
 
 fn is_flags(word: &str) -> bool {

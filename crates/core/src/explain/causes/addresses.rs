@@ -199,8 +199,10 @@ pub(super) static CAUSES: &[Cause] = &[
              noaddr.",
             "If it is not: find the old nodes.conf and data of this id (another directory, an old \
              volume) and start the node from there, before anything else.",
-            "If a replica of it is alive with the data: CLUSTER FAILOVER FORCE on that replica, after \
-             comparing its keys and master_replid with what you expect.",
+            "If a replica of it is alive with the data, and this id is certainly nowhere any more: \
+             compare its keys and master_replid with what you expect, copy its RDB/AOF away, then \
+             CLUSTER FAILOVER FORCE on it. FORCE needs the votes of most primaries with slots; \
+             where most of them are lost like this one, CLUSTER FAILOVER TAKEOVER, shard by shard.",
         ],
         never: &[
             "Do not FORGET this id before its slots are recovered.",
@@ -305,13 +307,16 @@ pub(super) static CAUSES: &[Cause] = &[
             let told = seen.says(
                 70,
                 &[
-                    "merged",
+                    "clusters merged",
+                    "merged into",
+                    "have merged",
                     "joined another cluster",
                     "two clusters",
                     "nodes of another cluster",
                     "other cluster's nodes",
                 ],
-            )?;
+            );
+            let told = told.or_else(|| strangers(seen))?;
             Some(told.and(seen, 10, &["reconfiguring myself as a replica", "cluster meet"]))
         },
         cause: "Nodes of two clusters know each other: an address that had belonged to one was \
@@ -410,7 +415,10 @@ fn current(seen: &Seen, hit: Hit) -> Hit {
 fn all_stale(seen: &Seen) -> Option<Hit> {
     let roles = seen.stale_roles();
     let rows = seen.stale_rows();
-    if roles.len() + rows.len() >= 2 && 2 * (roles.len() + rows.len()) > seen.rows().count() {
+    let gone = roles.iter().map(|role| &role.host).chain(rows.iter().map(|row| &row.address.ip));
+    if gone.collect::<BTreeSet<_>>().len() >= 2
+        && 2 * (roles.len() + rows.len()) > seen.rows().count()
+    {
         let mut hosts: Vec<String> = roles.iter().map(|role| role.host.clone()).collect();
         hosts.extend(rows.iter().map(|row| row.address.ip.clone()));
         hosts.dedup();
@@ -421,25 +429,14 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
             .fact("stale", list(&hosts, 6));
         return Some(current(seen, hit));
     }
-    let table = seen.table().filter(|table| table.source != Source::Check)?;
-    let peers: Vec<&Row> = table.rows.iter().filter(|row| !row.is_myself()).collect();
-    let lost = |row: &&Row| row.is_failing() && row.linked == Some(false);
-    if peers.len() >= 2 && peers.iter().all(lost) {
-        let in_kubernetes =
-            seen.has(&["kubectl", "pod", "statefulset", "helm", "docker", "restart"]);
-        return Some(
-            Hit::of(62)
-                .more_if(14, in_kubernetes)
-                .more_if(6, seen.number("cluster_stats_messages_received") == Some(0))
-                .quotes(peers.iter().map(|row| row.line).take(3))
-                .fact("stale", list(&places(peers.iter().copied()), 6)),
-        );
+    if let Some(hit) = all_peers_lost(seen) {
+        return Some(hit);
     }
     let silent = seen.number("cluster_stats_messages_received") == Some(0)
         && seen.number("cluster_slots_pfail").is_some_and(|pfail| pfail > 0)
         && seen.number("cluster_known_nodes").is_some_and(|known| known > 2);
-    let deaf = silent.then(|| Hit::of(60).quotes(seen.field_line("cluster_slots_pfail")));
-    deaf.or_else(|| {
+    let deaf = silent.then(|| Hit::of(68).quotes(seen.field_line("cluster_slots_pfail")));
+    deaf.or_else(|| ok_for_moments(seen)).or_else(|| {
         seen.says_all(
             60,
             &[
@@ -454,6 +451,39 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
                 ],
             ],
         )
+    })
+}
+
+/// A table in which every peer is flagged and has no link.
+fn all_peers_lost(seen: &Seen) -> Option<Hit> {
+    let table = seen.table().filter(|table| table.source != Source::Check)?;
+    let peers: Vec<&Row> = table.rows.iter().filter(|row| !row.is_myself()).collect();
+    let lost = |row: &&Row| row.is_failing() && row.linked == Some(false);
+    if peers.len() < 2 || !peers.iter().all(lost) {
+        return None;
+    }
+    let answers = peers.iter().any(|row| seen.answered(&row.address.ip));
+    let in_kubernetes = seen.has(&["kubectl", "pod", "statefulset", "helm", "docker", "restart"]);
+    Some(
+        Hit::of(62)
+            .more_if(14, in_kubernetes)
+            .more_if(6, seen.number("cluster_stats_messages_received") == Some(0))
+            .less_if(30, answers)
+            .quotes(peers.iter().map(|row| row.line).take(3))
+            .fact("stale", list(&places(peers.iter().copied()), 6)),
+    )
+}
+
+/// Nodes that came up with their tables, held the cluster for ok, and then reached nobody: each
+/// process says ok and fail once, and nobody was marked as failing before.
+fn ok_for_moments(seen: &Seen) -> Option<Hit> {
+    let came_up = seen.has(&["node configuration loaded", "ready to accept connections"]);
+    let agreed = seen.has(&["quorum reached", "clear fail state", "fail message received"]);
+    let (ok, fail) =
+        (seen.says(0, &["state changed: ok"])?, seen.says(0, &["state changed: fail"])?);
+    let contained = seen.has(&["kubectl", "docker", "statefulset", "compose", "helm", " | "]);
+    (came_up && !agreed && contained && seen.flips() < 2).then(|| {
+        Hit::of(66).quotes(ok.quotes.into_iter().take(2)).quotes(fail.quotes.into_iter().take(2))
     })
 }
 
@@ -488,13 +518,44 @@ fn self_stale(seen: &Seen) -> Option<Hit> {
 
 fn peer_stale(seen: &Seen) -> Option<Hit> {
     let stale = seen.stale_rows();
-    if !stale.is_empty() && 2 * stale.len() <= seen.rows().count() {
+    let few = 2 * stale.len() <= seen.rows().count();
+    if let Some(role) = seen.stale_roles().first().filter(|_| few) {
+        let hit = Hit::of(80).quote(role.line).fact("stale", role.host.clone());
+        return Some(current(seen, hit).note(format!(
+            "A replica dials its primary at {}, which is no address of any node that runs now.",
+            role.host
+        )));
+    }
+    if !stale.is_empty() && few {
         let hit = Hit::of(78)
             .quotes(stale.iter().map(|row| row.line).take(3))
             .fact("stale", list(&places(stale.iter().copied()), 6));
         return Some(current(seen, hit));
     }
     seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
+}
+
+/// Several primaries without slots that all live in other networks than those with slots.
+fn strangers(seen: &Seen) -> Option<Hit> {
+    let network = |row: &Row| row.address.ip.rsplit_once('.').map(|(net, _)| net.to_owned());
+    let table = seen.table()?;
+    let primaries = table.rows.iter().filter(|row| row.is_primary());
+    let (owners, empty): (Vec<&Row>, Vec<&Row>) = primaries.partition(|row| !row.slots.is_empty());
+    let home: Vec<String> = owners.iter().filter_map(|row| network(row)).collect();
+    let away = |row: &&Row| network(row).is_some_and(|net| !home.contains(&net));
+    let apart = empty.len() >= 2 && owners.len() >= 2 && empty.iter().all(away);
+    // New machines of an extension may live in a new network: what is there must have been a
+    // cluster, so somebody follows a primary or has an epoch of its own.
+    let lived = empty.iter().filter(|row| row.epoch.is_some_and(|epoch| epoch > 0)).count();
+    (apart && lived >= 2).then(|| {
+        Hit::of(64)
+            .quotes(empty.iter().map(|row| row.line).take(3))
+            .quotes(owners.first().map(|row| row.line))
+            .note(format!(
+                "{} are primaries without slots in other networks than the owners of slots.",
+                list(&places(empty), 4)
+            ))
+    })
 }
 
 fn is_mangled(ip: &str) -> bool {

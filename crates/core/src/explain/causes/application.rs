@@ -267,6 +267,8 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
             "multi-key operations must involve a single slot",
             "keys must map to the same",
             "all keys must map to the same key slot",
+            "because keys have different slots",
+            "keys in request don't hash",
         ],
     )?;
     let keys: Vec<String> = seen

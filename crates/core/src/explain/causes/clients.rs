@@ -1,10 +1,11 @@
 //! Client libraries: their errors, their versions, their settings.
 
+use super::network::{UNREACHABLE, ipv4s, is_inner};
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Source;
+use crate::explain::seen::{Seen, Source};
 
 /// What clients say when an address does not answer.
-const FAILED_TO_REACH: [&str; 16] = [
+const FAILED_TO_REACH: [&str; 17] = [
     "connection refused",
     "econnrefused",
     "timed out",
@@ -21,6 +22,7 @@ const FAILED_TO_REACH: [&str; 16] = [
     "connection reset",
     "still connect",
     "not connected",
+    "can't communicate with any node",
 ];
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -124,11 +126,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             );
             let hit = lettuce
+                .or_else(|| dials_who_is_gone(seen))
                 .or_else(|| {
                     seen.says(
                         68,
                         &[
                             "cannot determine a partition",
+                            "hasn't been discovered yet",
                             "currently not connected. commands are rejected",
                         ],
                     )
@@ -167,6 +171,8 @@ pub(super) static CAUSES: &[Cause] = &[
                                 "new address",
                                 "only a restart",
                                 "until we restart",
+                                "restarting php",
+                                "cache_slots",
                                 "until it is restarted",
                                 "after restarting the",
                                 "after a restart of the app",
@@ -183,8 +189,12 @@ pub(super) static CAUSES: &[Cause] = &[
                                 "go-redis",
                                 "stackexchange",
                                 "phpredis",
+                                "redisclusterexception",
                                 "redis-rs",
                                 "node-redis",
+                                "rueidis",
+                                "glide",
+                                "fred",
                                 "client",
                             ],
                             &FAILED_TO_REACH,
@@ -208,7 +218,8 @@ pub(super) static CAUSES: &[Cause] = &[
              spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s.",
             "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: \
              scanInterval; JVM: \
-             networkaddress.cache.ttl.",
+             networkaddress.cache.ttl; phpredis: redis.clusters.cache_slots 0, or a restart of \
+             php-fpm after the nodes' addresses changed.",
             "Name several start nodes.",
         ],
         never: &["Do not repair the cluster for it, and do not only raise timeouts."],
@@ -264,7 +275,9 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(
                 78,
                 &[
-                    "enotfound",
+                    "enotfound ",
+                    "'enotfound'",
+                    "\"enotfound\"",
                     "eai_again",
                     "unknownhostexception",
                     "no such host",
@@ -356,6 +369,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     "unable to establish a connection to redis cluster",
                     "cannot retrieve cluster partitions",
                     "connection to node in cluster not found",
+                    "could not connect to any cluster nodes",
+                    "cluster client doesn't know which node",
+                    "no available nodes",
                 ],
             )?;
             Some(hit.and(
@@ -411,6 +427,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "maxredirect",
                 ],
             )
+            // Then it was not redirected: every try met the same answer.
+            .map(|hit| hit.less_if(26, seen.has(&["clusterdown the cluster is down"])))
         },
         cause: "MOVED or ASK led from node to node (or the same error was repeated) up to the \
             limit. Reasons: two nodes \
@@ -620,22 +638,52 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A sentinel or single-server setting is used with a cluster, or the reverse",
         side: Side::Client,
         when: |seen| {
-            seen.says(58, &["sentinel"]).filter(|_| {
-                seen.has(&["cluster"])
-                    && seen.has(&[
-                        "no such master",
-                        "unknown command 'sentinel'",
-                        "unknown command `sentinel`",
-                        "mastername",
-                        "+switch-master",
-                    ])
-            })
+            seen.says(58, &["sentinel"])
+                .filter(|_| {
+                    seen.has(&["cluster"])
+                        && seen.has(&[
+                            "no such master",
+                            "unknown command 'sentinel'",
+                            "unknown command `sentinel`",
+                            "mastername",
+                            "+switch-master",
+                        ])
+                })
+                .map(|hit| {
+                    hit.more_if(
+                        18,
+                        seen.has(&["unknown command 'sentinel'", "unknown command `sentinel`"]),
+                    )
+                })
         },
         cause: "Sentinel and Cluster are two different things; a cluster has no sentinels and no \
             master name.",
         check: "INFO server: redis_mode.",
-        fix: &["Use the client's mode that matches redis_mode."],
+        fix: &[
+            "redis_mode:cluster: take the client's cluster class (Redis.Cluster, RedisCluster, \
+             JedisCluster, spring.data.redis.cluster.nodes) with several nodes, and no master name.",
+            "redis_mode:sentinel: the client's sentinel class with the sentinels' port (26379) and \
+             the master's name; redis_mode:standalone: the plain class.",
+        ],
         never: &["Do not mix sentinels into a cluster."],
         like: &["CLUSTER_DISABLED_ON_NODE"],
     },
 ];
+
+/// A client fails at an inner address that no pod has now, and no table of a server has either.
+fn dials_who_is_gone(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let known =
+        |ip: &str| seen.pod_ips.contains(ip) || seen.server_rows().any(|row| row.address.ip == ip);
+    let (at, ip) = seen.lines_with(&UNREACHABLE).into_iter().find_map(|at| {
+        let line = seen.lines.get(at)?;
+        let ip = ipv4s(&line.text).find(|ip| is_inner(ip) && !known(ip))?;
+        Some((at, ip.to_owned()))
+    })?;
+    (seen.pods.iter().filter(|pod| pod.ip.is_some()).count() >= 3).then(|| {
+        Hit::of(82).quote(at).quotes(seen.pods.iter().map(|pod| pod.line).take(3)).note(format!(
+            "The client dials {ip}, and none of the pods that were pasted has this address: a pod \
+             came back with another one, and the client did not hear of it."
+        ))
+    })
+}

@@ -1,6 +1,7 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -88,8 +89,9 @@ pub(super) static CAUSES: &[Cause] = &[
                         ),
                 );
             }
-            let closed = seen
-                .line_says(84, &["1637", "refused"])
+            let only_client = policy_without_bus(seen).or_else(|| client_port_answers(seen));
+            let closed = only_client
+                .or_else(|| seen.line_says(84, &["1637", "refused"]))
                 .or_else(|| seen.line_says(84, &["1637", "timed out"]))
                 .or_else(|| seen.line_says(80, &["1700", "refused"]));
             closed
@@ -424,3 +426,34 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
 ];
+
+/// A NetworkPolicy or port list that names client ports and no bus port, while peers are lost.
+fn policy_without_bus(seen: &Seen) -> Option<Hit> {
+    let policy = seen.says(86, &["kind: networkpolicy"])?;
+    let port = |line: &str| {
+        let (name, value) = line.trim().trim_start_matches("- ").split_once(':')?;
+        (name == "port").then(|| value.trim().parse::<u16>().ok())?
+    };
+    let ports: Vec<(usize, u16)> = seen
+        .lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| Some((at, port(&line.lower)?)))
+        .collect();
+    let bus = ports.iter().any(|(_, port)| *port > 15_000);
+    let lost = !seen.failing().is_empty() || seen.says_fail();
+    (lost && !ports.is_empty() && !bus)
+        .then(|| policy.quotes(ports.iter().map(|(at, _)| *at).take(2)))
+}
+
+/// Peers are lost on the bus and answer at their client port: the addresses are right.
+fn client_port_answers(seen: &Seen) -> Option<Hit> {
+    let lost = seen.failing();
+    let row =
+        lost.iter().find(|row| row.linked == Some(false) && seen.answered(&row.address.ip))?;
+    Some(
+        Hit::of(78).quote(row.line).quotes(seen.lines_with(&["pong"]).into_iter().take(1)).note(
+            format!("{} answers at its client port, so its address is right.", row.address.ip),
+        ),
+    )
+}

@@ -2,7 +2,7 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Block, Seen};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::{Flag, SLOT_COUNT};
@@ -95,8 +95,12 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: |seen| {
             seen.says(84, &["part of a minority partition"]).or_else(|| {
+                // Who knows nobody is no part of a cluster.
+                let apart = |b: &Block| {
+                    b.fields.is("cluster_state", "fail") && !b.fields.is("cluster_known_nodes", "1")
+                };
                 let both = seen.blocks.iter().any(|b| b.fields.is("cluster_state", "ok"))
-                    && seen.says_fail();
+                    && seen.blocks.iter().any(apart);
                 // Every slot is served on the other side, so that one has the majority.
                 let served = seen.blocks.iter().any(|b| {
                     b.fields.is("cluster_state", "ok")
@@ -553,6 +557,13 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A primary restarted empty, and its replicas copied the emptiness",
         side: Side::Cluster,
         when: |seen| {
+            // A replica that threw its keys away and read an empty file in their place.
+            if let Some(hit) = seen.says_all(86, &[&["flushing old data"], &["keys loaded: 0"]]) {
+                return Some(hit);
+            }
+            if let Some(at) = receives_nothing(seen) {
+                return seen.says(82, &["flushing old data"]).map(|hit| hit.quote(at));
+            }
             let gone = seen.has(&[
                 "data lost",
                 "lost all",
@@ -653,6 +664,16 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["GHOST_NODE_ENTRIES", "PEER_ADDRESS_STALE"],
     },
 ];
+
+/// A full copy of so few bytes that there is no key in it.
+fn receives_nothing(seen: &Seen) -> Option<usize> {
+    const EMPTY_RDB_BYTES: u64 = 200;
+    seen.lines.iter().position(|line| {
+        let bytes =
+            line.lower.split_once("receiving ").and_then(|(_, rest)| rest.split_once(" bytes"));
+        bytes.and_then(|(count, _)| count.parse::<u64>().ok()).is_some_and(|n| n < EMPTY_RDB_BYTES)
+    })
+}
 
 fn one_owner(seen: &Seen) -> Option<Hit> {
     let table = seen.tables.iter().find(|table| {

@@ -3,6 +3,7 @@
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
 use crate::explain::seen::Seen;
+use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::Flag;
 
@@ -23,13 +24,17 @@ pub(super) static CAUSES: &[Cause] = &[
             the old id), and compare dir (CONFIG GET dir) and the working directory of the process \
             with where it was before.",
         fix: &[
-            "Stop the newly started process (SHUTDOWN NOSAVE, so that it writes no empty data \
-             set over an older file), so that nothing joins under the new id.",
+            "Look at DBSIZE of the newly started process and copy its directory away. Then stop \
+             it, so that nothing joins under the new id (with 0 keys by SHUTDOWN NOSAVE, so that \
+             it writes no empty data set over an older file).",
             "Find the old nodes.conf and RDB/AOF and start the node from there: the original \
              working directory, or an absolute dir and cluster-config-file in redis.conf, on \
              persistent storage. It then loads its old id, slots and data, and peers take it back.",
             "If the file is really gone but a replica has the shard: copy this node's data \
              files away, promote that replica and let this node join as a new, empty replica.",
+            "If another node already serves the old id's slots (a failover took place): let this \
+             node join as a new, empty replica; then the old id, without slots, is forgotten on \
+             all nodes.",
         ],
         never: &[
             "Do not CLUSTER FORGET the old id before its slots are recovered.",
@@ -38,6 +43,35 @@ pub(super) static CAUSES: &[Cause] = &[
             "Do not MEET the re-identified node into the cluster while it still has data.",
         ],
         like: &["PRIMARY_NOADDR_MASKED", "K8S_EPHEMERAL_STORAGE"],
+    },
+    Cause {
+        code: "REPLICA_OF_UNKNOWN_PRIMARY",
+        title: "A replica lives whose primary the others do not know any more",
+        side: Side::Cluster,
+        when: headless,
+        cause: "<<replicas>> follows a primary[[ (<<primary>>)]] that is in no row of the table: it \
+            was forgotten, came back with a new id, or never got known here.[[ <<missing_count>> \
+            slots (<<missing>>) have no owner.]] The replica is alive and has the keys of that \
+            shard, perhaps the last copy of them. An election is not possible, because the voters \
+            do not know its primary.",
+        check: "CLUSTER NODES of every node: does another one list that id? And on the replica \
+            itself: DBSIZE, and which slots its own table gives to its primary.",
+        fix: &[
+            "Copy the replica's RDB/AOF away, and keep it running.",
+            "If the process with that id still runs: wait until 60 seconds after the last FORGET, \
+             then CLUSTER MEET it from a member at its present address. Its claim is taken again, \
+             and no key is lost.",
+            "If it is certainly off and kept from starting, and the replica's own table still \
+             gives it the slots: CLUSTER FAILOVER TAKEOVER on that replica (no voter can grant \
+             it). Then CLUSTER NODES of every node, and redis-cli --cluster check.",
+        ],
+        never: &[
+            "Do not assign the missing slots to another node and do not run --cluster fix: the \
+             keys are on this replica.",
+            "Do not CLUSTER REPLICATE it to another primary and do not reset it: that drops its \
+             copy.",
+        ],
+        like: &["FORGOT_SLOT_OWNER", "NODE_IDENTITY_LOST", "UNASSIGNED_SLOTS_SHARD_FORGOTTEN"],
     },
     Cause {
         code: "NODES_CONF_CORRUPT",
@@ -90,7 +124,16 @@ pub(super) static CAUSES: &[Cause] = &[
                     72,
                     &[
                         &["cluster shards", "myshardid"],
-                        &["duplicate", "own shard", "wrong", "separate shard", "empty", "twice"],
+                        &[
+                            "duplicate",
+                            "own shard",
+                            "shard of its own",
+                            "differs between",
+                            "wrong",
+                            "separate shard",
+                            "empty",
+                            "twice",
+                        ],
                     ],
                 )
             })
@@ -269,6 +312,49 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// A replica whose primary has no row in a table that shows that slots have no owner.
+fn headless(seen: &Seen) -> Option<Hit> {
+    let table = seen.table()?;
+    let known = |id: &str| seen.rows().any(|row| row.id.starts_with(id) || id.starts_with(&row.id));
+    let lost = |row: &&Row| row.primary.as_deref().is_some_and(|id| !known(id));
+    let replicas: Vec<&Row> = table.rows.iter().filter(lost).collect();
+    let first = replicas.first()?;
+    let said =
+        seen.lines_with(&["claims to be slave of unknown node", "claims to be replica of unknown"]);
+    let missing = seen.unowned();
+    // A table cut short by who pasted it looks the same, so rows alone prove little.
+    let score = match (!said.is_empty(), missing.is_some()) {
+        (true, true) => 94,
+        (true, false) => 78,
+        (false, true) if table.rows.len() >= 4 => 60,
+        _ => return None,
+    };
+    Some(
+        Hit::of(score)
+            .quotes(said)
+            .quotes(replicas.iter().map(|row| row.line).take(2))
+            .quotes(seen.lines_with(&["not all 16384 slots"]).into_iter().take(1))
+            .fact("replicas", list(&places(replicas.iter().copied()), 3))
+            .fact_if("primary", first.primary.clone()),
+    )
+}
+
+/// A failed owner of slots, and a node without slots that lives at the very same place: the same
+/// server under a new id.
+fn stranger_at_its_place(seen: &Seen) -> Option<(&Row, &Row)> {
+    let rows = &seen.table()?.rows;
+    let lost = rows.iter().filter(|row| row.is_failing() && !row.slots.is_empty());
+    lost.filter(|row| row.address.port != 0).find_map(|lost| {
+        let new = rows.iter().find(|row| {
+            row.id != lost.id
+                && row.place() == lost.place()
+                && !row.is_failing()
+                && row.slots.is_empty()
+        })?;
+        Some((lost, new))
+    })
+}
+
 fn identity_lost(seen: &Seen) -> Option<Hit> {
     let fresh = seen.says(80, &["no cluster configuration found, i'm"]);
     let claimed = seen.says(80, &["taking responsibility for it"]);
@@ -283,6 +369,8 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                 block.fields.is("cluster_known_nodes", "1")
                     && block.fields.is("cluster_slots_assigned", "0")
             });
+            let replaced = seen.failing().into_iter().find(|row| row.slots.is_empty());
+            let old = old.or(replaced);
             if let Some(blank) = blank.filter(|_| old.is_some()) {
                 let line = blank.lines.get("cluster_known_nodes").copied();
                 let place = old.map(|row| row.place()).unwrap_or_default();
@@ -291,6 +379,17 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                         "A node that knows nobody stands beside a cluster that misses {place}."
                     ),
                 ));
+            }
+            if let Some((lost, new)) = stranger_at_its_place(seen) {
+                return Some(
+                    Hit::of(86)
+                        .quote(lost.line)
+                        .quote(new.line)
+                        .fact("new_id", new.id.clone())
+                        .fact("old", lost.id.clone())
+                        .fact("old_flags", lost.flags.to_string())
+                        .fact("old_slots", lost.slots.len().to_string()),
+                );
             }
             let told = seen.says_all(
                 62,

@@ -1,6 +1,7 @@
 //! Kubernetes, operators and charts.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::figures::places;
 use crate::explain::template::list;
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -28,7 +29,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 "hash slot not served",
                 "clusterdown",
             ]);
-            lost.then(|| scaled.more_if(14, seen.failing().iter().any(|row| !row.slots.is_empty())))
+            let mut owners = seen.failing();
+            owners.retain(|row| !row.slots.is_empty());
+            lost.then(|| {
+                scaled
+                    .more_if(14, !owners.is_empty())
+                    .quotes(owners.iter().map(|row| row.line).take(3))
+                    .fact_if("places", (!owners.is_empty()).then(|| list(&places(owners), 4)))
+            })
         },
         cause: "The number of pods was lowered while the pods that went still owned slots. A \
             StatefulSet takes \
@@ -321,6 +329,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         "waiting for the cluster",
                     ],
                 )
+                .more_if(8, seen.has(&["istio-proxy", "linkerd-proxy", "127.0.0.6"]))
             })
         },
         cause: "The mesh's proxy takes the connections of the bus (client port + 10000) and of \

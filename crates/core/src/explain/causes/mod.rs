@@ -12,6 +12,7 @@ mod failover;
 mod healthy;
 mod identity;
 mod kubernetes;
+mod members;
 mod network;
 mod operations;
 mod ports;
@@ -29,6 +30,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         identity::CAUSES,
         create::CAUSES,
         slots::CAUSES,
+        members::CAUSES,
         failover::CAUSES,
         network::CAUSES,
         operations::CAUSES,
@@ -97,6 +99,11 @@ mod tests {
             "needs the votes of the majority, and the data is compared first",
         ),
         (
+            "REPLICA_OF_UNKNOWN_PRIMARY",
+            "If it is certainly off",
+            "nobody can vote, the primary is off, the replica has the keys",
+        ),
+        (
             "UNASSIGNED_SLOTS_SHARD_FORGOTTEN",
             "Only when it is decided",
             "last step, after the search for the keys",
@@ -107,11 +114,6 @@ mod tests {
             "MIGRATE_IOERR_AMBIGUOUS",
             "Repeat the move",
             "only for keys that nobody wrote on the target",
-        ),
-        (
-            "MIGRATE_IOERR_AMBIGUOUS",
-            "Split or delete giant keys",
-            "the application's own keys, by itself",
         ),
         ("MIGRATE_BUSYKEY", "If the source's copy is right", "both copies are compared first"),
         ("MIGRATE_BUSYKEY", "Then finish the slot", "after the keys, the target first"),
@@ -128,7 +130,8 @@ mod tests {
             "Then CLUSTER BUMPEPOCH",
             "after the keys were counted and brought together",
         ),
-        ("EPOCH_COLLISION", "Wait; if it stays", "on the one that holds the keys"),
+        ("EPOCH_COLLISION", "If it stays and they share no slot", "no slot changes hands"),
+        ("EPOCH_COLLISION", "If they share a slot", "both sides are copied first"),
         ("KEYS_IN_FOREIGN_SLOT", "Where the owner has none", "STABLE when the count is 0"),
         (
             "NO_QUORUM_EMPTY_MASTERS_DONT_VOTE",

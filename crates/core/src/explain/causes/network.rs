@@ -1,8 +1,10 @@
 //! Addresses that some can reach and others cannot: announcing, Docker, NAT, binding.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::{Seen, is_ipv4};
+use crate::explain::seen::{Seen, Source, is_ipv4};
+use crate::explain::table::Row;
 use crate::explain::template::list;
+use crate::model::Flag;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -41,6 +43,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "cluster-announce-* names an address at which the node is not reachable",
         side: Side::Cluster,
         when: |seen| {
+            if let Some(hit) = shared_place(seen) {
+                return Some(hit);
+            }
             let set = seen.setting("cluster-announce-ip")?;
             let bad = seen.has(&[
                 "fail?",
@@ -55,14 +60,15 @@ pub(super) static CAUSES: &[Cause] = &[
                     .more_if(18, loopback && seen.has(&["docker", "compose", "image:"])),
             )
         },
-        cause: "cluster-announce-ip is <<value>>, and that is what peers and clients dial, on \
+        cause: "[[<<same>> ]][[cluster-announce-ip is <<value>>. ]]What a node announces \
+            is what peers and clients dial, on \
             the announced \
             port and bus port. If this address does not lead to this very node (an old pod IP, a \
             load \
             balancer, the host without published bus port, 127.0.0.1), the bus links fail. Note \
             that the bus \
             port announced by default is the real one, not announce-port + 10000.",
-        check: "From another node: nc -vz <<value>> on the announced client port and bus port; \
+        check: "From another node: nc -vz [[<<value>> ]]on the announced client port and bus port; \
             and CLUSTER MYID \
             there must be this node's id.",
         fix: &[
@@ -185,6 +191,13 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The server listens on 127.0.0.1 only",
         side: Side::Cluster,
         when: |seen| {
+            let on_loopback = seen.lines.iter().position(|line| {
+                line.lower.contains("listen") && line.lower.contains(" 127.0.0.1:")
+            });
+            let refused = seen.has(&["connection refused", "could not connect"]);
+            if let Some(at) = on_loopback.filter(|_| refused) {
+                return Some(Hit::of(86).quote(at));
+            }
             let bind = seen.settings.iter().find(|s| {
                 s.name == "bind"
                     && s.value.starts_with("127.0.0.1")
@@ -229,6 +242,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "wrong interface",
                 ],
             )
+            .or_else(|| came_through_a_bridge(seen))
         },
         cause: "A node learns a peer's address from the source of its connection. With several \
             interfaces, a \
@@ -248,18 +262,21 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: |seen| {
             seen.says(60, &["one way", "one direction", "asymmetric", "only one node sees"])
+                .or_else(|| well_but_flagged(seen))
                 .or_else(|| seen.says(64, &["exceeding send buffer memory limit"]))
         },
         cause: "One node holds a peer for unreachable while all others, and the peer itself, see \
             no fault: \
-            packets pass in one direction only (a firewall or policy on one side).",
-        check: "nc to the bus port (client port + 10000) in BOTH directions between the two.",
+            packets pass in one direction only (a firewall or policy on one side), or only small \
+            ones pass (each bus packet is larger than 2200 bytes).",
+        check: "nc to the bus port (client port + 10000) in BOTH directions between the two; \
+            CLUSTER LINKS on both (7.0 and later); and ping -M do -s 1472 from host to host.",
         fix: &[
             "Open the bus port in both directions; set cluster-link-sendbuf-limit so that queues \
              do not grow.",
         ],
         never: &["Do not remove the accused node."],
-        like: &["BUS_PORT_BLOCKED"],
+        like: &["BUS_PORT_BLOCKED", "MTU_BLACKHOLE"],
     },
     Cause {
         code: "MTU_BLACKHOLE",
@@ -306,6 +323,12 @@ pub(super) static CAUSES: &[Cause] = &[
             )?;
             let without_cluster = ["unknown command `cluster`", "unknown command 'cluster'"];
             let hit = hit.and(seen, 20, &without_cluster);
+            let azure = hit.quotes.iter().any(|at| {
+                seen.lines.get(*at).is_some_and(|line| {
+                    line.lower.contains("azure") || line.lower.contains("windows.net")
+                })
+            });
+            let hit = if azure { hit.note(AZURE).and(seen, 16, &["moved "]) } else { hit };
             Some(hit.more_if(
                 14,
                 seen.has(&[
@@ -349,7 +372,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 70,
                 &["econnrefused ::1", "dial tcp [::1]", "connecting to ::1", "/[0:0:0:0:0:0:0:1]"],
             );
-            dialled.or_else(|| {
+            dialled.or_else(|| two_families(seen)).or_else(|| {
                 let told = seen.says(58, &["ipv6", "::1:6379", "dual-stack", "dual stack"])?;
                 let failed = [
                     "refused",
@@ -374,7 +397,85 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
-/// `7000:7000` of a port list: outside and inside.
+/// A node that is flagged fail over a link that stands, and that answers clients.
+fn well_but_flagged(seen: &Seen) -> Option<Hit> {
+    let failing = seen.failing();
+    let row =
+        failing.iter().find(|row| row.linked == Some(true) && seen.answered(&row.address.ip))?;
+    Some(Hit::of(76).quote(row.line).quotes(seen.lines_with(&["pong"]).into_iter().take(1)).note(
+        format!(
+            "{} answers clients, its link is called connected, and it is flagged fail all the same.",
+            row.place()
+        ),
+    ))
+}
+
+/// A table with addresses of both families, while those of the other family are lost.
+fn two_families(seen: &Seen) -> Option<Hit> {
+    let table = seen.table().filter(|table| table.source == Source::Nodes)?;
+    let six = |row: &&Row| row.address.ip.contains(':');
+    let four = |row: &&Row| is_ipv4(&row.address.ip);
+    let new = table.rows.iter().find(six)?;
+    let old = table.rows.iter().find(four)?;
+    let mine_is_six = six(&table.myself()?);
+    let lost = |row: &&Row| row.is_failing() || row.linked == Some(false);
+    let cut = table.rows.iter().filter(lost).any(|row| six(&row) != mine_is_six);
+    cut.then(|| Hit::of(82).quote(new.line).quote(old.line))
+}
+
+/// A peer is known by the address of a bridge's gateway: what a packet from another host looks like
+/// inside a container.
+fn came_through_a_bridge(seen: &Seen) -> Option<Hit> {
+    let contained = seen.has(&["docker", "compose", "podman", "bridge"]);
+    let gateway = |row: &&Row| {
+        let parts: Vec<&str> = row.address.ip.split('.').collect();
+        matches!(parts.as_slice(), ["172", _, _, "1"]) && is_inner(&row.address.ip)
+    };
+    let row = seen.server_rows().find(gateway).filter(|_| contained)?;
+    Some(Hit::of(80).quote(row.line).note(format!(
+        "{} is the gateway of a container bridge: a node on another host, or behind a published \
+         port, is seen from there.",
+        row.address.ip
+    )))
+}
+
+/// Several living nodes announce one and the same place: one address and port for all of them.
+fn shared_place(seen: &Seen) -> Option<Hit> {
+    let rows = &seen.table().filter(|table| table.source == Source::Nodes)?.rows;
+    let named = |row: &&Row| {
+        row.address.port != 0 && is_ipv4(&row.address.ip) && !row.flags.has(Flag::NoAddress)
+    };
+    let named: Vec<&Row> = rows.iter().filter(named).collect();
+    // A node under a new id beside its old one is no matter of what is announced.
+    let reborn = named.len() >= 2
+        && named.iter().any(|row| row.is_failing())
+        && named.iter().any(|row| !row.is_failing() && row.slots.is_empty());
+    let same = |row: &Row| named.iter().filter(|other| other.place() == row.place()).count();
+    let shared: Vec<&Row> = named.iter().copied().filter(|row| same(row) > 1).collect();
+    let first = shared.first().filter(|_| shared.len() > 2 || !reborn)?;
+    let setting = seen.setting("cluster-announce-ip");
+    Some(
+        Hit::of(if shared.len() > 2 { 91 } else { 72 })
+            .quotes(shared.iter().map(|row| row.line).take(3))
+            .quotes(setting.map(|setting| setting.line))
+            .fact_if("value", setting.map(|setting| setting.value.clone()))
+            .fact(
+                "same",
+                format!(
+                    "{} nodes carry the same address and port, {}: whoever dials it reaches one \
+                     of them at most, and the bus takes the answer for that of a stranger.",
+                    shared.len(),
+                    first.place()
+                ),
+            ),
+    )
+}
+
+/// What is particular about the shards of Azure.
+const AZURE: &str = "On Azure the shards answer at the ports 13000-13999 (plain) and 15000-15999 \
+    (TLS) of the same name, so MOVED to such a port is right: the client must be a cluster client, \
+    follow it over TLS, and the firewall must let these ports through beside 6380.";
+
 /// A MEET whose second argument is a bus port: 10000 above a usual client port.
 fn met_by_bus_port(seen: &Seen) -> Option<Hit> {
     let at = seen.lines.iter().position(|line| {
@@ -387,7 +488,7 @@ fn met_by_bus_port(seen: &Seen) -> Option<Hit> {
     Some(Hit::of(74).quote(at))
 }
 
-/// `7001:7000` or `0.0.0.0:7001->7000/tcp`: the port outside and the one inside.
+/// `7001:7000` or `0.0.0.0:7001->7000/tcp` of a port list: the port outside and the one inside.
 pub(super) fn port_map(text: &str) -> Option<(u16, u16)> {
     let text = text.trim().trim_start_matches("- ").trim_matches(|c| c == '"' || c == '\'');
     let (outside, inside) = match text.split_once("->") {
@@ -399,7 +500,7 @@ pub(super) fn port_map(text: &str) -> Option<(u16, u16)> {
         .filter(|(outside, inside): &(u16, u16)| *outside > 1_000 && *inside > 1_000)
 }
 
-fn is_inner(ip: &str) -> bool {
+pub(super) fn is_inner(ip: &str) -> bool {
     let second: u16 = ip.split('.').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     ip.starts_with("10.")
         || ip.starts_with("192.168.")
@@ -421,7 +522,7 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-const UNREACHABLE: [&str; 17] = [
+pub(super) const UNREACHABLE: [&str; 17] = [
     "enetunreach",
     "error 113 connecting",
     "error 110 connecting",
@@ -492,7 +593,7 @@ fn is_outside(seen: &Seen) -> bool {
 }
 
 /// The IPv4 addresses of a line.
-fn ipv4s(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ipv4s(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
     words
         .map(|word| word.trim_matches('.'))

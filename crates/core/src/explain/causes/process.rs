@@ -328,6 +328,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 ["cluster state changed: fail", "fail?", "pfail", "timed out", "as failing"];
             seen.says(70, &["asynchronous aof fsync is taking too long", "disk is busy?"])
                 .or_else(|| seen.says_all(64, &[&stall, &missed]))
+                .or_else(|| silent_on_a_link(seen))
         },
         cause: "The process lives but does not answer for seconds: an O(N) command on a big key, \
             fsync on a slow disk, fork of a big \
@@ -519,6 +520,31 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// A peer that is flagged fail while the link to it stands: its machine accepts connections and
+/// its process does not answer. Only when the text says that it does not answer clients either.
+fn silent_on_a_link(seen: &Seen) -> Option<Hit> {
+    let failing = seen.failing();
+    let row = failing.iter().find(|row| row.linked == Some(true) && !row.slots.is_empty())?;
+    let stuck = seen.lines_with(&[
+        " hangs",
+        "(hangs",
+        "no answer",
+        "does not answer",
+        "not responding",
+        " d  ",
+        " ds ",
+        " dl ",
+        "uninterruptible",
+    ]);
+    (!stuck.is_empty()).then(|| {
+        Hit::of(76).quote(row.line).quotes(stuck.into_iter().take(2)).note(format!(
+            "{} is flagged fail although the link to it is connected: the machine takes \
+             connections and the process behind it does not answer.",
+            row.place()
+        ))
+    })
+}
+
 fn flapping(seen: &Seen) -> Option<Hit> {
     let changes = seen.count(&["cluster state changed:"]);
     let heard = seen.count(&["fail message received from"]);
@@ -528,7 +554,7 @@ fn flapping(seen: &Seen) -> Option<Hit> {
         + if cleared > 0 { heard } else { 0 };
     let timeout = seen.setting("cluster-node-timeout");
     let small = timeout.filter(|s| s.value.parse::<u64>().is_ok_and(|ms| ms < 3_000));
-    if changes < 4 && marks < 4 {
+    if (changes < 4 || seen.flips() < 2) && marks < 4 {
         let small = small?;
         return seen
             .has(&["fail", "failover"])

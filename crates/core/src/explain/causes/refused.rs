@@ -1,6 +1,7 @@
 //! Commands that a server refuses, and what the refusal means.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::lines::Line;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -165,6 +166,23 @@ pub(super) static CAUSES: &[Cause] = &[
                 "could not connect to valkey at",
                 "sorry, can't connect to node",
             ]);
+            let acts =
+                seen.has(&[">>> removing node", ">>> adding node", ">>> performing cluster check"]);
+            if let Some(at) = stuck.first().filter(|_| tool && acts && seen.failing().is_empty()) {
+                let place = seen
+                    .word_after("could not connect to redis at ")
+                    .or_else(|| seen.word_after("could not connect to valkey at "))
+                    .or_else(|| seen.word_after("can't connect to node "))?;
+                let place = place.trim_end_matches(':').to_owned();
+                // An address of the command itself is not one that the table told.
+                let typed = |line: &Line| {
+                    let named = ["--cluster", ">>> adding"].iter().any(|w| line.lower.contains(w));
+                    named && line.text.contains(&place)
+                };
+                let told = !seen.lines.iter().any(typed);
+                let hit = Hit::of(70).quote(*at).fact("id", "<its id>").fact("place", &*place);
+                return told.then_some(hit);
+            }
             let dead = seen.failing();
             let named = dead.iter().find(|row| {
                 let place = row.place();

@@ -11,6 +11,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let bus = seen
                 .line_says(94, &["cluster node connection", "certificate"])
                 .or_else(|| seen.line_says(88, &["cluster node connection", "unknown ca"]))?;
+            let bus = bus.less_if(12, seen.has(&["has expired", "certificate expired"]));
             let auth = seen.setting("tls-auth-clients").map(|s| s.line);
             let files = seen.setting("tls-cert-file").map(|s| s.line);
             let exempt = if seen.set_to("tls-auth-clients", "no") {
@@ -329,6 +330,11 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let auth =
                 seen.says(58, &["noauth", "wrongpass", "noperm", "invalid username-password"])?;
+            // The same question to several nodes: some refuse, some do not.
+            let agreed = seen.lines.iter().position(|line| line.text.trim() == "PONG");
+            if let Some(at) = agreed {
+                return Some(auth.more_if(22, true).quote(at));
+            }
             seen.has(&[
                 "some nodes",
                 "one node",
@@ -347,7 +353,11 @@ pub(super) static CAUSES: &[Cause] = &[
             some slots only.",
         check: "ACL LIST on every node, compared.",
         fix: &[
-            "Apply the same users on all nodes, also replicas, and save them (aclfile, ACL SAVE).",
+            "Apply the same users and passwords on all nodes, also replicas, and save them \
+             (aclfile, ACL SAVE; CONFIG REWRITE for requirepass and masterauth).",
+            "A change of the password under way (half of the nodes restarted): give every node the \
+             new one now, requirepass and masterauth alike; or, with ACL users, let both be valid \
+             until all have changed.",
         ],
         never: &["Do not switch the default user on without a password."],
         like: &["AUTH_MISMATCH"],

@@ -1,7 +1,7 @@
-//! Slots without an owner, with two, or on their way; resharding; members that were removed.
+//! Slots without an owner, with two, or on their way; resharding.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::figures::{places, slots};
+use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, Table};
 use crate::explain::table::Row;
 use crate::explain::template::list;
@@ -110,8 +110,7 @@ pub(super) static CAUSES: &[Cause] = &[
              60000) and a smaller --cluster-pipeline; with REPLACE only for keys that nobody \
              wrote on \
              the target.",
-            "Split or delete giant keys by the application; raise cluster-node-timeout during \
-             the move.",
+            "Have the application split giant keys; raise cluster-node-timeout during the move.",
         ],
         never: &["Do not delete the source's copy by hand."],
         like: &["SLOT_OPEN", "MIGRATE_AUTH_OR_TLS_FAILED"],
@@ -289,131 +288,14 @@ pub(super) static CAUSES: &[Cause] = &[
             same slot.",
         check: "Does the line repeat for minutes, and do the two rows of CLUSTER NODES share a \
             slot?",
-        fix: &["Wait; if it stays, CLUSTER BUMPEPOCH on the one that holds the keys."],
+        fix: &[
+            "Wait two node timeouts: the one with the smaller id takes a new epoch by itself.",
+            "If it stays and they share no slot: CLUSTER BUMPEPOCH on either of them.",
+            "If they share a slot: copy the keys of both sides away first, then CLUSTER BUMPEPOCH \
+             on the one that holds the keys; the other one deletes its own.",
+        ],
         never: &["Do not edit nodes.conf of a running node."],
         like: &["SLOT_CLAIMED_TWICE"],
-    },
-    Cause {
-        code: "FORGOTTEN_NODE_REINTRODUCES_ITSELF",
-        title: "A forgotten node comes back, because it still runs",
-        side: Side::Cluster,
-        when: forgotten_returns,
-        cause: "CLUSTER FORGET removes an id[[ (<<id>>)]] and bans it for about a minute (60 s) \
-            only. [[The \
-            node <<node>> is listed again<<empty>>. ]]The process was left running: once the ban \
-            ended, it was taken \
-            in again. Since Valkey 8.1 that is known behaviour: a node whose outbound links are \
-            alive \
-            introduces itself anew (valkey #2788); on older servers a node that was not told to \
-            forget passes it on by gossip.",
-        check: "Is the process of that id still running and reachable? And was FORGET sent to \
-            every node \
-            within the minute?",
-        fix: &[
-            "Make sure that it owns no slots (move them away first).",
-            "Shut the removed node down itself (its files stay), or blank it with CLUSTER \
-             RESET when DBSIZE there is 0.",
-            "CLUSTER FORGET its id on all remaining nodes within the ban time; look again after \
-             90 seconds.",
-        ],
-        never: &[
-            "Do not only repeat FORGET: it will return as long as it runs.",
-            "Do not FORGET a node that still owns slots.",
-            "Do not run --cluster fix.",
-        ],
-        like: &["GHOST_NODE_ENTRIES"],
-    },
-    Cause {
-        code: "FORGOT_SLOT_OWNER",
-        title: "A node that owns slots was forgotten",
-        side: Side::Cluster,
-        when: |seen| {
-            let forget = seen.says(58, &["cluster forget"])?;
-            let down = seen.has(&["hash slot not served", "not all 16384 slots"])
-                || seen.unowned().is_some();
-            down.then(|| forget.more_if(16, true))
-        },
-        cause: "FORGET was sent for an id that still owned slots: on the nodes that forgot it, \
-            these slots \
-            have no owner. The forgotten process may still run with all its data.",
-        check: "Does the forgotten process still run, and does its own CLUSTER NODES show the \
-            slots?",
-        fix: &[
-            "Keep it running, wait until 60 seconds after the LAST forget, then CLUSTER MEET it \
-             once from \
-            a member: its claim is taken again and no key is lost.",
-        ],
-        never: &[
-            "Do not assign its slots elsewhere meanwhile, and do not repeat FORGET (it renews \
-             the ban).",
-        ],
-        like: &["UNASSIGNED_SLOTS_SHARD_FORGOTTEN"],
-    },
-    Cause {
-        code: "FORGET_REFUSED",
-        title: "FORGET is refused",
-        side: Side::Command,
-        when: |seen| {
-            seen.says(
-                86,
-                &[
-                    "can't forget my master",
-                    "can't forget my primary",
-                    "i tried hard but i can't forget myself",
-                ],
-            )
-            .or_else(|| seen.says_all(86, &[&["unknown node "], &["forget", "del-node"]]))
-            .map(|h| h.less_if(20, seen.has(&["not all 16384"])))
-        },
-        cause: "A replica cannot forget its own primary, a node not itself, and nobody an id \
-            that it does \
-            not know (an id of another cluster, cut short, or already forgotten).",
-        check: "CLUSTER NODES on the node that refused: is the id listed, and is it its primary?",
-        fix: &[
-            "A replica whose primary is dead and owned slots is perhaps the last copy: promote \
-             it in place of forgetting. Only a replica whose primary's slots have moved is \
-             pointed to another primary (CLUSTER REPLICATE drops its keys). Then repeat; leave \
-             out the nodes that do not list the id.",
-        ],
-        never: &["Do not reset the node to get rid of an entry."],
-        like: &["GHOST_NODE_ENTRIES"],
-    },
-    Cause {
-        code: "RESET_REFUSED_KEYS",
-        title: "The node is not empty, so it cannot be reset or made a replica",
-        side: Side::Command,
-        when: |seen| {
-            seen.says(
-                88,
-                &[
-                    "cluster reset can't be called with master nodes containing keys",
-                    "to set a master the node must be empty and without assigned slots",
-                    "node must be empty",
-                ],
-            )
-        },
-        cause: "The server protects data: a primary with keys refuses RESET, and a node with \
-            keys or slots \
-            refuses REPLICATE.",
-        check: "DBSIZE and its slots in CLUSTER NODES: whose keys are these?",
-        fix: &[
-            "Move its slots away first (reshard); if the keys are leftovers, copy them aside and \
-             be sure \
-            that nobody wants them before the node is emptied.",
-        ],
-        never: &["Do not FLUSHALL to please a tool before you know whose keys these are."],
-        like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
-    },
-    Cause {
-        code: "DEL_NODE_NOT_EMPTY",
-        title: "The node to be removed still owns slots",
-        side: Side::Command,
-        when: |seen| seen.says(90, &["is not empty! reshard data away and try again"]),
-        cause: "del-node removes only nodes without slots; this one still owns some.",
-        check: "Its row in CLUSTER NODES.",
-        fix: &["Reshard its slots to other primaries, then del-node it, and stop the process."],
-        never: &["Do not FORGET it instead: its slots would be unserved."],
-        like: &["SLOT_OPEN"],
     },
     Cause {
         code: "SLOT_BUSY_OR_LOCAL_COMMAND",
@@ -517,67 +399,6 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &["Do not start a node with data just to see, after its slots were reassigned."],
         like: &["NODES_CONF_FOREIGN_AFTER_RESTORE", "SLOT_OPEN"],
-    },
-    Cause {
-        code: "CLUSTER_SPLIT_ISLANDS",
-        title: "The nodes form two clusters that do not know each other",
-        side: Side::Cluster,
-        when: |seen| {
-            let told = seen.says(
-                58,
-                &[
-                    "two separate clusters",
-                    "split into two clusters",
-                    "separate clusters",
-                    "joined to a different cluster",
-                ],
-            );
-            told.or_else(|| islands(seen))
-        },
-        cause: "Groups of nodes list each other within the group and nobody of the other one: \
-            the cluster \
-            was created twice or half, or most nodes lost their identity and were created anew.",
-        check: "Which group has the data: DBSIZE and slots in each?",
-        fix: &[
-            "Keep the group with the data. Nodes of a group that is surely empty are blanked and \
-             joined \
-            as new members; two groups with data need an export and import.",
-        ],
-        never: &["Do not MEET two groups that both have data: one side's keys are dropped."],
-        like: &["NODE_IDENTITY_LOST", "BUS_PORT_BLOCKED"],
-    },
-    Cause {
-        code: "EMPTY_PRIMARY",
-        title: "A primary owns no slots",
-        side: Side::Cluster,
-        when: |seen| {
-            let table = seen
-                .table()
-                .filter(|table| table.source != Source::Check || table.rows.len() > 3)?;
-            let empty: Vec<&Row> = table
-                .rows
-                .iter()
-                .filter(|r| r.is_primary() && r.slots.is_empty() && !r.is_failing())
-                .collect();
-            let whole = table.assigned().len() == SLOT_COUNT;
-            (!empty.is_empty() && whole).then(|| {
-                Hit::of(46)
-                    .quotes(empty.iter().map(|r| r.line).take(3))
-                    .fact("places", list(&places(empty), 4))
-            })
-        },
-        cause: "<<places>> is a primary without slots. It serves nothing, has no vote, and its \
-            replicas \
-            wait for nothing: a new node that got no slots yet, or one whose last slot was moved \
-            away.",
-        check: "DBSIZE on it: keys there are orphans.",
-        fix: &[
-            "Give it slots (redis-cli --cluster rebalance --cluster-use-empty-masters) or make \
-             it a \
-            replica (CLUSTER REPLICATE).",
-        ],
-        never: &["Do not remove it before you know that it has no keys."],
-        like: &["FORGOTTEN_NODE_REINTRODUCES_ITSELF"],
     },
     Cause {
         code: "SLOT_IMBALANCE",
@@ -726,65 +547,4 @@ fn overlap<'a>(rows: &[&'a Row]) -> Option<(&'a Row, &'a Row)> {
             .find(|b| b.id != a.id && !a.slots.intersection(&b.slots).is_empty())?;
         Some((*a, *b))
     })
-}
-
-fn forgotten_returns(seen: &Seen) -> Option<Hit> {
-    let forget = seen.lines_with(&["cluster forget", "cluster_forget"]);
-    let id = seen.word_after("cluster forget ");
-    let back = id.as_ref().and_then(|id| seen.server_rows().find(|row| row.id == *id));
-    let told = seen.has(&[
-        "comes back",
-        "come back",
-        "reappear",
-        "re-appear",
-        "back again",
-        "rejoin",
-        "returns",
-        "added again",
-        "still shows",
-        "re-added",
-    ]);
-    let relinked = seen.lines_with(&["there is no inbound link for it"]);
-    let score = match (!forget.is_empty(), back.is_some(), told || !relinked.is_empty()) {
-        (true, true, _) => 92,
-        (true, false, true) => 78,
-        (false, _, _) if !relinked.is_empty() => 58,
-        _ => return None,
-    };
-    let place = back
-        .map(|row| if row.address.ip.is_empty() { "with this id".to_owned() } else { row.place() });
-    Some(
-        Hit::of(score)
-            .quotes(forget.into_iter().take(1))
-            .quotes(back.map(|row| row.line))
-            .quotes(relinked.into_iter().take(1))
-            .fact_if("id", id)
-            .fact_if("node", place)
-            .fact_if(
-                "empty",
-                back.map(
-                    |row| if row.slots.is_empty() { " (without slots)" } else { " (with slots)" },
-                ),
-            ),
-    )
-}
-
-fn islands(seen: &Seen) -> Option<Hit> {
-    let tables: Vec<_> = seen
-        .tables
-        .iter()
-        .filter(|t| t.source == Source::Nodes && t.rows.len() > 1)
-        .take(50)
-        .collect();
-    for (at, a) in tables.iter().enumerate() {
-        let apart = tables
-            .iter()
-            .skip(at + 1)
-            .find(|b| !a.rows.iter().any(|row| b.rows.iter().any(|other| other.id == row.id)));
-        if let Some(b) = apart {
-            let lines = a.rows.first().into_iter().chain(b.rows.first()).map(|row| row.line);
-            return Some(Hit::of(60).quotes(lines));
-        }
-    }
-    None
 }
