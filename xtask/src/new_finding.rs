@@ -25,6 +25,7 @@ finding! {
     /// ## By hand
     pub struct NAME { node: NodeId }
     group: Slots, severity: Error, after: [],
+    obstacle: "WHY NO COMMAND OF OURS MENDS IT",
     since: "VERSION",
 }
 

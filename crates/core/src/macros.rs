@@ -11,6 +11,7 @@ macro_rules! finding {
         pub struct $name:ident { $($field:ident : $type:ty),* $(,)? }
         group: $group:ident, severity: $severity:ident, after: [$($after:ident),* $(,)?],
         $(settles: $settles:literal,)? $(repair: [$($repair:ident),* $(,)?],)?
+        $(obstacle: $obstacle:literal,)?
         since: $since:literal $(,)?
     ) => {
         $(#[doc = $doc])*
@@ -30,6 +31,7 @@ macro_rules! finding {
             after: &[$(stringify!($after)),*],
             settles: finding!(@settles $($settles)?),
             repair: &[$($($crate::plan::Repair::$repair),*)?],
+            obstacle: concat!("" $(, $obstacle)?),
             since: $since,
             doc: &[$($doc),*],
             detect: $crate::diagnose::run::<$name>,

@@ -238,7 +238,8 @@ impl Tool {
                 return if differing.is_empty() {
                     Reply::Accepted
                 } else {
-                    Reply::Refused(format!("{} keys have another value", differing.len()))
+                    let names = differing.iter().take(3).cloned().collect();
+                    Reply::Differ { count: differing.len() as u64, names }
                 };
             }
             self.commands += 2;
@@ -296,6 +297,7 @@ const fn end_name(end: &End) -> &'static str {
         End::Blind { .. } => "drive: a guard could not be told",
         End::Refused { .. } => "drive: refused",
         End::NotSeen { .. } => "drive: what was expected did not come",
+        End::Differ { .. } => "drive: keys differ",
         End::Interrupted { .. } => "drive: interrupted",
     }
 }

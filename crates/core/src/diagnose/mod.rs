@@ -101,6 +101,9 @@ pub struct Entry {
     pub settles: bool,
     /// Which parts of the planner mend it; none when no command to a server does.
     pub repair: &'static [Repair],
+    /// Why no command of ours mends it, and whose deed it is; empty where a part of the planner
+    /// does.
+    pub obstacle: &'static str,
     /// The version of slotwright that brought it.
     pub since: &'static str,
     /// The lines of its documentation.

@@ -17,7 +17,7 @@ pub use rounds::{Decision, Outcome, Rounds};
 use crate::journal::{Ended, Entry};
 use crate::model::{NodeId, SlotSet};
 use crate::observation::Observation;
-use crate::plan::{Fact, Plan, Step};
+use crate::plan::{Change, Differing, Fact, Plan, Step};
 
 /// Until an expectation is read again, in milliseconds. A server answers in far less, and a
 /// handshake takes about as long.
@@ -32,7 +32,7 @@ pub enum Next {
         nodes: BTreeSet<NodeId>,
         /// Which slots are counted.
         slots: SlotSet,
-        /// Whether settings are needed as well.
+        /// Whether settings and function libraries are needed as well.
         settings: bool,
     },
     /// Write this to the journal and make sure that it is on disk.
@@ -68,6 +68,13 @@ pub enum Reply {
     Refused(String),
     /// No reply came: it may have been done or not.
     Unknown(String),
+    /// Keys were moved, all but these: the receiver has them with other values, and both stay.
+    Differ {
+        /// How many.
+        count: u64,
+        /// The names of the first of them.
+        names: Vec<String>,
+    },
 }
 
 /// Why a drive is over.
@@ -103,6 +110,12 @@ pub enum End {
         step: usize,
         /// What did not come.
         fact: String,
+    },
+    /// Every step was sent, and some keys stay where they are: another node has them with other
+    /// values.
+    Differ {
+        /// Which.
+        keys: Vec<Differing>,
     },
     /// The user wanted it to stop.
     Interrupted {
@@ -146,6 +159,8 @@ pub struct Drive {
     open: Vec<(usize, u64)>,
     /// Ends of steps that must be recorded before anything else.
     to_record: Vec<Entry>,
+    /// Keys that stay where they are.
+    differing: Vec<Differing>,
     interrupted: bool,
 }
 
@@ -158,6 +173,7 @@ impl Drive {
             phase: Phase::Guard,
             open: Vec::new(),
             to_record: Vec::new(),
+            differing: Vec::new(),
             interrupted: false,
         }
     }
@@ -251,11 +267,24 @@ impl Drive {
         self.to_record.push(Entry::StepReplied { step, reply: reply.clone() });
         self.phase = match reply {
             Reply::Refused(reply) => Phase::Replied(Some(End::Refused { step, reply })),
+            // What it should bring about cannot come: the other steps go on without it.
+            Reply::Differ { count, names } => {
+                self.differs(step, count, names);
+                Phase::Replied(None)
+            }
             Reply::Accepted | Reply::Unknown(_) => {
                 self.open.push((step, until));
                 Phase::Replied(None)
             }
         };
+    }
+
+    fn differs(&mut self, step: usize, count: u64, names: Vec<String>) {
+        let Some(Step { on: holder, change, .. }) = self.plan.steps.get(step) else { return };
+        if let Change::MoveKeys { slot, to: owner, .. } = change {
+            let (holder, owner, slot) = (*holder, *owner, *slot);
+            self.differing.push(Differing { holder, owner, slot, count, names });
+        }
     }
 
     /// After a record: on to the next step of the stage, or to what the stage expects.
@@ -321,12 +350,23 @@ impl Drive {
     }
 
     fn over(&mut self, end: End) {
-        self.phase = Phase::Over(end);
+        self.phase = Phase::Over(self.with_what_differs(end));
     }
 
     fn stop(&mut self, end: End) -> Next {
-        self.over(end.clone());
+        let end = self.with_what_differs(end);
+        self.phase = Phase::Over(end.clone());
         Next::Stop(end)
+    }
+
+    /// That keys differ says more than that the plan is done, and is why a later guard does not
+    /// hold: a slot whose keys stay is not handed over.
+    fn with_what_differs(&self, end: End) -> End {
+        let keys = self.differing.clone();
+        match end {
+            End::Done | End::Changed { .. } if !keys.is_empty() => End::Differ { keys },
+            end => end,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::End;
 use crate::diagnose::{Found, Report, Severity};
 use crate::model::NodeId;
 use crate::observation::{Observation, Picture};
-use crate::plan::{Change, Holds, Planning, Policy, Refusal, plan, repairs_of};
+use crate::plan::{Change, Differing, Holds, Planning, Policy, Refusal, Repair, plan, repairs_of};
 
 /// Until the next look while the servers mend something themselves, in milliseconds.
 const LOOK_EVERY_MS: u64 = 200;
@@ -83,6 +83,11 @@ impl Rounds {
             self.acted += 1;
             self.since_act_ms = Some(now_ms);
         }
+        if let End::Differ { keys } = end {
+            let same = |a: &Differing, b: &Differing| (a.holder, a.slot) == (b.holder, b.slot);
+            self.policy.differing.retain(|old| !keys.iter().any(|new| same(old, new)));
+            self.policy.differing.extend(keys.iter().cloned());
+        }
         self.end = Some(end.clone());
         self.waiting_since_ms = None;
         self.quiet_since_ms = None;
@@ -115,6 +120,10 @@ impl Rounds {
             return again("some of this may pass by itself");
         }
         let healthy = is_healthy(&confirmed);
+        let undecided = self.undecided(&planning);
+        if healthy && all_say_ok(seen) && !undecided.is_empty() {
+            return Decision::Finished(Outcome::Stuck(undecided));
+        }
         if healthy && all_say_ok(seen) {
             return match self.until_it_stays(seen) {
                 Some(until) if now_ms < until => again(
@@ -243,6 +252,17 @@ fn sends(planning: &Planning) -> Vec<(NodeId, Change)> {
 }
 
 impl Rounds {
+    /// Refusals about keys of which two nodes have different values. The cluster may be fine with
+    /// them; nobody shall believe that it is over before they were read.
+    fn undecided(&self, planning: &Planning) -> Vec<Refusal> {
+        let moves = |refusal: &&Refusal| {
+            let repairs = repairs_of(&refusal.code);
+            repairs.contains(&Repair::Gather) || repairs.contains(&Repair::Finish)
+        };
+        let refusals = planning.refusals.iter().filter(moves);
+        refusals.filter(|_| !self.policy.differing.is_empty()).cloned().collect()
+    }
+
     fn no_progress(&self, planning: &Planning) -> Vec<Refusal> {
         let seen = match &self.end {
             Some(End::NotSeen { fact, .. }) => format!("; what did not come: {fact}"),

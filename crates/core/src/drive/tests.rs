@@ -35,6 +35,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         nodes: nodes.collect::<BTreeMap<_, Endpoint>>(),
         steps,
         loss: Vec::new(),
+        census: Vec::new(),
     }
 }
 
@@ -224,4 +225,21 @@ fn an_interrupt_ends_the_step_at_hand_and_begins_no_other() {
     drive.interrupt();
     assert_eq!(world.run(&mut drive), End::Interrupted { step: 0 });
     assert!(world.sent.is_empty());
+}
+
+#[test]
+fn keys_that_differ_end_their_step_and_not_the_round() {
+    let mut world = World::new();
+    world.reply = |number| match number {
+        0 => Reply::Differ { count: 2, names: vec!["a".to_owned()] },
+        _ => Reply::Accepted,
+    };
+    let mut first = step(0, 5, 0);
+    let (slot, to) = (crate::model::Slot::new(5).expect("a slot"), Sketch::id(1));
+    first.change = Change::MoveKeys { slot, to, at: Sketch::at(1) };
+    first.expect = vec![Fact::new(Sketch::id(0), Holds::KnowsNot { about: to })];
+    let end = world.run(&mut Drive::new(plan(vec![first, step(2, 6, 1)])));
+    let (holder, owner, names) = (Sketch::id(0), to, vec!["a".to_owned()]);
+    assert_eq!(end, End::Differ { keys: vec![Differing { holder, owner, slot, count: 2, names }] });
+    assert_eq!(world.sent, [0, 1], "what does not hang on them goes on");
 }

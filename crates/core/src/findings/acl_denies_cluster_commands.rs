@@ -39,7 +39,10 @@ finding! {
     pub struct AclDeniesClusterCommands {
         user: Option<String>, denied: Vec<Endpoint>, commands: Vec<&'static str>,
     }
-    group: Security, severity: Error, after: [AddressReusedByForeignNode], since: "0.1",
+    group: Security, severity: Error, after: [AddressReusedByForeignNode],
+    obstacle: "what a user may do is for whoever owns the ACLs to say: widening it by ourselves would \
+               open more than was meant",
+    since: "0.1",
 }
 
 impl Finding for AclDeniesClusterCommands {

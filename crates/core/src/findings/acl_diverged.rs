@@ -37,6 +37,8 @@ finding! {
     /// over another before it is clear which one is meant.
     pub struct AclDiverged { users: Vec<String>, apart: Vec<NodeId>, model: Option<NodeId> }
     group: Security, severity: Warning, after: [PasswordDrift, AuthMismatch, MixedVersions],
+    obstacle: "which of the rules are meant only a person knows: copied from the wrong node they lock \
+               clients out, or let them in",
     since: "0.1",
 }
 

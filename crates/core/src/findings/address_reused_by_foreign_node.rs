@@ -38,6 +38,8 @@ finding! {
     group: Addressing, severity: Error, after: [
         AllAddressesStale, ClonedClusterHijack, ReplicaSyncedFromForeign,
     ],
+    obstacle: "the member itself does not run where we can reach it, and the one in its place is \
+               somebody else's: start the member at an address of its own, then recover again",
     since: "0.1",
 }
 

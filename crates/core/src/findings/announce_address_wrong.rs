@@ -1,6 +1,6 @@
 //! A node announces, by its settings, an address at which it cannot be reached.
 
-use super::whereabouts::{Place, place};
+use super::whereabouts::{Place, numeric, place};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Endpoint, NodeId};
 use crate::observation::Picture;
@@ -26,7 +26,8 @@ finding! {
     ///
     /// ## The repair
     /// `CONFIG SET` the right value: it counts at once and spreads with the next pings. Then mend
-    /// the template that wrote it, and try a restart.
+    /// the template that wrote it, and try a restart. `recover` sets the IP at which it reaches the
+    /// node, where it reaches the others at the addresses that they use among themselves.
     ///
     /// ## Repair safety
     /// Nothing but the address changes.
@@ -39,7 +40,7 @@ finding! {
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
         DuplicateNodeIdLive, ClonedClusterHijack,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Readdress], since: "0.1",
 }
 
 const SETTINGS: [&str; 4] = [
@@ -89,10 +90,11 @@ impl Finding for AnnounceAddressWrong {
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
         let mut steps = ByHand::of(Risk::Reversible);
-        let at = seen.endpoint(self.id);
+        let (at, here) = (seen.endpoint(self.id), numeric(seen, self.id));
         for name in &self.names {
-            let value = match (*name, &at) {
-                ("cluster-announce-ip", Some(at)) => at.host.clone(),
+            let value = match (*name, &here) {
+                ("cluster-announce-ip", Some(here)) => here.host.clone(),
+                ("cluster-announce-ip", None) => "<its IP>".to_owned(),
                 _ => "0".to_owned(),
             };
             steps = steps.command(at.clone(), format!("CONFIG SET {name} {value}"));

@@ -35,7 +35,9 @@ finding! {
     /// `df` of its data directory, then `INFO persistence`. Never delete files of the append-only
     /// directory (its manifest names them): the node would not start again, or start empty.
     pub struct AofWriteError { at: Endpoint, id: Option<NodeId>, writes: bool, blocks: bool }
-    group: Process, severity: Critical, after: [], since: "0.1",
+    group: Process, severity: Critical, after: [],
+    obstacle: "the disk takes no more: room on it, or its permissions, are made on its host",
+    since: "0.1",
 }
 
 impl Finding for AofWriteError {

@@ -36,7 +36,10 @@ finding! {
     /// `AUTH` by hand against each node, then `ACL SETUSER` as printed. Never switch the password
     /// off to get in.
     pub struct AuthMismatch { refused: Vec<Endpoint>, accepted: usize }
-    group: Security, severity: Error, after: [AddressReusedByForeignNode], since: "0.1",
+    group: Security, severity: Error, after: [AddressReusedByForeignNode],
+    obstacle: "some nodes take another password than the one that you gave, and we know no other: \
+               give them the same, or name the one that all take",
+    since: "0.1",
 }
 
 impl Finding for AuthMismatch {

@@ -43,7 +43,10 @@ finding! {
         AllAddressesStale, MinorityPartition, BusOneWayPartition, BusPortBlocked, MtuBlackhole,
         NodeHung, NodeLoading,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the peer that does not read is hung, slow or cut off, and no command to the others \
+               makes it read; a limit would cut the link and drop what waits",
+    since: "0.1",
 }
 
 impl Finding for BusBufferGrowth {

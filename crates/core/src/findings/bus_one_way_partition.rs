@@ -40,7 +40,10 @@ finding! {
         DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, MinorityPartition,
         BusPortBlocked, MtuBlackhole, NodeLoading,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the network lets packets through in one direction only, and no command to a server \
+               opens it",
+    since: "0.1",
 }
 
 impl Finding for BusOneWayPartition {

@@ -45,7 +45,9 @@ finding! {
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
         DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the network keeps the bus ports shut, and no command to a server opens them",
+    since: "0.1",
 }
 
 impl Finding for BusPortBlocked {

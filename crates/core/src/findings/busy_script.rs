@@ -35,7 +35,11 @@ finding! {
     /// The printed command; then look for the script in the application. Never `SHUTDOWN NOSAVE`
     /// on a node whose data is not elsewhere, although the reply itself proposes it.
     pub struct BusyScript { at: Endpoint, id: Option<NodeId>, kill: String }
-    group: Process, severity: Error, after: [], since: "0.1",
+    group: Process, severity: Error, after: [],
+    obstacle: "it answers nothing but BUSY, so that no step could be guarded by what it says. SCRIPT \
+               KILL (or FUNCTION KILL) ends a script that has written nothing, and is refused with \
+               UNKILLABLE otherwise",
+    since: "0.1",
 }
 
 impl Finding for BusyScript {

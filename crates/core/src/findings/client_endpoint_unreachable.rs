@@ -45,7 +45,9 @@ finding! {
         DuplicateNodeIdLive, ClonedClusterHijack, NodeIdentityLost, AddressReusedByForeignNode,
         NodeDown, ShardDown, MinorityPartition,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "which name or address the clients reach is known where they run, not here",
+    since: "0.1",
 }
 
 impl Finding for ClientEndpointUnreachable {

@@ -39,7 +39,7 @@ finding! {
         AddressPermutedNoaddr, NodeIdentityLost, ShardDown, AddressReusedByForeignNode,
         ClusterSplitIslands,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Settle], since: "0.1",
 }
 
 /// In which way an endpoint cannot be dialled.
@@ -125,12 +125,22 @@ impl Finding for ClientNullOrUnknownEndpoint {
     }
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
-        let start = ByHand::of(Risk::Reversible);
-        let steps = self.tellers.iter().fold(start, |steps, id| {
-            steps.command(seen.endpoint(*id), "CONFIG SET cluster-preferred-endpoint-type ip")
-        });
+        let steps = ByHand::of(Risk::Reversible);
         let steps = match self.kind {
-            Kind::Null | Kind::QuestionMark => steps,
+            Kind::QuestionMark if !self.some_announce(seen) => {
+                self.tellers.iter().fold(steps, |steps, id| {
+                    let line = "CONFIG SET cluster-preferred-endpoint-type ip";
+                    steps.command(seen.endpoint(*id), line)
+                })
+            }
+            Kind::QuestionMark => steps.then(
+                "CONFIG SET cluster-announce-hostname at those that clients are told as \"?\": the \
+                 others announce a name",
+            ),
+            Kind::Null => steps.then(
+                "unless a proxy needs it so: CONFIG SET cluster-preferred-endpoint-type ip on \
+                 every node",
+            ),
             Kind::Empty => steps.then(
                 "a node that does not know its own IP learns it from a CLUSTER MEET that another \
                  node sends to its address; or set cluster-announce-ip",
@@ -152,6 +162,16 @@ impl Finding for ClientNullOrUnknownEndpoint {
         Scenario::of(3, 0)
             .send_all("CONFIG SET cluster-preferred-endpoint-type hostname")
             .wait(Until::Answers(0, "CLUSTER SLOTS".to_owned(), "?".to_owned()))
+    }
+}
+
+impl ClientNullOrUnknownEndpoint {
+    /// Whether a node has a name for clients: then names are what is wanted.
+    fn some_announce(&self, seen: &Picture<'_>) -> bool {
+        seen.members().any(|(id, _)| {
+            let name = seen.config_of(id).and_then(|c| c.get("cluster-announce-hostname"));
+            name.is_some_and(|name| !name.is_empty())
+        })
     }
 }
 

@@ -32,7 +32,10 @@ finding! {
     /// `getent hosts NAME` where the client runs. Do not restart servers for it: they are in
     /// order.
     pub struct ClientSeedDnsAllOrNothing { lost: Vec<Endpoint>, others: usize }
-    group: Clients, severity: Error, after: [], since: "0.1",
+    group: Clients, severity: Error, after: [],
+    obstacle: "the name stands in the client's list of seeds, and is resolved there: the servers are \
+               in order",
+    since: "0.1",
 }
 
 impl Finding for ClientSeedDnsAllOrNothing {

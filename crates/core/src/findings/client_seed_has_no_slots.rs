@@ -35,7 +35,10 @@ finding! {
         NodeIdentityLost, ResetMistake, OrphanDataNode, ForgottenNodeZombie, ForgetNodeReturns,
         AddressReusedByForeignNode, HandshakeNeverCompletes, BusPortWrong,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "a node that knows nobody may be anybody's, and joining it is not for us to decide: let \
+               a member CLUSTER MEET it, or take it out of the list of seeds",
+    since: "0.1",
 }
 
 impl Finding for ClientSeedHasNoSlots {

@@ -37,7 +37,9 @@ finding! {
     /// Compare `TIME` with the time of the machine, then mend the machine's synchronisation.
     pub struct ClockSkew { node: NodeId, ahead_ms: i64 }
     group: Process, severity: Warning, after: [NodeHung],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the clock is the machine's: its synchronisation is mended there",
+    since: "0.1",
 }
 
 impl Finding for ClockSkew {

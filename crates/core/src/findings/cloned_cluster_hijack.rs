@@ -37,6 +37,8 @@ finding! {
     /// restored copy must be started without a route to the original, or with a fresh identity.
     pub struct ClonedClusterHijack { ids: Vec<NodeId>, at: Vec<Vec<Endpoint>> }
     group: Addressing, severity: Critical, after: [],
+    obstacle: "both copies answer to the same ids, so that a command by id goes to either: they must \
+               be parted first, and which is the original only a person knows",
     since: "0.1",
 }
 

@@ -35,7 +35,9 @@ finding! {
     /// `INFO keyspace`, mend the configuration, restart. Never delete its `nodes.conf`, and never
     /// let it copy the data of a member with `REPLICAOF`.
     pub struct ClusterDisabledOnNode { at: Endpoint, id: Option<NodeId>, keys: bool }
-    group: Configuration, severity: Error, after: [AddressReusedByForeignNode], since: "0.1",
+    group: Configuration, severity: Error, after: [AddressReusedByForeignNode],
+    obstacle: "cluster-enabled is read at the start only: the process must be started again with it",
+    since: "0.1",
 }
 
 impl Finding for ClusterDisabledOnNode {

@@ -50,7 +50,10 @@ finding! {
         SlotOwnerlessAfterSourceFirst, SlotsUnassigned, SourceAddressMismatch, TlsBusMismatch,
         WritesRefusedMinReplicas, TimeoutFlapping,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "what keeps the state from getting ok could not be seen, and a command without a cause \
+               does harm",
+    since: "0.1",
 }
 
 impl Finding for ClusterDown {

@@ -36,7 +36,9 @@ finding! {
     /// Look for `rename-command` in the files of the nodes. Never rename a command on some nodes
     /// only: replicas do not understand what their primary sends under another name.
     pub struct CommandRenamed { command: &'static str, on: Vec<Endpoint> }
-    group: Security, severity: Warning, after: [AddressReusedByForeignNode, NotRedis], since: "0.1",
+    group: Security, severity: Warning, after: [AddressReusedByForeignNode, NotRedis],
+    obstacle: "rename-command is read at the start only: the nodes must be restarted without it",
+    since: "0.1",
 }
 
 impl Finding for CommandRenamed {

@@ -28,7 +28,9 @@ finding! {
     ///
     /// ## The repair
     /// Decide which value is meant, set it on the nodes that stand apart, and write it into the
-    /// source of the settings (`CONFIG REWRITE`, config map, unit file).
+    /// source of the settings (`CONFIG REWRITE`, config map, unit file). `recover` takes the value
+    /// that more than half of the nodes have for the intended one, of settings that neither evict
+    /// keys nor stop writes.
     ///
     /// ## Repair safety
     /// Setting these values changes behaviour, no data. Raise a node timeout first where a cluster
@@ -43,7 +45,7 @@ finding! {
         NodeTimeoutTooSmall, TimeoutFlapping, BusBufferGrowth, MixedVersions,
         ClonedClusterHijack, ClusterSplitIslands, AddressReusedByForeignNode,
     ],
-    since: "0.1",
+    repair: [Settle], since: "0.1",
 }
 
 /// What must be the same on all nodes, under the names of Redis 7.
@@ -96,6 +98,14 @@ impl Finding for ConfigDrift {
                         seen.name(id),
                         split.setting,
                         split.usual
+                    ));
+                }
+                if !split.has_majority() {
+                    return steps.then(format!(
+                        "no value of {} is that of most nodes: decide which is meant, and set it \
+                         at {} or at the others",
+                        split.setting,
+                        seen.name(id)
                     ));
                 }
                 let line = format!("CONFIG SET {} {}", split.setting, split.usual);

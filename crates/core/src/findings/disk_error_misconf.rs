@@ -37,7 +37,9 @@ finding! {
     /// not restart the node before a snapshot succeeded: it would come back with the last good
     /// one, and everything since is gone unless a replica has it.
     pub struct DiskErrorMisconf { at: Endpoint, id: Option<NodeId>, blocks: bool }
-    group: Process, severity: Critical, after: [], since: "0.1",
+    group: Process, severity: Critical, after: [],
+    obstacle: "the disk takes no more: room on it, or its permissions, are made on its host",
+    since: "0.1",
 }
 
 impl Finding for DiskErrorMisconf {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::odd_addresses::{Text, read};
-use super::whereabouts::is_out_of_reach;
+use super::whereabouts::{is_out_of_reach, numeric};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
 use crate::model::NodeId;
 use crate::observation::Picture;
@@ -36,7 +36,7 @@ finding! {
     /// The commands are printed.
     pub struct DualStackMismatch { few: BTreeSet<NodeId>, six: bool }
     group: Addressing, severity: Warning, after: [],
-    since: "0.1",
+    repair: [Readdress], since: "0.1",
 }
 
 impl Finding for DualStackMismatch {
@@ -78,6 +78,15 @@ impl Finding for DualStackMismatch {
         let mut steps = ByHand::of(Risk::Reversible);
         let word = if self.six { "IPv4" } else { "IPv6" };
         for id in &self.few {
+            let here = numeric(seen, *id).filter(|at| {
+                at.host.parse().is_ok_and(|ip| is_six(&ip) != self.six)
+                    && seen.config_of(*id).is_some_and(|c| !c.is("cluster-announce-ip", ""))
+            });
+            if let Some(here) = here {
+                let line = format!("CONFIG SET cluster-announce-ip {}", here.host);
+                steps = steps.command(seen.endpoint(*id), line);
+                continue;
+            }
             steps = steps.then(format!(
                 "at {}: CONFIG SET cluster-announce-ip to its {word} address (and in its start-up)",
                 seen.name(*id)

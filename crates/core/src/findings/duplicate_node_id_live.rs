@@ -40,6 +40,8 @@ finding! {
     /// Compare both, save the loser's keys, stop it, then look again.
     pub struct DuplicateNodeIdLive { id: NodeId, at: Vec<Endpoint> }
     group: Addressing, severity: Critical, after: [ClonedClusterHijack],
+    obstacle: "two processes answer to one id, so that a command by id goes to either: one of them \
+               must be stopped, and which one has the newer data a person must make sure of",
     since: "0.1",
 }
 

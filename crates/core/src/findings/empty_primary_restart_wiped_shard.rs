@@ -35,6 +35,8 @@ finding! {
     group: Replication, severity: Error, after: [
         NodeIdentityLost, ResetMistake, ClonedClusterHijack,
     ],
+    obstacle: "the primary came back empty and its replicas copied that: no server of this cluster \
+               has the keys any more, they come from a backup",
     since: "0.1",
 }
 

@@ -30,7 +30,7 @@ finding! {
     /// The printed commands take the type that most nodes have for the intended one. Never switch
     /// to `hostname` before every node announces one.
     pub struct EndpointTypeMixed { split: Split }
-    group: Clients, severity: Warning, after: [ClientNullOrUnknownEndpoint], since: "0.1",
+    group: Clients, severity: Warning, after: [ClientNullOrUnknownEndpoint], repair: [Settle], since: "0.1",
 }
 
 const SETTING: &str = "cluster-preferred-endpoint-type";
@@ -48,13 +48,30 @@ impl Finding for EndpointTypeMixed {
     }
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
-        let line = format!("CONFIG SET {SETTING} {}", self.split.usual);
+        let usual = &self.split.usual;
+        let line = format!("CONFIG SET {SETTING} {usual}");
+        let nameless = |id| {
+            let config = seen.config_of(id);
+            usual == "hostname"
+                && config.is_none_or(|config| config.is("cluster-announce-hostname", ""))
+        };
         self.split
             .nodes()
             .fold(
                 ByHand::of(Risk::Reversible)
                     .check("clients can use the kind of endpoint that most nodes tell"),
-                |steps, id| steps.command(seen.endpoint(id), &line),
+                |steps, id| match (self.split.has_majority(), nameless(id)) {
+                    (true, false) => steps.command(seen.endpoint(id), &line),
+                    (true, true) => steps.then(format!(
+                        "at {}: CONFIG SET cluster-announce-hostname first, then {line}",
+                        seen.name(id)
+                    )),
+                    (false, _) => steps.then(format!(
+                        "no type is that of most nodes: decide which is meant, and set it at {} \
+                         or at the others",
+                        seen.name(id)
+                    )),
+                },
             )
             .then("write the value into the source of the settings")
             .never("switch to hostname before every node announces one: clients are told \"?\"")

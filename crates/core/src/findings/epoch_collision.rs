@@ -52,7 +52,10 @@ finding! {
         SlotClaimedTwice, SlotOwnerDisagreement, EpochContaminatedByForeignNode,
         ForgottenNodeZombie, TimeoutFlapping,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "while the two do not hear each other no command parts their epochs for good; once they \
+               do, the one with the smaller id raises its own",
+    since: "0.1",
 }
 
 impl Finding for EpochCollision {

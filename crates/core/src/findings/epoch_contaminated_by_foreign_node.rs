@@ -39,7 +39,7 @@ finding! {
     after: [
         DuplicateNodeIdLive, ClonedClusterHijack, AddressReusedByForeignNode, AddressPermutedNoaddr,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Outbid], since: "0.1",
 }
 
 impl Finding for EpochContaminatedByForeignNode {

@@ -36,7 +36,11 @@ finding! {
     /// The printed FORGET on each member, then look again after 90 s.
     pub struct ForgetNodeReturns { node: NodeId, listed_by: Vec<NodeId>, alive: bool }
     group: Operations, severity: Warning, after: [GhostNodeEntries, NodeIdentityLost],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "somebody had it forgotten, and it runs or is still listed: whether it shall stay is for \
+               a person to say. To keep it, let a member CLUSTER MEET it; to be rid of it, stop it \
+               for good, then CLUSTER FORGET it at every member that lists it, within a minute",
+    since: "0.1",
 }
 
 impl Finding for ForgetNodeReturns {

@@ -4,7 +4,7 @@ use super::coverage::{failed_by, is_majority};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{NodeId, SlotSet};
 use crate::observation::Picture;
-use crate::scenario::{Scenario, Until};
+use crate::scenario::{Scenario, Server, Until};
 
 finding! {
     /// ## What it means
@@ -35,7 +35,8 @@ finding! {
         NodeIdentityLost, PrimaryNoaddrMasked, ForgotSlotOwner, ResetMistake, NodeLoading, NodeHung,
         ReplicaTooStale, FailoverDisabled, FailoverBlockedByEpoch, ClusterSplitIslands,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    repair: [Promote, GiveUp], since: "0.1",
 }
 
 impl Finding for FullCoverageMasked {
@@ -110,6 +111,7 @@ impl Finding for FullCoverageMasked {
             .wait(Until::Flag { on: 1, about: 0, flag: "fail" })
             .wait(Until::Flag { on: 2, about: 0, flag: "fail" })
             .wait(Until::State(1, "ok"))
+            .beyond_repair(&Server::ALL, "no replica, and nobody said that its disk is gone")
     }
 }
 

@@ -23,7 +23,8 @@ finding! {
     ///
     /// ## The repair
     /// Load the library on the primaries that lack it: `FUNCTION DUMP` on one that has it, then
-    /// `FUNCTION RESTORE` there, or load the source again.
+    /// `FUNCTION RESTORE` there, or load the source again. `recover` loads each library as the first
+    /// primary that has it shows it, where one of that name is missing.
     ///
     /// ## Repair safety
     /// `FUNCTION RESTORE` without a policy appends and refuses to overwrite a library of the same
@@ -33,7 +34,7 @@ finding! {
     /// Dump on one, restore on the others. The dump is binary: let redis-cli write it to a file.
     pub struct FunctionsMissing { library: String, on: Vec<NodeId>, has: NodeId }
     group: Data, severity: Warning, after: [],
-    since: "0.1",
+    repair: [Load], since: "0.1",
 }
 
 impl Finding for FunctionsMissing {

@@ -40,7 +40,10 @@ finding! {
         MembershipAsymmetric, MinorityPartition, BusOneWayPartition, TlsBusMismatch, NodeHung,
         NodeLoading,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the other end does not answer on the bus, or nobody is there: another MEET would end \
+               like those before",
+    since: "0.1",
 }
 
 impl Finding for HandshakeNeverCompletes {

@@ -34,7 +34,7 @@ finding! {
     /// The commands are printed.
     pub struct HostnameAsAnnounceIp { id: NodeId, text: String }
     group: Addressing, severity: Warning, after: [LoopbackAddress],
-    since: "0.1",
+    repair: [Meet, Readdress], since: "0.1",
 }
 
 impl Finding for HostnameAsAnnounceIp {

@@ -31,7 +31,7 @@ finding! {
     /// The commands are printed. In a script, anchor the replacement (`s/ 10\.0\.0\.18:/ NEW:/`).
     pub struct IllegalAddress { id: NodeId, text: String }
     group: Addressing, severity: Error, after: [],
-    since: "0.1",
+    repair: [Meet, Readdress], since: "0.1",
 }
 
 impl Finding for IllegalAddress {

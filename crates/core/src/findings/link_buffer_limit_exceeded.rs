@@ -35,6 +35,8 @@ finding! {
         AllAddressesStale, MinorityPartition, BusOneWayPartition, BusPortBlocked, MtuBlackhole,
         NodeHung, NodeLoading, BusBufferGrowth,
     ],
+    obstacle: "the peer that does not read is hung, slow or cut off, and no command to the others \
+               makes it read; a greater limit is a choice about memory",
     since: "0.1",
 }
 

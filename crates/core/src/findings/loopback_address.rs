@@ -35,7 +35,7 @@ finding! {
     /// The commands are printed.
     pub struct LoopbackAddress { id: NodeId, text: String }
     group: Addressing, severity: Error, after: [],
-    since: "0.1",
+    repair: [Meet, Readdress], since: "0.1",
 }
 
 impl Finding for LoopbackAddress {

@@ -25,7 +25,8 @@ finding! {
     ///
     /// ## The repair
     /// `CONFIG SET masterauth` on every node, primaries included, and the same in the source of
-    /// the settings.
+    /// the settings. `recover` sets the password that you gave to it, if it logged in with that as the
+    /// default user.
     ///
     /// ## Repair safety
     /// Safe: an established replication link is not cut by it.
@@ -35,7 +36,7 @@ finding! {
     /// `requirepass` off instead.
     pub struct MasterauthMissing { ids: Vec<NodeId> }
     group: Security, severity: Warning, after: [ReplicaAuthFailed, PasswordDrift, AuthMismatch],
-    since: "0.1",
+    repair: [Login], since: "0.1",
 }
 
 impl Finding for MasterauthMissing {

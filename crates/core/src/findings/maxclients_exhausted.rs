@@ -37,7 +37,10 @@ finding! {
     /// From a connection that is already open, or from the node's own host once a place is free:
     /// the printed commands. Never restart the node for it: the same clients come back at once.
     pub struct MaxclientsExhausted { at: Endpoint, id: Option<NodeId>, count: Option<(u64, u64)> }
-    group: Process, severity: Error, after: [], since: "0.1",
+    group: Process, severity: Error, after: [],
+    obstacle: "it takes no new connection, ours neither: who holds the places is found and mended at \
+               the clients",
+    since: "0.1",
 }
 
 impl Finding for MaxclientsExhausted {

@@ -32,7 +32,9 @@ finding! {
     /// `INFO memory`, then `CONFIG SET maxmemory`, and the source of the settings. Never below
     /// `used_memory`.
     pub struct MaxmemoryAboveHost { id: NodeId, limit: u64, host: u64, used: u64 }
-    group: Process, severity: Warning, after: [], since: "0.1",
+    group: Process, severity: Warning, after: [],
+    obstacle: "how much of the host's memory the data may have is for a person to decide",
+    since: "0.1",
 }
 
 impl Finding for MaxmemoryAboveHost {

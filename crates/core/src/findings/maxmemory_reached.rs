@@ -35,7 +35,9 @@ finding! {
     /// `INFO memory`, `MEMORY STATS`, and `redis-cli --bigkeys -i 0.01` against a replica. Never
     /// `FLUSHALL`, and never an evicting policy on a store that is no cache.
     pub struct MaxmemoryReached { id: NodeId, used: u64, limit: u64, host: Option<u64> }
-    group: Process, severity: Error, after: [], since: "0.1",
+    group: Process, severity: Error, after: [],
+    obstacle: "whether there is room for more, or which data may go, is for a person to decide",
+    since: "0.1",
 }
 
 impl Finding for MaxmemoryReached {

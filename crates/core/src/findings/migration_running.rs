@@ -35,6 +35,7 @@ finding! {
         slots: SlotSet, source: Option<NodeId>, target: Option<NodeId>, state: String,
     }
     group: Operations, severity: Info, after: [AsmStuckOrFailed],
+    obstacle: "a migration is under way and ends by itself: it is left alone",
     since: "0.1",
 }
 

@@ -42,7 +42,9 @@ finding! {
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
         DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the network between the groups is cut, and no command to a server mends it",
+    since: "0.1",
 }
 
 impl Finding for MinorityPartition {

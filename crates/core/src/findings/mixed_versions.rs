@@ -38,6 +38,7 @@ finding! {
     /// The versions are listed with the nodes; go on with those that are behind.
     pub struct MixedVersions { versions: BTreeMap<Version, Vec<NodeId>>, older: Vec<NodeId> }
     group: Operations, severity: Info, after: [RdbVersionIncompatible],
+    obstacle: "another version is a matter of installing and restarting, one node after the other",
     since: "0.1",
 }
 

@@ -44,7 +44,9 @@ finding! {
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
         DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, BusPortBlocked,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "large packets are lost on the way, and no command to a server changes that",
+    since: "0.1",
 }
 
 impl Finding for MtuBlackhole {

@@ -40,7 +40,10 @@ finding! {
     /// second process on the same directory while this one exists.
     pub struct NodeHung { at: Endpoint, id: NodeId, peers: String }
     group: Process, severity: Error, after: [MinorityPartition, MtuBlackhole, BusOneWayPartition],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "its process does not run on: a signal, its disk or its host must wake it, no command \
+               reaches it",
+    since: "0.1",
 }
 
 impl Finding for NodeHung {

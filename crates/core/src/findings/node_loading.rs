@@ -37,7 +37,10 @@ finding! {
     pub struct NodeLoading {
         at: Endpoint, id: Option<NodeId>, eta_s: Option<u64>, percent: Option<String>, serves: bool,
     }
-    group: Process, severity: Warning, after: [], settles: true, since: "0.1",
+    group: Process, severity: Warning, after: [], settles: true,
+    obstacle: "it is still reading its data from the disk, and answers when it is done: it is left \
+               alone",
+    since: "0.1",
 }
 
 impl Finding for NodeLoading {

@@ -39,6 +39,8 @@ finding! {
         AddressReusedByForeignNode, AnnounceAddressWrong, AllAddressesStale, PeerAddressStale,
         ProtectedMode, MaxclientsExhausted,
     ],
+    obstacle: "something that is no Redis listens at the address of a member: free the address, or \
+               start the member elsewhere",
     since: "0.1",
 }
 

@@ -97,6 +97,7 @@ finding! {
         version: Version, nodes: Vec<NodeId>, fixed: Version, what: &'static str,
     }
     group: Configuration, severity: Info, after: [],
+    obstacle: "a newer version is a matter of installing and restarting, one node after the other",
     since: "0.1",
 }
 

@@ -37,6 +37,8 @@ finding! {
     /// Save, copy the file, look at some keys, then decide.
     pub struct OrphanDataNode { at: Endpoint, node: Option<NodeId>, keys: u64, slots: SlotSet }
     group: Data, severity: Warning, after: [NodeIdentityLost, ResetMistake, ClusterDisabledOnNode],
+    obstacle: "it belongs to no cluster and has keys: whose they are only a person knows, and joined \
+               to this one it would delete those whose slots have an owner",
     since: "0.1",
 }
 

@@ -35,7 +35,7 @@ finding! {
         FailoverBlockedByEpoch, FullCoverageMasked, ForgottenNodeZombie, NotRedis, AuthMismatch,
         ClusterDisabledOnNode, EmptyPrimary,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Attach], since: "0.1",
 }
 
 impl Finding for OrphanedPrimary {
@@ -70,7 +70,7 @@ impl Finding for OrphanedPrimary {
     }
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
-        ByHand::of(Risk::DropsCopy)
+        ByHand::of(Risk::Reversible)
             .check(format!("{} keeps another replica in sync", seen.name(self.donor)))
             .command(seen.endpoint(self.spare), format!("CLUSTER REPLICATE {}", self.primary))
             .check("master_link_status:up at the moved replica")

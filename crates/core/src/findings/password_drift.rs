@@ -34,7 +34,10 @@ finding! {
     /// The printed commands, with the intended password in place of the words in capitals. Never
     /// remove a password before clients and `masterauth` have the other.
     pub struct PasswordDrift { split: Split, some_open: bool }
-    group: Security, severity: Warning, after: [AuthMismatch, ReplicaAuthFailed], since: "0.1",
+    group: Security, severity: Warning, after: [AuthMismatch, ReplicaAuthFailed],
+    obstacle: "some nodes take another password than the others, and which one is meant only a person \
+               knows",
+    since: "0.1",
 }
 
 impl Finding for PasswordDrift {

@@ -32,7 +32,10 @@ finding! {
     /// settings. Never write `appendonly yes` into the file alone and restart: on versions before
     /// 7.0 the node then loads an empty append-only file in place of its snapshot.
     pub struct PersistenceOff { ids: Vec<NodeId> }
-    group: Process, severity: Info, after: [], since: "0.1",
+    group: Process, severity: Info, after: [],
+    obstacle: "whether the data must survive a restart is for a person to decide, and the first write \
+               of a file takes disk and memory",
+    since: "0.1",
 }
 
 impl Finding for PersistenceOff {

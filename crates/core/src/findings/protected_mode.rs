@@ -33,7 +33,9 @@ finding! {
     /// On the node's own host, over loopback: the printed commands. Never switch it off on a node
     /// that can be reached from the internet.
     pub struct ProtectedMode { denied: Vec<Endpoint> }
-    group: Security, severity: Error, after: [AddressReusedByForeignNode], since: "0.1",
+    group: Security, severity: Error, after: [AddressReusedByForeignNode],
+    obstacle: "it answers over loopback only until it has a password: that is set on its own host",
+    since: "0.1",
 }
 
 impl Finding for ProtectedMode {

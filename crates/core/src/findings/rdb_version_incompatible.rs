@@ -32,7 +32,10 @@ finding! {
         replica: NodeId, primary: NodeId, older: Version, newer: Version,
     }
     group: Replication, severity: Error, after: [AddressReusedByForeignNode],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the replica's version cannot read what its primary writes: another version must be \
+               installed",
+    since: "0.1",
 }
 
 /// The number of the RDB format that a version writes (`RDB_VERSION` in `rdb.h`).

@@ -35,7 +35,7 @@ finding! {
     /// that the nodes are made from.
     pub struct ReplicaAuthFailed { replica: NodeId, primary: NodeId, lack: Lack }
     group: Replication, severity: Error, after: [AddressReusedByForeignNode],
-    settles: true, since: "0.1",
+    settles: true, repair: [Login], since: "0.1",
 }
 
 impl Finding for ReplicaAuthFailed {

@@ -35,7 +35,11 @@ finding! {
     /// Stop the replica, set its dump and AOF files aside, start it again.
     pub struct ReplicaGhostKeys { replica: NodeId, primary: NodeId, slots: SlotSet, keys: u64 }
     group: Data, severity: Warning, after: [KeysInForeignSlot],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "keys that the primary does not have are dropped by a full sync only, for which the \
+               replica must be started without its data files: no command of ours drops a copy to be \
+               rid of keys that may be wanted",
+    since: "0.1",
 }
 
 impl Finding for ReplicaGhostKeys {

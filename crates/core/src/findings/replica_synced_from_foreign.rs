@@ -35,7 +35,10 @@ finding! {
     pub struct ReplicaSyncedFromForeign {
         replica: NodeId, primary: NodeId, foreign: NodeId, at: Endpoint,
     }
-    group: Replication, severity: Critical, after: [], since: "0.1",
+    group: Replication, severity: Critical, after: [],
+    obstacle: "our primary does not run, and what the replica holds is the stranger's: promoted, it \
+               would serve foreign keys. Start the primary on its own disk, then recover again",
+    since: "0.1",
 }
 
 impl Finding for ReplicaSyncedFromForeign {

@@ -72,6 +72,11 @@ pub(super) fn split(setting: &str, values: &Values<'_>) -> Option<Split> {
 }
 
 impl Split {
+    /// Whether more than half of those who show it have the usual value.
+    pub(super) fn has_majority(&self) -> bool {
+        self.with_usual > self.nodes().count()
+    }
+
     /// The nodes that stand apart.
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.apart.iter().flat_map(|(_, ids)| ids.iter().copied())

@@ -32,6 +32,8 @@ finding! {
     /// `redis-cli --cluster rebalance` with empty primaries included does it from outside.
     pub struct SinglePrimaryOwnsAll { owner: NodeId, empty: Vec<NodeId> }
     group: Slots, severity: Warning, after: [ResetMistake],
+    obstacle: "nothing is broken, the slots are uneven: moving them with their keys is a rebalance, \
+               not a repair",
     since: "0.1",
 }
 

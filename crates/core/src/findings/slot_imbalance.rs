@@ -30,6 +30,8 @@ finding! {
     /// Compare memory and requests of the primaries, then rebalance if they differ as well.
     pub struct SlotImbalance { node: NodeId, slots: u16, average: u16 }
     group: Slots, severity: Info, after: [SinglePrimaryOwnsAll],
+    obstacle: "nothing is broken, the slots are uneven: moving them with their keys is a rebalance, \
+               not a repair",
     since: "0.1",
 }
 

@@ -40,7 +40,7 @@ finding! {
         AllAddressesStale, DuplicateNodeIdLive, ClonedClusterHijack, AnnounceAddressWrong,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
     ],
-    settles: true, since: "0.1",
+    settles: true, repair: [Readdress], since: "0.1",
 }
 
 impl Finding for SourceAddressMismatch {

@@ -50,6 +50,8 @@ finding! {
         DuplicateNodeIdLive, NodeHung, NodeDown, ShardDown, QuorumLost, NodeLoading,
         FailoverBlockedByEpoch, ReplicaTooStale, PrimaryNoaddrMasked,
     ],
+    obstacle: "the counters do not tell what stalls: a greater node timeout hides it, and delays \
+               every true failover",
     since: "0.1",
 }
 

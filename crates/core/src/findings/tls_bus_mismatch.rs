@@ -37,7 +37,10 @@ finding! {
     /// the rollout in the hope that it heals at the end: with half of the nodes on each side no
     /// side has a majority.
     pub struct TlsBusMismatch { split: Split, apart: Vec<NodeId>, peers: String }
-    group: Security, severity: Error, after: [], since: "0.1",
+    group: Security, severity: Error, after: [],
+    obstacle: "which of the two a bus speaks is settled at the start: the nodes that stand apart must \
+               be restarted with the setting of the others",
+    since: "0.1",
 }
 
 impl Finding for TlsBusMismatch {

@@ -34,7 +34,10 @@ finding! {
         QuorumLost, ForgotSlotOwner, ForgottenNodeZombie, LeftoverState, MinorityPartition,
         SinglePrimaryOwnsAll,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "a majority needs three primaries with slots: nodes must be added, and slots moved to \
+               them with their keys",
+    since: "0.1",
 }
 
 impl Finding for TooFewVoters {

@@ -32,7 +32,10 @@ finding! {
         NodeDown, NodeHung, NodeLoading, ReplicaLinkDown, ReplicaAuthFailed,
         RdbVersionIncompatible, OrphanedPrimary, AllAddressesStale, QuorumLost,
     ],
-    settles: true, since: "0.1",
+    settles: true,
+    obstacle: "the setting does what it is for: it waits for replicas. Fewer copies instead are for a \
+               person to choose",
+    since: "0.1",
 }
 
 impl Finding for WritesRefusedMinReplicas {

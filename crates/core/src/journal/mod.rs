@@ -215,6 +215,7 @@ mod tests {
                 stage: 0,
             }],
             loss: Vec::new(),
+            census: Vec::new(),
         };
         vec![
             Entry::RunBegun { tool: "test".to_owned(), at_ms: 1, target: "a:1".to_owned() },

@@ -1,15 +1,17 @@
-//! Empty primaries become replicas of primaries that have none; replicas that dial the address
-//! where their primary was are told to follow it anew.
+//! Empty primaries become replicas of primaries that have none; a primary with two replicas lends
+//! one to a primary without; replicas that dial the address where their primary was are told to
+//! follow it anew.
 
 use std::collections::BTreeMap;
 
 use super::fact::is_linked;
 use super::{Change, Draft, Fact, Holds, Repair, Step};
 use crate::diagnose::Risk;
-use crate::model::{NodeId, Product};
+use crate::model::{Flag, NodeId, Product};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     attach_the_idle(draft);
+    lend_spares(draft);
     follow_anew(draft);
     if !draft.steps.is_empty() {
         return;
@@ -17,7 +19,10 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for found in draft.found(Repair::Attach).collect::<Vec<_>>() {
         draft.refuse(
             found,
-            if found.code == "REPLICA_LINK_DOWN" {
+            if found.code == "ORPHANED_PRIMARY" {
+                "no other primary has two replicas that are in sync with it and may take over: one \
+                 must stay with it. Add a replica"
+            } else if found.code == "REPLICA_LINK_DOWN" {
                 "it dials its primary where that is. Does a TCP connection come about from the \
                  replica's host to the primary's client port? An open bus says nothing of it"
             } else {
@@ -76,6 +81,95 @@ fn follow_anew(draft: &mut Draft<'_>) {
         });
     }
     draft.steps.extend(steps);
+}
+
+/// A replica goes from a primary that keeps another one in sync to a primary that has none, as the
+/// servers do by themselves with `cluster-allow-replica-migration`. The copy that is dropped is a
+/// second one, and the slots that had a single copy get their second.
+fn lend_spares(draft: &mut Draft<'_>) {
+    let orphans: Vec<NodeId> = draft
+        .found(Repair::Attach)
+        .filter(|found| found.code == "ORPHANED_PRIMARY")
+        .flat_map(|found| found.subject.nodes.iter().copied())
+        .filter(|id| {
+            let owns = draft.live(*id).is_some_and(|node| !node.claims().is_empty());
+            let replicas = draft.seen.replicas_of(*id);
+            owns && !replicas.iter().any(|id| draft.seen.is_alive(*id))
+        })
+        .collect();
+    let filled: Vec<NodeId> = draft.steps.iter().filter_map(replicated).collect();
+    let mut lent: Vec<NodeId> = Vec::new();
+    for orphan in orphans.into_iter().filter(|id| !filled.contains(id)) {
+        let Some((donor, keeper, spare)) = spare(draft, orphan, &lent) else { continue };
+        lent.push(spare);
+        let Some(at) = draft.live(donor).map(|node| (node.ip.clone(), node.port)) else { continue };
+        let (donor_name, name) = (draft.seen.name(donor), draft.seen.name(orphan));
+        draft.steps.push(Step {
+            mends: draft.code(Repair::Attach, orphan),
+            on: spare,
+            change: Change::Replicate { primary: orphan },
+            risk: Risk::Reversible,
+            why: format!("{name} has no replica, and {donor_name} keeps {}", keeper.short()),
+            guard: vec![
+                Fact::new(spare, Holds::ReplicaOf { primary: donor }),
+                Fact::new(spare, Holds::Knows { about: orphan }),
+                Fact::new(keeper, Holds::ReplicaOf { primary: donor }),
+                Fact::new(keeper, Holds::Follows { ip: at.0, port: at.1 }),
+                Fact::new(donor, Holds::IsPrimary),
+                Fact::new(orphan, Holds::IsPrimary),
+            ],
+            expect: vec![Fact::new(spare, Holds::ReplicaOf { primary: orphan })],
+            within_ms: draft.seen.node_timeout_ms().clamp(2_000, 20_000),
+            stage: 0,
+        });
+    }
+}
+
+fn replicated(step: &Step) -> Option<NodeId> {
+    match step.change {
+        Change::Replicate { primary } => Some(primary),
+        _ => None,
+    }
+}
+
+/// A primary with two replicas in sync that are free to take over, the one that it keeps and the
+/// one that it can do without.
+fn spare(draft: &Draft<'_>, orphan: NodeId, lent: &[NodeId]) -> Option<(NodeId, NodeId, NodeId)> {
+    let offset = |id: NodeId| {
+        let info = draft.live(id).and_then(|node| node.sighting.info.get());
+        info.and_then(|info| info.number("slave_repl_offset")).unwrap_or(0)
+    };
+    let donors = draft.live.iter().filter(|node| node.id != orphan && !node.claims().is_empty());
+    donors
+        .filter_map(|donor| {
+            let mut good: Vec<NodeId> = draft
+                .seen
+                .replicas_of(donor.id)
+                .into_iter()
+                .filter(|id| !lent.contains(id) && is_in_sync(draft, *id, donor))
+                .collect();
+            good.sort_by_key(|id| (offset(*id), *id));
+            let (spare, keepers) = good.split_first()?;
+            let keeper = keepers.last()?;
+            let knows = |a: NodeId, b: NodeId| {
+                draft.live(a).is_some_and(|node| node.row(draft.seen, b).is_some())
+            };
+            let acquainted = knows(*spare, orphan) && knows(orphan, *spare);
+            acquainted.then_some((good.len(), donor.id, *keeper, *spare))
+        })
+        .max_by_key(|(count, donor, ..)| (*count, std::cmp::Reverse(*donor)))
+        .map(|(_, donor, keeper, spare)| (donor, keeper, spare))
+}
+
+/// Whether a replica has what its primary has, and would take over. One that is kept back on
+/// purpose is neither lent nor counted on.
+fn is_in_sync(draft: &Draft<'_>, replica: NodeId, primary: &super::live::Live<'_>) -> bool {
+    let Some(node) = draft.live(replica) else { return false };
+    let free = !node.own.flags.has(Flag::NoFailover);
+    let linked = node.sighting.info.get().is_some_and(|info| {
+        info.is("master_link_status", "up") && info.is("master_host", &primary.ip)
+    });
+    free && linked
 }
 
 fn attach_the_idle(draft: &mut Draft<'_>) {

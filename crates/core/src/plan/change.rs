@@ -75,6 +75,19 @@ pub enum Change {
         /// With whose consent.
         how: Failover,
     },
+    /// `FUNCTION LOAD` of a library as another node has it, without `REPLACE`: the server refuses a
+    /// name that it has already. The source is read and passed on while acting, and kept nowhere.
+    CopyLibrary {
+        /// Its name.
+        name: String,
+        /// Who has it.
+        from: NodeId,
+        /// Where that is.
+        at: Endpoint,
+    },
+    /// `CONFIG SET masterauth` to the password that the user logged in with. It is in no plan and
+    /// no journal: who acts fills it in.
+    LogInAsYou,
     /// `CONFIG SET`, of a setting that holds no secret.
     ConfigSet {
         /// Its name.
@@ -117,7 +130,8 @@ const SLOTS_A_LINE: usize = 1_000;
 
 impl Change {
     /// The command lines of this change, in order. Of [`Change::MoveKeys`] the question that each
-    /// round begins with; the keys are known on the wire only.
+    /// round begins with, of [`Change::CopyLibrary`] the one to the giver: keys and source are known
+    /// on the wire only. Of [`Change::LogInAsYou`] a word in the place of the password.
     pub fn commands(&self) -> Vec<Vec<String>> {
         match self {
             Self::Meet { ip, port, bus_port } => {
@@ -143,6 +157,10 @@ impl Change {
                 Failover::Force => words(&["CLUSTER", "FAILOVER", "FORCE"]),
                 Failover::Takeover => words(&["CLUSTER", "FAILOVER", "TAKEOVER"]),
             }],
+            Self::CopyLibrary { name, .. } => {
+                vec![words(&["FUNCTION", "LIST", "LIBRARYNAME", name, "WITHCODE"])]
+            }
+            Self::LogInAsYou => vec![words(&["CONFIG", "SET", "masterauth", YOUR_PASSWORD])],
             Self::ConfigSet { name, value } => vec![words(&["CONFIG", "SET", name, value])],
         }
     }
@@ -164,10 +182,16 @@ impl Change {
             Self::MoveKeys { slot, at, .. } => {
                 format!("MIGRATE {} {} every key of slot {slot}", at.host, at.port)
             }
+            Self::CopyLibrary { name, at, .. } => {
+                format!("FUNCTION LOAD the library {name} as {at} has it")
+            }
             other => other.commands().first().map(|line| line.join(" ")).unwrap_or_default(),
         }
     }
 }
+
+/// What stands where a password goes.
+const YOUR_PASSWORD: &str = "(the password that you gave)";
 
 /// Keys asked for and moved at a time. The sender and the receiver stand still meanwhile.
 pub const KEYS_A_ROUND: usize = 100;
@@ -239,6 +263,13 @@ mod tests {
         let expected = [7, 8].map(|slot| format!("CLUSTER SETSLOT {slot} NODE {id}"));
         assert_eq!(lines(&set), expected);
         assert_eq!(set.line(), format!("CLUSTER SETSLOT NODE {id} for slots 7-8"));
+    }
+
+    #[test]
+    fn a_password_is_a_word_for_it() {
+        let told = serde_json::to_string(&Change::LogInAsYou).expect("a change is data");
+        assert_eq!(told, r#"{"kind":"log_in_as_you"}"#);
+        assert_eq!(Change::LogInAsYou.line(), "CONFIG SET masterauth (the password that you gave)");
     }
 
     #[test]

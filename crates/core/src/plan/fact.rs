@@ -124,6 +124,16 @@ pub enum Holds {
     },
     /// It says `cluster_state:ok`.
     StateOk,
+    /// It has a function library of that name.
+    HasLibrary {
+        /// The name.
+        name: String,
+    },
+    /// It would log in to its primary with the password that it wants itself. Passwords are
+    /// compared, never shown.
+    LogsInAsItself,
+    /// It wants a password, and has no ACL user of its own for its primary.
+    WantsAPassword,
     /// A setting has this value.
     Setting {
         /// Its name.
@@ -147,9 +157,15 @@ impl Fact {
         }
     }
 
-    /// Whether settings must be asked for to judge it.
+    /// Whether settings and libraries must be asked for to judge it.
     pub const fn asks_settings(&self) -> bool {
-        matches!(self.holds, Holds::Setting { .. })
+        matches!(
+            self.holds,
+            Holds::Setting { .. }
+                | Holds::LogsInAsItself
+                | Holds::WantsAPassword
+                | Holds::HasLibrary { .. }
+        )
     }
 
     /// Whether it holds; `None` when the node did not say what is needed to tell.
@@ -245,6 +261,16 @@ impl<'a> Node<'a> {
             Holds::EpochAtLeast { epoch } => self.row(me)??.epoch.0 >= *epoch,
             Holds::StateOk => self.sighting.cluster_info.get()?.is("cluster_state", "ok"),
             Holds::Setting { name, value } => self.sighting.config.get()?.get(name)? == value,
+            Holds::HasLibrary { name } => self.sighting.functions.get()?.contains(name),
+            Holds::LogsInAsItself => {
+                let config = self.sighting.config.get()?;
+                let wanted = config.get("requirepass")?;
+                !wanted.is_empty() && config.is("masterauth", wanted)
+            }
+            Holds::WantsAPassword => {
+                let config = self.sighting.config.get()?;
+                !config.get("requirepass")?.is_empty() && config.get("masteruser")?.is_empty()
+            }
             _ => return None,
         })
     }
@@ -325,6 +351,9 @@ impl fmt::Display for Holds {
             Self::OffsetAtLeast { offset } => write!(f, "has a replication offset of {offset}"),
             Self::EpochAtLeast { epoch } => write!(f, "has a config epoch of at least {epoch}"),
             Self::StateOk => f.write_str("says cluster_state:ok"),
+            Self::HasLibrary { name } => write!(f, "has the function library {name}"),
+            Self::LogsInAsItself => f.write_str("has the password that it wants as masterauth"),
+            Self::WantsAPassword => f.write_str("wants a password, and has no masteruser"),
             Self::Setting { name, value } => write!(f, "has {name} {value}"),
         }
     }

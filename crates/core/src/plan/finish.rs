@@ -46,6 +46,15 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         slots.insert(slot.get(), slot.get());
     }
     for (way, slots) in ways {
+        let slots = match way {
+            Way::Onward { from, .. } | Way::Return { from, .. } => {
+                slots.difference(&draft.known_to_differ(Repair::Finish, from, &slots))
+            }
+            _ => slots,
+        };
+        if slots.is_empty() {
+            continue;
+        }
         match way {
             Way::Onward { from, to } => onward(draft, from, to, &slots),
             Way::Close { on } => close(draft, on, slots),

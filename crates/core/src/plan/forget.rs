@@ -21,7 +21,17 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 fn why_not(draft: &Draft<'_>, ghost: NodeId) -> Option<String> {
     let name = draft.seen.name(ghost);
     if draft.seen.is_alive(ghost) {
-        return Some(format!("{name} answers: it is no ghost"));
+        return Some(format!(
+            "{name} answers: it is no ghost. To be rid of it, stop it for good first, then recover \
+             again; to keep it, let a member CLUSTER MEET it"
+        ));
+    }
+    let primary = draft.seen.primary_of(ghost).filter(|id| *id != ghost);
+    if let Some(primary) = primary.filter(|id| draft.live(*id).is_none()) {
+        return Some(format!(
+            "{name} is a replica of {}, which does not answer either: it may have the only copy",
+            draft.seen.name(primary)
+        ));
     }
     let owns = |node: &super::live::Live<'_>| {
         node.row(draft.seen, ghost).is_some_and(|row| !row.slots.is_empty())

@@ -23,10 +23,14 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             *all = all.union(&slots);
         }
     }
+    let none = strays.is_empty();
     for ((holder, owner), slots) in strays {
-        bring(draft, Repair::Gather, holder, owner, &slots);
+        let slots = slots.difference(&draft.known_to_differ(Repair::Gather, holder, &slots));
+        if !slots.is_empty() {
+            bring(draft, Repair::Gather, holder, owner, &slots);
+        }
     }
-    if draft.steps.is_empty() {
+    if none {
         draft.refuse_all(
             Repair::Gather,
             "the keys were not counted, or their slots have no owner that all nodes agree on",

@@ -271,6 +271,10 @@ mod tests {
         let [loss] = plan.loss.as_slice() else { panic!("{:#?}", plan.loss) };
         assert_eq!(claims[0].union(claims[1]), loss.slots);
         assert_eq!(loss.keys, Some(u64::from(loss.slots.len())), "one key in each slot");
+        let of = |n: usize| plan.census.iter().find(|holding| holding.node == Sketch::id(n));
+        let (gone, left) = (of(0).expect("the owner"), of(1));
+        assert!(gone.counted.is_empty() && gone.keys.is_empty(), "it did not answer");
+        assert_eq!(left, None, "who has no key of them is not named");
     }
 
     #[test]
@@ -281,6 +285,8 @@ mod tests {
             _ => None,
         });
         assert_eq!(to, Some(Sketch::id(1)));
+        let has = planning.plan.census.iter().find(|holding| holding.node == Sketch::id(1));
+        assert_eq!(has.map(|holding| holding.keys.as_slice()), Some([(7, 5)].as_slice()));
     }
 
     #[test]

@@ -29,6 +29,13 @@ impl<'a> Live<'a> {
         self.own.flags.has(Flag::Primary)
     }
 
+    /// Whether its settings make it announce another IP than the one where it lives: the next ping
+    /// brings that back, whoever is told otherwise.
+    pub(super) fn announces_elsewhere(&self) -> bool {
+        let announced = self.sighting.config.get().and_then(|c| c.get("cluster-announce-ip"));
+        announced.is_some_and(|ip| !ip.is_empty() && *ip != self.ip)
+    }
+
     /// The slots that hold keys here; `None` when they were not counted.
     pub(super) fn census(&self) -> Option<&'a Census> {
         self.sighting.census.get()

@@ -121,7 +121,7 @@ fn strangers(draft: &Draft<'_>, group: &[NodeId]) -> Vec<(NodeId, NodeId)> {
 /// Whether a node does not reach another and has no, or another, address for it.
 fn lacks(draft: &Draft<'_>, from: &Live<'_>, to: &Live<'_>) -> bool {
     let Some(row) = from.row(draft.seen, to.id) else { return true };
-    if is_up(row) {
+    if is_up(row) || to.announces_elsewhere() {
         return false;
     }
     let right = row.address.ip == to.ip

@@ -11,6 +11,7 @@
 //! Where a slot belongs follows from where its keys are ([`claim`]), never from one node's view.
 
 mod attach;
+mod census;
 mod change;
 mod claim;
 mod fact;
@@ -19,8 +20,11 @@ mod forget;
 mod gather;
 mod give_up;
 mod live;
+mod load;
+mod login;
 mod meet;
 mod missed;
+mod outbid;
 mod promote;
 mod rejoin;
 mod segments;
@@ -33,13 +37,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use census::Holding;
 pub use change::{Change, Failover, KEYS_A_ROUND, SlotState};
 pub use fact::{Fact, Holds};
 pub use stamp::stamp;
 
 use crate::diagnose::{Found, Report, Risk, Severity, Step as ByHandStep};
 use crate::limits::PLAN_STEPS_MAX;
-use crate::model::{Endpoint, Flag, NodeId, SlotSet};
+use crate::model::{Endpoint, Flag, NodeId, Slot, SlotSet};
 use crate::observation::{Observation, Picture};
 use live::Live;
 
@@ -55,6 +60,8 @@ pub const FORMAT: u32 = 1;
 pub enum Repair {
     /// Members learn where the others are: MEET.
     Meet,
+    /// Nodes announce the address where they are.
+    Readdress,
     /// A node that lost its id takes over what it was.
     Rejoin,
     /// Replicas become primaries.
@@ -67,28 +74,73 @@ pub enum Repair {
     Finish,
     /// Keys go to the owner of their slot.
     Gather,
+    /// An owner outbids the epoch that others hold for its own.
+    Outbid,
     /// Replicas go under a primary.
     Attach,
     /// Settings.
     Settle,
+    /// Nodes get the password that lets them in at their primary.
+    Login,
+    /// Function libraries go to the primaries that lack them.
+    Load,
     /// Members that are gone for good are forgotten.
     Forget,
 }
 
 impl Repair {
     /// In the order in which they are tried: each finds its ground prepared by those before it.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Meet,
+        Self::Readdress,
         Self::Rejoin,
         Self::Promote,
         Self::GiveUp,
         Self::Claim,
         Self::Finish,
         Self::Gather,
+        Self::Outbid,
         Self::Attach,
         Self::Settle,
+        Self::Login,
+        Self::Load,
         Self::Forget,
     ];
+}
+
+/// Keys of a slot that two nodes have with different values, as it came out when they were to be
+/// moved. No look shows it: counts are the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Differing {
+    /// Who was to give them.
+    pub holder: NodeId,
+    /// Who was to take them.
+    pub owner: NodeId,
+    /// Their slot.
+    pub slot: Slot,
+    /// How many.
+    pub count: u64,
+    /// The names of the first of them. A client's words: never print them raw.
+    pub names: Vec<String>,
+}
+
+impl Differing {
+    /// What is to be said of it.
+    fn why(&self, seen: &Picture<'_>) -> String {
+        let more = if self.count > self.names.len() as u64 { ", ..." } else { "" };
+        let (keys, have) = if self.count == 1 { ("key", "has") } else { ("keys", "have") };
+        format!(
+            "{} {keys} of slot {} {have} one value at {} and another at {}: {}{more}. All others are \
+             where they belong. Which value is right only the application can say; both stay until \
+             one is deleted",
+            self.count,
+            self.slot,
+            seen.name(self.holder),
+            seen.name(self.owner),
+            self.names.join(", ")
+        )
+    }
 }
 
 /// What the user knows and no look can show, and what the user wants.
@@ -98,11 +150,13 @@ pub struct Policy {
     pub gone: BTreeSet<String>,
     /// How long something that is under way in the cluster is waited for, in milliseconds.
     pub patience_ms: u64,
+    /// What earlier rounds found out about keys that two nodes have.
+    pub differing: Vec<Differing>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { gone: BTreeSet::new(), patience_ms: PATIENCE_MS }
+        Self { gone: BTreeSet::new(), patience_ms: PATIENCE_MS, differing: Vec::new() }
     }
 }
 
@@ -132,13 +186,17 @@ pub struct Plan {
     /// The [`stamp`] of the observation it was made from. Another stamp: the cluster has changed,
     /// and the plan is stale.
     pub parent: String,
-    /// Every node that a step or a fact is about, and where it is dialled.
+    /// Every node that a step, a fact or the census is about and that answers, and where it is
+    /// dialled.
     pub nodes: BTreeMap<NodeId, Endpoint>,
     /// In this order.
     pub steps: Vec<Step>,
     /// What they may cost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loss: Vec<Loss>,
+    /// Who has what of the slots of which a copy is dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub census: Vec<Holding>,
 }
 
 /// One change of one node.
@@ -259,6 +317,24 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Of these slots those in which a node has no other keys than such whose values differ at the
+    /// one that should get them: refused, and named.
+    fn known_to_differ(&mut self, repair: Repair, holder: NodeId, slots: &SlotSet) -> SlotSet {
+        let left = |one: &Differing| {
+            let census = self.live(holder).and_then(Live::census);
+            census.and_then(|census| census.keys_in(one.slot)).is_some_and(|n| n <= one.count)
+        };
+        let known = self.policy.differing.iter();
+        let known: Vec<&Differing> = known
+            .filter(|one| one.holder == holder && slots.contains(one.slot) && left(one))
+            .collect();
+        for one in &known {
+            let why = one.why(self.seen);
+            self.refuse_all(repair, &why);
+        }
+        known.into_iter().map(|one| one.slot).collect()
+    }
+
     fn wait(&mut self, why: impl Into<String>) {
         self.waiting.insert(why.into());
     }
@@ -297,8 +373,10 @@ pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
             later.extend(draft.found(repair).map(|found| found.code.clone()));
             continue;
         }
-        if !matches!(repair, Repair::Meet | Repair::Rejoin | Repair::Settle)
-            && let Some(why) = several_clusters(&draft)
+        if !matches!(
+            repair,
+            Repair::Meet | Repair::Readdress | Repair::Rejoin | Repair::Settle | Repair::Login
+        ) && let Some(why) = several_clusters(&draft)
         {
             draft.refuse_all(repair, &why);
             continue;
@@ -308,14 +386,17 @@ pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
         }
         match repair {
             Repair::Meet => meet::draft(&mut draft),
+            Repair::Readdress | Repair::Settle => settle::draft(&mut draft, repair),
             Repair::Rejoin => rejoin::draft(&mut draft),
             Repair::Promote => promote::draft(&mut draft),
             Repair::GiveUp => give_up::draft(&mut draft),
             Repair::Claim => claim::draft(&mut draft),
             Repair::Finish => finish::draft(&mut draft),
             Repair::Gather => gather::draft(&mut draft),
+            Repair::Outbid => outbid::draft(&mut draft),
             Repair::Attach => attach::draft(&mut draft),
-            Repair::Settle => settle::draft(&mut draft),
+            Repair::Login => login::draft(&mut draft),
+            Repair::Load => load::draft(&mut draft),
             Repair::Forget => forget::draft(&mut draft),
         }
     }
@@ -324,11 +405,13 @@ pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
 
 fn finish_plan(mut draft: Draft<'_>, seen: &Observation, mut later: BTreeSet<String>) -> Planning {
     draft.steps.truncate(PLAN_STEPS_MAX);
+    let census = census::take(&draft);
     let about = draft.steps.iter().flat_map(|step| {
         let facts = step.guard.iter().chain(&step.expect).map(|fact| fact.on);
         facts.chain([step.on])
     });
     let nodes = about
+        .chain(census.iter().map(|holding| holding.node))
         .collect::<BTreeSet<NodeId>>()
         .into_iter()
         .filter_map(|id| Some((id, draft.live(id)?.dial.clone())))
@@ -349,6 +432,7 @@ fn finish_plan(mut draft: Draft<'_>, seen: &Observation, mut later: BTreeSet<Str
             nodes,
             steps: draft.steps,
             loss: draft.loss,
+            census,
         },
         refusals: draft.refusals.into_iter().collect(),
         waiting: draft.waiting.into_iter().collect(),
@@ -363,14 +447,15 @@ fn refuse_what_nothing_mends(draft: &mut Draft<'_>) {
         |found: &&Found| found.severity > Severity::Info && repairs_of(&found.code).is_empty();
     let found: Vec<&Found> = roots.filter(by_hand).collect();
     for found in found {
-        let first = found.by_hand.steps.iter().find_map(|step| match step {
-            ByHandStep::Do(what) => Some(what.as_str()),
-            _ => None,
-        });
-        let why = first.map_or_else(
-            || "no command of ours mends it: `check` tells the way by hand".to_owned(),
-            |first| format!("no command of ours mends it. By hand: {first}"),
-        );
+        let obstacle = crate::diagnose::known(&found.code).map_or("", |known| known.entry.obstacle);
+        // What comes after a command or a question to the servers makes no sense without it.
+        let mut deeds =
+            found.by_hand.steps.iter().filter(|step| !matches!(step, ByHandStep::Check(_)));
+        let why = match deeds.next() {
+            Some(ByHandStep::Do(first)) => format!("{obstacle}. By hand: {first}"),
+            Some(_) => format!("{obstacle}. `check` tells the way by hand"),
+            None => obstacle.to_owned(),
+        };
         draft.refuse(found, why);
     }
 }

@@ -247,3 +247,247 @@ fn what_is_sure_comes_before_what_is_missed() {
     });
     assert_eq!(added, Some((Sketch::id(0), SlotSet::one(slot(12_000)))));
 }
+
+fn changes(planning: &Planning) -> Vec<(NodeId, &Change)> {
+    planning.plan.steps.iter().map(|step| (step.on, &step.change)).collect()
+}
+
+fn whys(planning: &Planning) -> String {
+    planning.refusals.iter().map(|refusal| refusal.why.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_no_part_mends_says_why() {
+    for entry in crate::findings::ALL {
+        let grave = entry.severity > Severity::Info;
+        assert_eq!(
+            entry.repair.is_empty() && grave,
+            !entry.obstacle.is_empty() && grave,
+            "{} is either mended, by `repair`, or says why not, by `obstacle`",
+            entry.name
+        );
+    }
+}
+
+/// Node 2 announces an address at which it does not live.
+fn misannounced() -> Sketch {
+    let mut sketch = Sketch::healthy(3, 0);
+    sketch.config(2, "cluster-announce-ip", "10.0.7.7");
+    sketch.rows_about(2, |row| {
+        row.address.ip = "10.0.7.7".to_owned();
+        row.link = LinkState::Disconnected;
+        row.flags = row.flags.with(Flag::Failed);
+    });
+    sketch.row(2, 2, |row| row.address.ip = "10.0.7.7".to_owned());
+    sketch
+}
+
+#[test]
+fn a_wrong_address_is_set_right_where_we_dial_as_the_peers_do() {
+    let planning = planned(&misannounced().build());
+    let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
+    let (name, value) = ("cluster-announce-ip".to_owned(), "10.0.0.3".to_owned());
+    assert_eq!(step.change, Change::ConfigSet { name, value });
+    assert_eq!((step.on, step.risk), (Sketch::id(2), Risk::Reversible));
+    let (ip, about) = ("10.0.0.3".to_owned(), Sketch::id(2));
+    let reaches = Holds::Reaches { about, ip, port: 6379 };
+    assert!(step.expect.contains(&Fact::new(Sketch::id(0), reaches)), "{step:#?}");
+}
+
+#[test]
+fn through_a_tunnel_no_address_is_set() {
+    let mut sketch = misannounced();
+    // Its peers know node 1 elsewhere than we do, and reach it there.
+    sketch.row(0, 1, |row| row.address.ip = "192.168.0.2".to_owned());
+    let planning = planned(&sketch.build());
+    assert_eq!(changes(&planning), [], "{planning:#?}");
+    assert!(whys(&planning).contains("another address than its peers"), "{planning:#?}");
+}
+
+#[test]
+fn drift_goes_to_the_greater_part_and_never_to_a_half() {
+    let mut sketch = Sketch::healthy(4, 0);
+    sketch.config(3, "cluster-node-timeout", "5000");
+    let planning = planned(&sketch.build());
+    let (name, value) = ("cluster-node-timeout".to_owned(), "15000".to_owned());
+    assert_eq!(changes(&planning), [(Sketch::id(3), &Change::ConfigSet { name, value })]);
+    sketch.config(2, "cluster-node-timeout", "5000");
+    let planning = planned(&sketch.build());
+    assert_eq!(changes(&planning), []);
+    assert!(whys(&planning).contains("no value of cluster-node-timeout"), "{planning:#?}");
+}
+
+#[test]
+fn who_evicts_is_not_for_us_to_set() {
+    let mut sketch = Sketch::healthy(3, 0);
+    for (n, policy) in ["allkeys-lru", "allkeys-lru", "noeviction"].into_iter().enumerate() {
+        sketch.config(n, "maxmemory-policy", policy);
+    }
+    let planning = planned(&sketch.build());
+    assert_eq!(changes(&planning), []);
+    assert!(whys(&planning).contains("for a person to choose"), "{planning:#?}");
+}
+
+/// All nodes want a password, and no one has it for its primary.
+fn without_masterauth() -> Sketch {
+    let mut sketch = Sketch::healthy(3, 1);
+    for n in 0..6 {
+        sketch.config(n, "requirepass", "secret-1").config(n, "masterauth", "");
+        sketch.config(n, "masteruser", "");
+    }
+    sketch
+}
+
+#[test]
+fn the_password_that_let_us_in_is_given_to_those_who_lack_it() {
+    let planning = planned(&without_masterauth().build());
+    assert_eq!(planning.plan.steps.len(), 6, "{planning:#?}");
+    assert!(planning.plan.steps.iter().all(|step| step.change == Change::LogInAsYou));
+    let text = serde_json::to_string(&planning.plan).expect("a plan is data");
+    assert!(!text.contains("secret-1"), "not even its number");
+}
+
+#[test]
+fn another_password_or_user_than_ours_is_not_made_up() {
+    let mut sketch = without_masterauth();
+    sketch.nodes[4].sighting.whoami = Said::This("admin".to_owned());
+    let planning = planned(&sketch.build());
+    assert_eq!(changes(&planning), []);
+    assert!(whys(&planning).contains("not the default user"), "{planning:#?}");
+    let mut sketch = without_masterauth();
+    sketch.config(1, "requirepass", "secret-2");
+    let planning = planned(&sketch.build());
+    let sets = |(_, change): &(NodeId, &Change)| **change == Change::LogInAsYou;
+    assert!(!changes(&planning).iter().any(sets), "{planning:#?}");
+}
+
+#[test]
+fn a_library_is_added_where_it_is_missing() {
+    let mut sketch = Sketch::healthy(3, 0);
+    for (n, names) in [vec!["orders", "users"], vec!["users"], vec![]].into_iter().enumerate() {
+        let names = names.into_iter().map(str::to_owned).collect();
+        sketch.nodes[n].sighting.functions = Said::This(names);
+    }
+    let planning = planned(&sketch.build());
+    let mut lacking: Vec<(NodeId, &str)> = Vec::new();
+    for step in &planning.plan.steps {
+        let Change::CopyLibrary { name, from, .. } = &step.change else { panic!("{step:#?}") };
+        let has = Holds::HasLibrary { name: name.clone() };
+        assert!(step.guard.contains(&Fact::new(*from, has)), "{step:#?}");
+        lacking.push((step.on, name));
+    }
+    lacking.sort_unstable();
+    let mut wanted = [(1, "orders"), (2, "orders"), (2, "users")].map(|(n, l)| (Sketch::id(n), l));
+    wanted.sort_unstable();
+    assert_eq!(lacking, wanted);
+    assert_eq!(planning.plan.risk(), Risk::Reversible);
+}
+
+#[test]
+fn a_name_that_reads_as_a_pattern_is_not_asked_for() {
+    let mut sketch = Sketch::healthy(3, 0);
+    for (n, names) in [vec!["*"], vec![], vec![]].into_iter().enumerate() {
+        let names = names.into_iter().map(str::to_owned).collect();
+        sketch.nodes[n].sighting.functions = Said::This(names);
+    }
+    assert_eq!(changes(&planned(&sketch.build())), []);
+}
+
+/// Primary 0 has no replica, and primary 1 has both.
+fn orphaned() -> Sketch {
+    let mut sketch = Sketch::healthy(3, 1);
+    for observer in 0..6 {
+        sketch.row(observer, 3, |row| row.primary = Some(Sketch::id(1)));
+    }
+    sketch.info(3, "master_host", "10.0.0.2");
+    sketch
+}
+
+#[test]
+fn a_spare_replica_goes_to_a_primary_without_and_one_stays() {
+    let planning = planned(&orphaned().build());
+    let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
+    assert_eq!(step.change, Change::Replicate { primary: Sketch::id(0) });
+    let (keeper, primary) = if step.on == Sketch::id(3) { (4, 1) } else { (3, 1) };
+    let stays = Holds::ReplicaOf { primary: Sketch::id(primary) };
+    assert!(step.guard.contains(&Fact::new(Sketch::id(keeper), stays)), "{step:#?}");
+    let in_sync = Holds::Follows { ip: "10.0.0.2".to_owned(), port: 6379 };
+    assert!(step.guard.contains(&Fact::new(Sketch::id(keeper), in_sync)), "{step:#?}");
+}
+
+#[test]
+fn a_replica_is_no_spare_while_the_other_one_is_not_in_sync_or_kept_back() {
+    let mut sketch = orphaned();
+    sketch.info(4, "master_link_status", "down");
+    let planning = planned(&sketch.build());
+    assert!(
+        !changes(&planning).iter().any(|(on, _)| *on == Sketch::id(3)),
+        "the only copy in sync went away: {planning:#?}"
+    );
+    let mut sketch = orphaned();
+    sketch.row(4, 4, |row| row.flags = row.flags.with(Flag::NoFailover));
+    let lends = |planning: &Planning| {
+        let mut all = planning.plan.steps.iter();
+        all.any(|step| matches!(step.change, Change::Replicate { .. }))
+    };
+    assert!(!lends(&planned(&sketch.build())));
+}
+
+#[test]
+fn an_owner_outbids_the_epoch_that_others_hold_for_its_own() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let owns = owned(&sketch);
+    sketch.rows_about(1, |row| row.epoch = crate::model::ConfigEpoch(99));
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(changes(&planning), [(Sketch::id(1), &Change::BumpEpoch)]);
+    let above = Fact::new(Sketch::id(1), Holds::EpochAtLeast { epoch: 100 });
+    assert_eq!(planning.plan.steps[0].expect, [above]);
+    // Another claims a slot of it: whose keys would be deleted is not known.
+    sketch.row(2, 2, |row| row.slots = row.slots.union(&SlotSet::range(6_000, 6_000)));
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let bumped = changes(&planning);
+    let outbids = |step: &&Step| step.mends.starts_with("EPOCH_CONTAMINATED");
+    assert!(planning.plan.steps.iter().find(outbids).is_none(), "{bumped:#?}");
+}
+
+#[test]
+fn what_was_forgotten_on_purpose_is_not_met_again() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let table = sketch.nodes[0].table.as_mut().expect("a table");
+    table.retain(|row| row.id != Sketch::id(4));
+    let planning = planned(&sketch.build());
+    assert_eq!(changes(&planning), [], "{planning:#?}");
+    assert!(whys(&planning).contains("for a person to say"), "{planning:#?}");
+}
+
+#[test]
+fn keys_that_differ_are_named_and_not_tried_again() {
+    let (sketch, owns) = stray();
+    let seen = with_keys(&sketch, &owns, &[(0, 16_000, 2), (0, 16_001, 1)]);
+    let differing = Differing {
+        holder: Sketch::id(0),
+        owner: Sketch::id(2),
+        slot: slot(16_000),
+        count: 2,
+        names: vec!["\"a\"".to_owned(), "\"b\"".to_owned()],
+    };
+    let policy = Policy { differing: vec![differing], ..Policy::default() };
+    let planning = plan(&seen, &diagnose(&seen), &policy);
+    let moved: Vec<Slot> = planning
+        .plan
+        .steps
+        .iter()
+        .filter_map(|step| match step.change {
+            Change::MoveKeys { slot, .. } => Some(slot),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(moved, [slot(16_001)], "the others go on");
+    let seen = with_keys(&sketch, &owns, &[(0, 16_000, 2)]);
+    let planning = plan(&seen, &diagnose(&seen), &policy);
+    assert_eq!(changes(&planning), []);
+    assert!(whys(&planning).contains("\"a\", \"b\""), "{planning:#?}");
+    // A third key came: it may be one that can be moved.
+    let seen = with_keys(&sketch, &owns, &[(0, 16_000, 3)]);
+    assert_ne!(changes(&plan(&seen, &diagnose(&seen), &policy)), []);
+}

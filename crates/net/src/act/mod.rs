@@ -52,6 +52,7 @@ const MAY_CHANGE: &[&[&str]] = &[
     &["CLUSTER", "REPLICATE"],
     &["CLUSTER", "FAILOVER"],
     &["CONFIG", "SET"],
+    &["FUNCTION", "LOAD"],
     &["ASKING"],
     &["DUMP"],
     &["MIGRATE"],
@@ -84,6 +85,9 @@ mod tests {
             "CLUSTER",
             "CONFIG RESETSTAT",
             "UNLINK a",
+            "FUNCTION FLUSH",
+            "FUNCTION DELETE lib",
+            "FUNCTION RESTORE x FLUSH",
             "",
         ] {
             assert!(!may_change(&line.split(' ').collect::<Vec<_>>()), "{line}");

@@ -24,8 +24,10 @@ const MIGRATE_TIMEOUT_MS: &str = "5000";
 /// How long the reply to one change is waited for. `SETSLOT` on Valkey waits two seconds for its
 /// replicas, a MIGRATE for its time-out.
 const REPLY_WITHIN: Duration = Duration::from_secs(20);
-/// Keys named in a message.
-const KEYS_NAMED: usize = 3;
+/// Keys of one slot that are named where their values differ, and bytes of each name: what a person
+/// reads. The number of all is said.
+const KEYS_NAMED: usize = 20;
+const KEY_BYTES_NAMED: usize = 100;
 
 /// Sends the change of a step, and says what was said to it.
 pub(super) async fn send(target: &Target, plan: &Plan, number: usize, token: &ActToken) -> Reply {
@@ -45,6 +47,8 @@ pub(super) async fn send(target: &Target, plan: &Plan, number: usize, token: &Ac
     }
     match &step.change {
         Change::MoveKeys { slot, at, .. } => move_keys(&mut server, *slot, at).await,
+        Change::CopyLibrary { name, from, at } => copy_library(&mut server, name, (from, at)).await,
+        Change::LogInAsYou => log_in_as_you(&mut server).await,
         change => {
             let lines: Vec<Line> = change
                 .commands()
@@ -154,12 +158,62 @@ impl<'a> Server<'a> {
     }
 }
 
-/// The texts of a reply: of an array each element.
+/// The texts of a reply: of an array those of each element, in order.
 fn parts(value: &Value<'_>) -> Vec<Vec<u8>> {
     match value.array() {
-        Some(all) => all.iter().filter_map(|v| v.bytes().map(<[u8]>::to_vec)).collect(),
+        Some(all) => all.iter().flat_map(parts).collect(),
         None => value.bytes().map(<[u8]>::to_vec).into_iter().collect(),
     }
+}
+
+/// Loads a library as the giver has it. The server refuses one that it has by that name already.
+async fn copy_library(
+    server: &mut Server<'_>,
+    name: &str,
+    (from, at): (&NodeId, &Endpoint),
+) -> Reply {
+    let mut giver = match Server::reach(server.target, at, server.token).await {
+        Ok(giver) => giver,
+        Err(silence) => {
+            return Reply::Refused(format!("cannot reach {at}: {}", silence.describe()));
+        }
+    };
+    if let Err(reply) = giver.is(from).await {
+        return reply;
+    }
+    let ask = line(&[b"FUNCTION", b"LIST", b"LIBRARYNAME", name.as_bytes(), b"WITHCODE"]);
+    let told = match giver.tell_one(ask).await {
+        Answer::Said(told) => told,
+        Answer::Refused(text) | Answer::Nothing(text) => return Reply::Refused(text),
+    };
+    let Some(source) = source(&told, name) else {
+        return Reply::Refused(format!("{at} did not show one library of the name {name}"));
+    };
+    reply_of(&server.tell(&[line(&[b"FUNCTION", b"LOAD", source])]).await)
+}
+
+/// The source in the answer about one library: its name comes first, its source last.
+fn source<'a>(told: &'a [Vec<u8>], name: &str) -> Option<&'a [u8]> {
+    match told {
+        [first, own, .., last, source]
+            if first == b"library_name" && own == name.as_bytes() && last == b"library_code" =>
+        {
+            Some(source)
+        }
+        _ => None,
+    }
+}
+
+/// Sets the password that the user gave as the one for the primary. It is that of the default user,
+/// as whom a replica logs in.
+async fn log_in_as_you(server: &mut Server<'_>) -> Reply {
+    let ours = server.target.login.as_ref();
+    let default = ours.filter(|login| login.user.as_deref().is_none_or(|user| user == "default"));
+    let Some(login) = default else {
+        return Reply::Refused("no password of the default user was given".to_owned());
+    };
+    let words = line(&[b"CONFIG", b"SET", b"masterauth", login.password.expose().as_bytes()]);
+    reply_of(&server.tell(&[words]).await)
 }
 
 /// Moves keys until none is left that can be moved. A key that the receiver has with another value
@@ -235,14 +289,18 @@ async fn dump(server: &mut Server<'_>, key: &[u8]) -> Result<Option<Vec<u8>>, Re
 }
 
 fn conflict(keys: &BTreeSet<Vec<u8>>) -> Reply {
-    let named: Vec<String> =
-        keys.iter().take(KEYS_NAMED).map(|key| String::from_utf8_lossy(key).into_owned()).collect();
-    Reply::Refused(format!(
-        "{} keys have another value at the owner and stay at both nodes: {}{}",
-        keys.len(),
-        named.join(", "),
-        if keys.len() > KEYS_NAMED { ", ..." } else { "" }
-    ))
+    let names = keys.iter().take(KEYS_NAMED).map(|key| short_name(key)).collect();
+    Reply::Differ { count: keys.len() as u64, names }
+}
+
+/// The name of a key in quotes, so that its end can be seen; what is no text as escapes.
+fn short_name(key: &[u8]) -> String {
+    let head = key.get(..KEY_BYTES_NAMED).unwrap_or(key);
+    let more = if head.len() < key.len() { "..." } else { "" };
+    match std::str::from_utf8(head) {
+        Ok(text) => format!("\"{text}\"{more}"),
+        Err(_) => format!("\"{}\"{more}", head.escape_ascii()),
+    }
 }
 
 fn migrate(target: &Target, to: &Endpoint, keys: &[Vec<u8>], replace: bool) -> Line {
@@ -272,4 +330,32 @@ fn migrate(target: &Target, to: &Endpoint, keys: &[Vec<u8>], replace: bool) -> L
 
 fn line(words: &[&[u8]]) -> Line {
     words.iter().map(|word| word.to_vec()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(words: &[&str]) -> Vec<Vec<u8>> {
+        words.iter().map(|word| word.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn the_source_is_that_of_the_one_library_that_was_asked_for() {
+        let one = ["library_name", "orders", "engine", "LUA", "functions", "library_code", "#!lua"];
+        assert_eq!(source(&told(&one), "orders"), Some(b"#!lua".as_slice()));
+        assert_eq!(source(&told(&one), "users"), None);
+        assert_eq!(source(&told(&one[..6]), "orders"), None);
+        assert_eq!(source(&[], "orders"), None);
+    }
+
+    #[test]
+    fn keys_that_differ_are_counted_whole_and_named_within_bounds() {
+        let keys: BTreeSet<Vec<u8>> = (0..50_u8).map(|n| vec![n.wrapping_add(200); 500]).collect();
+        let Reply::Differ { count, names } = conflict(&keys) else { panic!("no conflict") };
+        assert_eq!((count, names.len()), (50, KEYS_NAMED));
+        assert!(names.iter().all(|name| name.len() <= 4 * KEY_BYTES_NAMED + 5), "{names:?}");
+        assert_eq!(short_name("k\u{e9}".as_bytes()), "\"k\u{e9}\"");
+        assert_eq!(short_name(b"\xff"), r#""\xff""#);
+    }
 }

@@ -72,11 +72,11 @@ pub(super) fn questions(all: bool) -> Vec<&'static Question> {
     QUESTIONS.iter().filter(|question| all || !question.sampled).collect()
 }
 
-/// The questions of a brief look.
+/// The questions of a brief look; with `settings` those about function libraries too.
 pub(super) fn brief(settings: bool) -> Vec<&'static Question> {
     let wanted = |command: Command| match command {
         Command::ClusterMyId | Command::ClusterNodes | Command::ClusterInfo | Command::Info => true,
-        Command::ConfigGet => settings,
+        Command::ConfigGet | Command::FunctionList => settings,
         _ => false,
     };
     QUESTIONS.iter().filter(|question| wanted(question.command)).collect()

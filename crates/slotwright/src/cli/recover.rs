@@ -170,6 +170,7 @@ async fn go(
     let policy = Policy {
         gone: args.gone.iter().cloned().collect(),
         patience_ms: u64::try_from(args.patience.as_millis()).unwrap_or(u64::MAX),
+        ..Policy::default()
     };
     let recovery = run(target, &limits, &policy, book.open()?, stop, desk).await?;
     let proof = if recovery.ended == Recovered::Over(Outcome::Healthy) && recovery.rounds > 0 {
@@ -265,7 +266,7 @@ async fn carry_out_file(
         End::Done => 0,
         End::Changed { .. } | End::Blind { .. } => 7,
         End::Interrupted { .. } => 130,
-        End::Refused { .. } | End::NotSeen { .. } => 8,
+        End::Refused { .. } | End::NotSeen { .. } | End::Differ { .. } => 8,
     })
 }
 

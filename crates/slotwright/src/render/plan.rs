@@ -6,7 +6,7 @@ use slotwright_core::diagnose::Risk;
 use slotwright_core::drive::{End, Reply};
 use slotwright_core::journal::{Ended, Entry};
 use slotwright_core::model::{Endpoint, NodeId};
-use slotwright_core::plan::{Fact, Loss, Plan, Planning, Refusal, Step};
+use slotwright_core::plan::{Fact, Holding, Loss, Plan, Planning, Refusal, Step};
 
 use super::page::{Ink, Look, Page};
 use super::text::count;
@@ -64,6 +64,32 @@ fn head(page: &mut Page, planning: &Planning) {
     for loss in &plan.loss {
         page.hang(&[(Ink::Bad, "at risk  ")], Ink::Plain, &what_is_at_risk(loss));
     }
+    for holding in &plan.census {
+        page.hang(&[(Ink::Faint, "census   ")], Ink::Plain, &what_it_has(plan, holding));
+    }
+}
+
+/// What a node has of the slots that are at stake.
+fn what_it_has(plan: &Plan, holding: &Holding) -> String {
+    let names = Names { nodes: &plan.nodes };
+    let name = names.of(holding.node);
+    if holding.counted.is_empty() {
+        return format!("{name} did not answer: what it has is not known");
+    }
+    let mut text = format!(
+        "{name}{}: {} in {} of {}",
+        if holding.primary.is_some() { ", a replica" } else { "" },
+        count(usize::try_from(holding.total()).unwrap_or(usize::MAX), "key"),
+        holding.keys.len(),
+        count(holding.counted.len().into(), "slot"),
+    );
+    if let Some(offset) = holding.offset {
+        text.push_str(&format!(", at byte {offset} of the stream"));
+    }
+    if let Some(age_s) = holding.age_s {
+        text.push_str(&format!(", heard its primary {age_s} s ago"));
+    }
+    text
 }
 
 fn what_is_at_risk(loss: &Loss) -> String {
@@ -153,6 +179,10 @@ pub fn entry(plan: Option<&Plan>, entry: &Entry) -> Option<String> {
         Entry::StepReplied { step, reply: Reply::Unknown(why) } => {
             format!("step {}: no reply ({why}); looking whether it was done", step + 1)
         }
+        Entry::StepReplied { step, reply: Reply::Differ { count: keys, .. } } => {
+            let keys = count(usize::try_from(*keys).unwrap_or(usize::MAX), "key");
+            format!("step {}: {keys} with another value at the receiver stay at both", step + 1)
+        }
         Entry::StepEnded { step, ended: Ended::Seen } => format!("step {}: seen", step + 1),
         Entry::StepEnded { step, ended: Ended::AlreadySo } => {
             format!("{}: is so already", name(step))
@@ -178,6 +208,11 @@ fn end_of(end: &End) -> String {
         End::Refused { step, reply } => format!("stopped at step {}: {reply}", step + 1),
         End::NotSeen { step, fact } => {
             format!("stopped after step {}: this did not come: {fact}", step + 1)
+        }
+        End::Differ { keys } => {
+            let keys: u64 = keys.iter().map(|one| one.count).sum();
+            let keys = count(usize::try_from(keys).unwrap_or(usize::MAX), "key");
+            format!("the round is done, but {keys} with different values stay at two nodes")
         }
         End::Interrupted { step } => {
             format!("interrupted before step {}; the same command goes on from here", step + 1)
@@ -241,6 +276,7 @@ mod tests {
                     .into(),
                 steps: vec![step],
                 loss: Vec::new(),
+                census: Vec::new(),
             },
             refusals: vec![Refusal {
                 code: "NODE_DOWN".to_owned(),
@@ -250,6 +286,38 @@ mod tests {
             waiting: Vec::new(),
             later: vec!["SLOT_OPEN".to_owned()],
         }
+    }
+
+    #[test]
+    fn a_census_says_who_has_what_and_who_is_silent() {
+        let (a, b) = (NodeId::made_up(1), NodeId::made_up(2));
+        let plan = planning().plan;
+        let counted = slotwright_core::model::SlotSet::range(5, 8);
+        let silent = Holding {
+            node: b,
+            primary: None,
+            counted: slotwright_core::model::SlotSet::new(),
+            keys: Vec::new(),
+            offset: None,
+            age_s: None,
+        };
+        let holds = Holding {
+            node: a,
+            primary: Some(b),
+            counted,
+            keys: vec![(5, 2), (7, 1)],
+            offset: Some(1_000),
+            age_s: Some(12),
+        };
+        let short = a.short();
+        assert_eq!(
+            what_it_has(&plan, &holds),
+            format!(
+                "10.0.0.1:6379 ({short}), a replica: 3 keys in 2 of 4 slots, at byte 1000 of the \
+                 stream, heard its primary 12 s ago"
+            )
+        );
+        assert!(what_it_has(&plan, &silent).contains("not known"));
     }
 
     #[test]

@@ -1,0 +1,55 @@
+//! An owner whose epoch others hold for greater than it is raises it above that: until then no
+//! replica of it can be elected, and its next claim is refused.
+//!
+//! It is done only where every node gives the slots to the very node that raises its epoch: then
+//! nobody has a key to delete when it hears of the newer claim.
+
+use super::segments;
+use super::{Change, Draft, Fact, Holds, Repair, Step};
+use crate::diagnose::{Found, Risk};
+use crate::model::NodeId;
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let found: Vec<&Found> = draft.found(Repair::Outbid).collect();
+    for found in found {
+        for id in found.subject.nodes.clone() {
+            match why_not(draft, id) {
+                Some(why) => draft.refuse(found, why),
+                None => outbid(draft, found, id),
+            }
+        }
+    }
+}
+
+fn why_not(draft: &Draft<'_>, id: NodeId) -> Option<String> {
+    let name = draft.seen.name(id);
+    let Some(node) = draft.live(id).filter(|node| node.is_primary()) else {
+        return Some(format!("{name} is no primary that answers"));
+    };
+    let claims = node.claims();
+    let mut all = segments::all(draft.seen, &draft.live).into_iter();
+    let disputed = all.find(|(facts, slots)| {
+        !slots.intersection(&claims).is_empty() && (!facts.is_settled() || facts.open)
+    });
+    disputed.map(|(_, slots)| {
+        format!("not all nodes give slots {slots} to {name} alone: who owns them comes first")
+    })
+}
+
+fn outbid(draft: &mut Draft<'_>, found: &Found, id: NodeId) {
+    let Some(slots) = draft.live(id).map(super::live::Live::claims) else { return };
+    let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, id));
+    let recorded = rows.map(|row| row.epoch.0).max().unwrap_or(0);
+    let owns = Holds::Owns { owner: id, slots };
+    draft.steps.push(Step {
+        mends: found.code.clone(),
+        on: id,
+        change: Change::BumpEpoch,
+        risk: Risk::Reversible,
+        why: format!("others record the epoch {recorded} for it: its own must be greater"),
+        guard: draft.live.iter().map(|node| Fact::new(node.id, owns.clone())).collect(),
+        expect: vec![Fact::new(id, Holds::EpochAtLeast { epoch: recorded + 1 })],
+        within_ms: draft.seen.node_timeout_ms().clamp(2_000, 20_000),
+        stage: 0,
+    });
+}
