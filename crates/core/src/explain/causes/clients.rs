@@ -512,7 +512,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "load balancer",
                     "loadbalancer",
                     "haproxy",
-                    "nlb",
+                    "nlb ",
+                    "nlb.",
                     "ingress",
                     "nodeport",
                     "clusterip",
@@ -520,8 +521,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "twemproxy",
                 ],
             )?;
-            seen.has(&["moved", "cluster", "redirection"])
-                .then(|| front.more_if(10, seen.has(&["moved "])))
+            seen.has(&["moved", "cluster", "redirection"]).then(|| {
+                let ahead = seen.has(&["in front of", "as the only uri", "round robin"]);
+                front.more_if(10, seen.has(&["moved "])).more_if(12, ahead)
+            })
         },
         cause: "Each connection through the balancer ends at some node. A cluster client needs \
             the nodes themselves: it may \

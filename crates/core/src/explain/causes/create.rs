@@ -151,7 +151,11 @@ pub(super) static CAUSES: &[Cause] = &[
             let hit = seen.line_says(90, &["noauth authentication required"])?;
             let by_client = seen.client().is_some() && !seen.has(&["[err] node"]);
             (tool && !by_client).then(|| {
+                // A password was given, and another node took it.
+                let given = seen.has(&[" -a ", "--pass "]);
+                let agreed = seen.lines.iter().any(|line| line.text.trim() == "PONG");
                 hit.fact_if("node", seen.word_after("[err] node "))
+                    .less_if(30, given && agreed)
                     .more_if(4, seen.has(&["[err] node"]))
             })
         },

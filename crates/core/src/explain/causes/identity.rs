@@ -341,10 +341,10 @@ fn headless(seen: &Seen) -> Option<Hit> {
 
 /// A failed owner of slots, and a node without slots that lives at the very same place: the same
 /// server under a new id.
-fn stranger_at_its_place(seen: &Seen) -> Option<(&Row, &Row)> {
+fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
     let rows = &seen.table()?.rows;
     let lost = rows.iter().filter(|row| row.is_failing() && !row.slots.is_empty());
-    lost.filter(|row| row.address.port != 0).find_map(|lost| {
+    let (lost, new) = lost.filter(|row| row.address.port != 0).find_map(|lost| {
         let new = rows.iter().find(|row| {
             row.id != lost.id
                 && row.place() == lost.place()
@@ -352,7 +352,16 @@ fn stranger_at_its_place(seen: &Seen) -> Option<(&Row, &Row)> {
                 && row.slots.is_empty()
         })?;
         Some((lost, new))
-    })
+    })?;
+    Some(
+        Hit::of(86)
+            .quote(lost.line)
+            .quote(new.line)
+            .fact("new_id", new.id.clone())
+            .fact("old", lost.id.clone())
+            .fact("old_flags", lost.flags.to_string())
+            .fact("old_slots", lost.slots.len().to_string()),
+    )
 }
 
 fn identity_lost(seen: &Seen) -> Option<Hit> {
@@ -380,16 +389,8 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                     ),
                 ));
             }
-            if let Some((lost, new)) = stranger_at_its_place(seen) {
-                return Some(
-                    Hit::of(86)
-                        .quote(lost.line)
-                        .quote(new.line)
-                        .fact("new_id", new.id.clone())
-                        .fact("old", lost.id.clone())
-                        .fact("old_flags", lost.flags.to_string())
-                        .fact("old_slots", lost.slots.len().to_string()),
-                );
+            if let Some(hit) = stranger_at_its_place(seen) {
+                return Some(hit);
             }
             let told = seen.says_all(
                 62,

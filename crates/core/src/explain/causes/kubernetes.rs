@@ -2,6 +2,8 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::places;
+use crate::explain::seen::Seen;
+use crate::explain::table::Row;
 use crate::explain::template::list;
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -504,9 +506,59 @@ pub(super) static CAUSES: &[Cause] = &[
         cause: "<<places>> are one shard and run on <<machine>>: when that machine goes, the \
             shard goes.",
         check: "kubectl get pods -o wide beside CLUSTER NODES.",
-        fix: &["Swap replicas between shards (CLUSTER REPLICATE) so that each shard has two \
-             machines; set anti-affinity."],
-        never: &["Do not move both members at a time."],
+        fix: &[
+            "Swap replicas between shards, one at a time: CLUSTER REPLICATE <primary on another \
+             machine> on a replica whose present primary is up; wait for master_link_status:up. It \
+             drops that replica's copy and costs a full sync.",
+            "Then set anti-affinity, so that the next restart keeps it.",
+        ],
+        never: &["Do not move both members at a time, and no replica whose primary is down."],
         like: &["REPLICA_PILEUP"],
     },
+    Cause {
+        code: "PRIMARIES_COLOCATED",
+        title: "Most primaries with slots are on one machine, whose loss takes the majority",
+        side: Side::Platform,
+        when: primaries_on_one_machine,
+        cause: "<<many>> of <<voters>> primaries with slots run on <<machine>>. When that machine \
+            goes, too few are left to vote, so no replica can be elected, however many live on \
+            other machines: the cluster stays down until it is back. Failovers move primaries \
+            together over time, also where they were spread at first.",
+        check: "The machine of each pod (kubectl get pods -o wide) or the ip of each row, beside the \
+            rows with slots in CLUSTER NODES.",
+        fix: &[
+            "While all are up: CLUSTER FAILOVER (without FORCE) on replicas on other machines, one \
+             after the other, until no machine has half of the primaries. It loses nothing.",
+            "Spread them for good: three machines or zones at least, with topologySpreadConstraints \
+             or anti-affinity.",
+        ],
+        never: &[
+            "Do not use FORCE or TAKEOVER for it: the primaries are well.",
+            "Do not shut the machine down before the primaries are spread.",
+        ],
+        like: &["SHARD_COLOCATED", "QUORUM_LOST"],
+    },
 ];
+
+/// More than half of the living primaries with slots on one machine of several.
+fn primaries_on_one_machine(seen: &Seen) -> Option<Hit> {
+    let owners = seen.owners();
+    let machine = |row: &Row| {
+        let pod = seen.pods.iter().find(|pod| pod.ip.as_deref() == Some(row.address.ip.as_str()));
+        pod.and_then(|pod| pod.machine.clone()).filter(|_| seen.pods.len() > 1)
+    };
+    let all: Vec<String> = seen.table()?.rows.iter().filter_map(machine).collect();
+    let several = all.iter().any(|one| Some(one) != all.first());
+    if owners.len() < 3 || !several || owners.iter().any(|row| row.is_failing()) {
+        return None;
+    }
+    let on = |name: &str| owners.iter().filter(|row| machine(row).as_deref() == Some(name)).count();
+    let most = all.iter().max_by_key(|name| on(name))?;
+    (2 * on(most) > owners.len()).then(|| {
+        Hit::of(58)
+            .quotes(owners.iter().map(|row| row.line).take(3))
+            .fact("machine", most.clone())
+            .fact("many", on(most).to_string())
+            .fact("voters", owners.len().to_string())
+    })
+}

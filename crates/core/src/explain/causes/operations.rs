@@ -53,8 +53,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: slot_job,
         cause: "A job of CLUSTER MIGRATESLOTS (Valkey 9.0 and later) or CLUSTER MIGRATION (Redis \
-            8.4 and later) moves whole slots between two primaries[[; this one (slots <<slots>>) is \
-            <<state>>]][[: <<why>>]]. Until the handover the source owns the slots and serves \
+            8.4 and later) moves whole slots between two primaries[[; this one (slots <<slots>>) \
+            is <<state>>]][[: <<why>>]]. Until the handover the source owns the slots and serves \
             them, so a failed job loses nothing; what was asked for is not done. Usual reasons: \
             the target's client port, password (primaryauth, masterauth) or TLS does not let the \
             source in, a failover or restart at one end, an open slot of a move by hand, more \

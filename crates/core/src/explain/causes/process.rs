@@ -203,6 +203,40 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SLOT_IMBALANCE"],
     },
     Cause {
+        code: "KEYS_EVICTED",
+        title: "Keys vanish because the server evicts them: memory is full and the policy allows it",
+        side: Side::Cluster,
+        when: |seen| {
+            let evicted = seen.number("evicted_keys").filter(|keys| *keys > 0)?;
+            let policy = seen
+                .field("maxmemory_policy")
+                .map(str::to_owned)
+                .or_else(|| seen.setting("maxmemory-policy").map(|s| s.value.clone()))?;
+            let missed = seen.has(&["vanish", "disappear", "missing", "are gone", "lost", "evict"]);
+            let evicts = !policy.contains("noeviction");
+            (evicts && missed).then(|| {
+                Hit::of(74)
+                    .quotes(seen.field_line("evicted_keys"))
+                    .quotes(seen.field_line("maxmemory_policy"))
+                    .fact("evicted", evicted.to_string())
+                    .fact("policy", policy)
+            })
+        },
+        cause: "evicted_keys is <<evicted>> and the policy is <<policy>>: at maxmemory the server \
+            removes keys to make room, as it is told to. Replicas follow. Slots, replication and \
+            failover have no part in it.",
+        check: "evicted_keys on each primary, twice within a minute: does it grow while keys vanish?",
+        fix: &[
+            "For data that must stay: raise maxmemory (with room for forks and buffers), or add \
+             shards, then CONFIG SET maxmemory-policy noeviction on all nodes and in their files. \
+             Writes are then refused when it is full, so watch used_memory.",
+            "For a cache it is what it is for: give more memory if the hit rate matters.",
+        ],
+        never: &["Do not repair slots for it, and do not set noeviction while it is full: writes \
+             stop at once."],
+        like: &["MAXMEMORY_REACHED", "SLOT_IMBALANCE_OR_HOTSPOT"],
+    },
+    Cause {
         code: "MAXCLIENTS_EXHAUSTED",
         title: "The node has no room for more connections",
         side: Side::Cluster,
@@ -323,9 +357,18 @@ pub(super) static CAUSES: &[Cause] = &[
                 "frozen",
                 "blocked for",
                 "swapping",
+                "100% cpu",
+                "100 % cpu",
+                "no command is answered",
             ];
-            let missed =
-                ["cluster state changed: fail", "fail?", "pfail", "timed out", "as failing"];
+            let missed = [
+                "cluster state changed: fail",
+                "fail?",
+                "pfail",
+                "master,fail",
+                "timed out",
+                "as failing",
+            ];
             seen.says(70, &["asynchronous aof fsync is taking too long", "disk is busy?"])
                 .or_else(|| seen.says_all(64, &[&stall, &missed]))
                 .or_else(|| silent_on_a_link(seen))

@@ -152,6 +152,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "unable to verify the first certificate",
                     "signed by unknown authority",
                     "depth_zero_self_signed",
+                    "fatal alert: bad_certificate",
+                    "alert bad certificate",
+                    "fatal alert: certificate_required",
+                    "fatal alert: certificate_unknown",
                 ],
             )
         },
