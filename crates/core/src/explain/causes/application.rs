@@ -82,6 +82,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "is not supported in cluster mode",
                     "not supported in cluster",
                     "is blocked in redis cluster",
+                    "is blocked when running redis in cluster mode",
                     "with redis-cluster",
                     "watch requires all keys to be in the same slot",
                     "pipeline keys must",

@@ -522,11 +522,12 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 19] = [
+pub(super) const UNREACHABLE: [&str; 20] = [
     "enetunreach",
     "error 113 connecting",
     "error 110 connecting",
     "error 10060 connecting",
+    "unabletoconnect on ",
     "error 10061 connecting to 172.",
     "etimedout",
     "connect econnrefused 172.",
