@@ -48,8 +48,8 @@ finding! {
     }
     group: Operations, severity: Warning, after: [SlotOpen, ReplicaAuthFailed],
     obstacle: "a failed migration has left everything with its source, so that nothing is broken; \
-               whether it is started again, and when, is for who started it. One that hangs is ended \
-               by the printed CANCEL",
+               whether it is started again, and when, is for who started it. One that hangs is \
+               ended by the printed CANCEL",
     since: "0.1",
 }
 

@@ -23,8 +23,8 @@ finding! {
     ///
     /// ## The repair
     /// Load the library on the primaries that lack it: `FUNCTION DUMP` on one that has it, then
-    /// `FUNCTION RESTORE` there, or load the source again. `recover` loads each library as the first
-    /// primary that has it shows it, where one of that name is missing.
+    /// `FUNCTION RESTORE` there, or load the source again. `recover` loads each library as the
+    /// first primary that has it shows it, where one of that name is missing.
     ///
     /// ## Repair safety
     /// `FUNCTION RESTORE` without a policy appends and refuses to overwrite a library of the same

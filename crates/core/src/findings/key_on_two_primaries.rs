@@ -26,9 +26,9 @@ finding! {
     /// ## The repair
     /// Compare the copies key by key. Keys that only the wrong node has go to the owner. For keys
     /// that both have, the application must say which one is right; the rest is deleted at the
-    /// node that does not own the slot (Valkey 9: `CLUSTER FLUSHSLOT`). `recover` does this as far as
-    /// no choice is in it: it compares every such key, takes away the copies that are the same as
-    /// the owner's, and names those that differ.
+    /// node that does not own the slot (Valkey 9: `CLUSTER FLUSHSLOT`). `recover` does this as far
+    /// as no choice is in it: it compares every such key, takes away the copies that are the same
+    /// as the owner's, and names those that differ.
     ///
     /// ## Repair safety
     /// Nothing is lost while both copies stand. Deleting one is final, so a copy of the data files

@@ -25,8 +25,8 @@ finding! {
     ///
     /// ## The repair
     /// `CONFIG SET masterauth` on every node, primaries included, and the same in the source of
-    /// the settings. `recover` sets the password that you gave to it, if it logged in with that as the
-    /// default user.
+    /// the settings. `recover` sets the password that you gave to it, if it logged in with that as
+    /// the default user.
     ///
     /// ## Repair safety
     /// Safe: an established replication link is not cut by it.

@@ -37,8 +37,8 @@ finding! {
     group: Data, severity: Warning, after: [KeysInForeignSlot],
     settles: true,
     obstacle: "keys that the primary does not have are dropped by a full sync only, for which the \
-               replica must be started without its data files: no command of ours drops a copy to be \
-               rid of keys that may be wanted",
+               replica must be started without its data files: no command of ours drops a copy to \
+               be rid of keys that may be wanted",
     since: "0.1",
 }
 

@@ -130,8 +130,8 @@ const SLOTS_A_LINE: usize = 1_000;
 
 impl Change {
     /// The command lines of this change, in order. Of [`Change::MoveKeys`] the question that each
-    /// round begins with, of [`Change::CopyLibrary`] the one to the giver: keys and source are known
-    /// on the wire only. Of [`Change::LogInAsYou`] a word in the place of the password.
+    /// round begins with, of [`Change::CopyLibrary`] the one to the giver: keys and source are
+    /// known on the wire only. Of [`Change::LogInAsYou`] a word in the place of the password.
     pub fn commands(&self) -> Vec<Vec<String>> {
         match self {
             Self::Meet { ip, port, bus_port } => {
