@@ -19,6 +19,7 @@ mod finish;
 mod forget;
 mod gather;
 mod give_up;
+pub mod harm;
 mod live;
 mod load;
 mod login;
