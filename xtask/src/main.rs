@@ -80,6 +80,12 @@ enum Task {
         /// Seconds that each of them may take.
         #[arg(long, default_value_t = 60)]
         within: u64,
+        /// Plants this bug only; with `--replay`, in that seed.
+        #[arg(long)]
+        bug: Option<String>,
+        /// Kills the runs of so many schedules at every record of their journals.
+        #[arg(long, conflicts_with_all = ["schedules", "replay", "bugs"])]
+        prefixes: Option<u64>,
     },
     /// Runs the parsers on millions of inputs.
     Fuzz {
@@ -125,9 +131,12 @@ fn main() -> ExitCode {
             crashes::run(&root, every, jobs, server, &codes)
         }
         Task::Sim { .. } if cfg!(debug_assertions) => sim::launch(&root),
-        Task::Sim { replay: Some(seed), .. } => sim::replay(seed, None),
-        Task::Sim { bugs: true, jobs, within, .. } => {
-            sim::bugs(jobs, std::time::Duration::from_secs(within))
+        Task::Sim { replay: Some(seed), bug, .. } => sim::replay(seed, bug.as_deref()),
+        Task::Sim { bugs: true, jobs, within, bug, .. } => {
+            sim::bugs(jobs, std::time::Duration::from_secs(within), bug.as_deref())
+        }
+        Task::Sim { prefixes: Some(schedules), seed, jobs, .. } => {
+            sim::prefixes(schedules, seed, jobs)
         }
         Task::Sim { schedules, seed, jobs, .. } => sim::run_many(schedules, seed, jobs),
         Task::Fuzz { inputs, seed, only } => fuzz::launch(&root, inputs, seed, only.as_deref()),

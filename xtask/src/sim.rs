@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use slotwright_sim::prefixes;
+use slotwright_sim::regressions::Regression;
 use slotwright_sim::trial::{Bug, Script, run, shrink};
 
 /// Violations that are shown in full.
@@ -109,11 +111,15 @@ fn merge(sum: &mut Sum, own: Sum) {
 }
 
 /// Runs one seed again, shortens it when it fails, and tells the story.
-pub fn replay(seed: u64, bug: Option<Bug>) -> anyhow::Result<()> {
+pub fn replay(seed: u64, bug: Option<&str>) -> anyhow::Result<()> {
+    let named = |name: &str| {
+        let found = Bug::ALL.iter().copied().find(|bug| format!("{bug:?}") == name);
+        found.with_context(|| format!("no bug is named {name}"))
+    };
+    let bug = bug.map(named).transpose()?;
     let script = Script::of(seed);
     let whole = run(&script, bug);
     let short = if whole.violations.is_empty() { script } else { shrink(&script, bug) };
-    println!("{short:#?}");
     let trial = run(&short, bug);
     for line in &trial.story {
         println!("{line}");
@@ -125,52 +131,117 @@ pub fn replay(seed: u64, bug: Option<Bug>) -> anyhow::Result<()> {
         println!("violation: {violation}");
     }
     println!("healthy: {}, rounds: {}", trial.healthy, trial.rounds);
+    let why = trial.violations.first().cloned().unwrap_or_default();
+    println!("as a file of crates/sim/scripts:");
+    print!("{}", Regression { why, bug, script: short }.text()?);
     ensure!(trial.violations.is_empty(), "seed {seed} is violated");
     Ok(())
 }
 
-/// Each planted bug must be caught by a checker.
-pub fn bugs(jobs: usize, within: Duration) -> anyhow::Result<()> {
-    let mut missed = Vec::new();
-    for bug in Bug::ALL {
-        let begun = Instant::now();
-        let (next, caught) = (AtomicU64::new(0), AtomicBool::new(false));
-        let found = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for _ in 0..jobs.max(1) {
-                scope.spawn(|| {
-                    while begun.elapsed() < within && !caught.load(Ordering::Relaxed) {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        let script = Script::of(seed);
-                        let violations = run(&script, Some(bug)).violations;
-                        // What is violated without the bug, the bug is not caught by.
-                        let ours =
-                            !violations.is_empty() && run(&script, None).violations.is_empty();
-                        if ours && !caught.swap(true, Ordering::Relaxed) {
-                            *found.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-                                Some((seed, violations));
-                        }
+/// Kills the runs of so many schedules at every record of their journals.
+pub fn prefixes(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let next = AtomicU64::new(0);
+    let sum = Mutex::new(prefixes::Sum::default());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= schedules {
+                        break;
                     }
-                });
-            }
-        });
-        let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let seconds = begun.elapsed().as_secs_f64();
+                    let own = prefixes::try_all(seed + number);
+                    sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(own);
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (script, what) in sum.bad.iter().take(SHOWN) {
+        println!("seed {}, {:?}: {what}", script.seed, script.kill);
+    }
+    println!(
+        "{} journals (seeds {seed} to {}): read at {} whole records and torn at {} bytes; {} runs \
+         killed at a record and started again, {} ended healthy; {} violations; {:.0} s",
+        sum.journals,
+        seed + schedules.saturating_sub(1),
+        sum.tears.boundaries,
+        sum.tears.torn,
+        sum.kills,
+        sum.healthy,
+        sum.bad.len(),
+        begun.elapsed().as_secs_f64(),
+    );
+    if let Some((script, what)) = sum.bad.first() {
+        let regression = Regression { why: what.clone(), bug: None, script: script.clone() };
+        print!("{}", regression.text()?);
+        bail!("{} violations", sum.bad.len());
+    }
+    Ok(())
+}
+
+/// A planted bug that was caught.
+struct Caught {
+    seed: u64,
+    violation: String,
+}
+
+/// Each planted bug must be caught by a checker.
+pub fn bugs(jobs: usize, within: Duration, only: Option<&str>) -> anyhow::Result<()> {
+    let mut missed = Vec::new();
+    let begun = Instant::now();
+    let mut caught = 0;
+    println!("{:<18} {:>7} {:>7}  caught by", "bug", "seconds", "seed");
+    for bug in Bug::ALL.iter().filter(|bug| only.is_none_or(|name| format!("{bug:?}") == name)) {
+        let since = Instant::now();
+        let found = catch(*bug, jobs, within);
+        let (name, seconds) = (format!("{bug:?}"), since.elapsed().as_secs_f64());
         match found {
-            Some((seed, violations)) => {
-                let what = violations.first().map_or("", String::as_str);
-                let what: String = what.chars().take(90).collect();
-                println!(
-                    "{:<20} caught in {seconds:>5.1} s, seed {seed}: {what}",
-                    format!("{bug:?}")
-                );
+            Some(Caught { seed, violation }) => {
+                let what: String = violation.chars().take(90).collect();
+                println!("{name:<18} {seconds:>7.1} {seed:>7}  {what}");
+                caught += 1;
             }
             None => {
-                println!("{:<20} not caught in {seconds:.1} s", format!("{bug:?}"));
-                missed.push(format!("{bug:?}"));
+                println!("{name:<18} {seconds:>7.1}       -  missed: {}", bug.about());
+                missed.push(name);
             }
         }
     }
+    println!(
+        "\n{caught} of {} planted bugs are caught within {} s each on {jobs} threads; {:.0} s in all",
+        caught + missed.len(),
+        within.as_secs(),
+        begun.elapsed().as_secs_f64(),
+    );
     ensure!(missed.is_empty(), "not caught: {}", missed.join(", "));
     Ok(())
+}
+
+/// The first schedule found in which a bug is caught.
+fn catch(bug: Bug, jobs: usize, within: Duration) -> Option<Caught> {
+    let begun = Instant::now();
+    let (next, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let found = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while begun.elapsed() < within && !done.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let script = Script::of(seed);
+                    let violations = run(&script, Some(bug)).violations;
+                    let Some(violation) = violations.into_iter().next() else { continue };
+                    // What is violated without the bug, the bug is not caught by.
+                    if run(&script, None).violations.is_empty()
+                        && !done.swap(true, Ordering::Relaxed)
+                    {
+                        *found.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                            Some(Caught { seed, violation });
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

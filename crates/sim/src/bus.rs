@@ -5,7 +5,7 @@ use std::rc::Rc;
 use slotwright_core::model::{NodeId, SlotSet};
 
 use crate::server::{Cause, Election, Id, Key, Open, Peer, slot_of};
-use crate::world::{Delivery, Header, Packet, PacketKind, World};
+use crate::world::{Delivery, Header, Lost, Packet, PacketKind, World};
 
 impl World {
     pub(crate) fn receive(&mut self, delivery: Delivery) {
@@ -277,11 +277,15 @@ impl World {
             peer.unclaimed = peer.slots.difference(claimed);
         }
         let after = node.slots_of(shard);
+        let gone = before.difference(&after);
+        if !gone.is_empty() {
+            self.lost.push(Lost { at: self.now, node: n, slots: gone, to: sender, epoch });
+        }
         if !before.is_empty() && after.is_empty() && shard != sender && !taken.is_empty() {
             self.follow(n, sender, &lost);
             return;
         }
-        self.drop_dirty(n, &lost);
+        self.drop_dirty(n, &lost, sender);
     }
 
     /// The shard has lost its last slot.
@@ -295,7 +299,7 @@ impl World {
         // Valkey follows within the shard only.
         if is_valkey && shard(self, winner) != own {
             if self.nodes[n].primary.is_none() {
-                self.drop_dirty(n, lost);
+                self.drop_dirty(n, lost, winner);
             }
             return;
         }
@@ -304,6 +308,7 @@ impl World {
 
     pub(crate) fn become_replica(&mut self, n: usize, primary: Id) {
         let now = self.now;
+        self.followed.push((now, n, primary));
         let node = &mut self.nodes[n];
         node.primary = Some(primary);
         node.slots = Rc::default();
@@ -318,13 +323,13 @@ impl World {
     }
 
     /// Deletes the keys of slots that were lost (`delKeysInSlot`).
-    fn drop_dirty(&mut self, n: usize, lost: &SlotSet) {
+    fn drop_dirty(&mut self, n: usize, lost: &SlotSet, winner: Id) {
         if lost.is_empty() || self.nodes[n].primary.is_some() {
             return;
         }
         let keys: Vec<Key> = self.nodes[n].keys.keys().copied().collect();
         for key in keys.into_iter().filter(|key| lost.contains(slot_of(*key))) {
-            self.delete(n, key, Cause::DirtySlot);
+            self.delete(n, key, Cause::DirtySlot, Some(winner));
         }
     }
 

@@ -3,7 +3,7 @@
 use slotwright_core::model::{NodeId, Slot, SlotSet};
 
 use crate::server::{Addr, Cause, Election, Id, Key, Open, Peer, slot_of};
-use crate::world::{PacketKind, World};
+use crate::world::{Deleted, PacketKind, World};
 
 /// How long who was forgotten is banned (`CLUSTER_BLACKLIST_TTL`).
 const BAN_MS: u64 = 60_000;
@@ -49,6 +49,7 @@ impl World {
     /// The server's own refusal.
     pub fn command(&mut self, n: usize, words: &[String]) -> Answer {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.commanded += u64::from(!matches!(words.as_slice(), ["CLUSTER", "GETKEYSINSLOT", ..]));
         match words.as_slice() {
             ["CLUSTER", "MEET", ip, ..] => self.meet(n, ip),
             ["CLUSTER", "FORGET", id] => self.forget(n, id_word(id)?),
@@ -86,7 +87,7 @@ impl World {
             ["CONFIG", "SET", ..] => ok(),
             ["FLUSHALL"] => {
                 for key in self.nodes[n].keys.keys().copied().collect::<Vec<_>>() {
-                    self.delete(n, key, Cause::Command);
+                    self.delete(n, key, Cause::Command, None);
                 }
                 ok()
             }
@@ -299,7 +300,7 @@ impl World {
             return error("CLUSTER RESET can't be called with master nodes containing keys");
         }
         for key in self.nodes[n].keys.keys().copied().collect::<Vec<_>>() {
-            self.delete(n, key, Cause::Command);
+            self.delete(n, key, Cause::Command, None);
         }
         let node = &mut self.nodes[n];
         node.primary = None;
@@ -341,10 +342,14 @@ impl World {
                 refused.get_or_insert("BUSYKEY Target key name already exists.");
                 continue;
             }
-            target.keys.insert(key, version);
+            let (now, old, receiver) = (self.now, target.keys.insert(key, version), target.id);
             target.data_version += 1;
             target.offset += 1;
-            self.delete(n, key, Cause::Moved);
+            if let Some(version) = old.filter(|old| *old != version) {
+                let (cause, by) = (Cause::Replaced, Some(self.nodes[n].id));
+                self.deleted.push(Deleted { at: now, node: to, key, version, cause, by });
+            }
+            self.delete(n, key, Cause::Moved, Some(receiver));
         }
         match refused {
             Some(text) => Err(format!("ERR Target instance replied with error: {text}")),

@@ -250,10 +250,11 @@ impl World {
         }
         node.synced = Some((from, version));
         let data = self.nodes[from].keys.clone();
-        let gone: Vec<Key> =
-            self.nodes[n].keys.keys().filter(|key| !data.contains_key(key)).copied().collect();
+        let older = |(key, own): (&Key, &u64)| data.get(key).is_none_or(|new| new < own);
+        let own = self.nodes[n].keys.iter();
+        let gone: Vec<Key> = own.filter(|held| older(*held)).map(|(key, _)| *key).collect();
         for key in gone {
-            self.delete(n, key, Cause::FullSync);
+            self.delete(n, key, Cause::FullSync, Some(self.nodes[from].id));
         }
         let node = &mut self.nodes[n];
         if node.keys != data {

@@ -7,7 +7,8 @@ use crate::server::{Key, Open, slot_of};
 use crate::world::World;
 
 /// One fault. Numbers of nodes are those of [`World::nodes`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The process ends, and is started again: elsewhere, or where it was.
     Restart {
@@ -69,6 +70,18 @@ pub enum Fault {
         /// At whom.
         on: usize,
         /// The key. New: nobody else has it.
+        key: Key,
+    },
+    /// A client writes a key at its owner.
+    Write {
+        /// The key.
+        key: Key,
+    },
+    /// An older copy of a key lies where its slot does not belong.
+    Remnant {
+        /// At whom.
+        on: usize,
+        /// The key.
         key: Key,
     },
     /// `CLUSTER BUMPEPOCH`.
@@ -205,6 +218,15 @@ impl Fault {
                     node.open.insert(slot.get(), Open::Importing(id));
                 }
             }
+            Self::Write { key } => write(world, key),
+            Self::Remnant { on, key } => {
+                let node = &mut world.nodes[on];
+                let strange = node.primary.is_none() && !node.slots.contains(slot_of(key));
+                if node.is_live() && strange && !node.keys.contains_key(&key) {
+                    node.keys.insert(key, 1);
+                    node.data_version += 1;
+                }
+            }
             Self::HalfMove { key, to, moved } => half_move(world, key, to, moved),
             _ => {}
         }
@@ -235,6 +257,19 @@ fn drop_slots(world: &mut World, on: usize, first: u16, last: u16) {
         if !words.is_empty() {
             tell(world, on, &format!("CLUSTER DELSLOTSRANGE {}", words.join(" ")));
         }
+    }
+}
+
+fn write(world: &mut World, key: Key) {
+    let slot = slot_of(key);
+    let takes = |node: &&mut crate::server::Node| {
+        node.is_live() && node.ok && node.primary.is_none() && node.slots.contains(slot)
+    };
+    let Some(node) = world.nodes.iter_mut().find(takes) else { return };
+    if let Some(version) = node.keys.get_mut(&key) {
+        *version += 1;
+        node.data_version += 1;
+        node.offset += 1;
     }
 }
 

@@ -6,10 +6,13 @@
 //! --leash`.
 
 mod bus;
+pub mod checkers;
 mod commands;
 mod cron;
 pub mod fault;
 mod planted;
+pub mod prefixes;
+pub mod regressions;
 pub mod server;
 pub mod tool;
 pub mod trial;
@@ -18,7 +21,7 @@ mod world;
 
 pub use commands::{Answer, addr_of, id_of};
 pub use view::{BUS_PORT, PORT, ip};
-pub use world::{Deleted, Shape, TICK_MS, World};
+pub use world::{Deleted, Lost, Shape, TICK_MS, World};
 
 /// What real servers do and the model does not, and why.
 pub const LEFT_OUT: &[(&str, &str)] = &[

@@ -174,6 +174,8 @@ pub enum Cause {
     Command,
     /// It gave it to another server (`MIGRATE`).
     Moved,
+    /// Another server gave it another value (`MIGRATE REPLACE`).
+    Replaced,
 }
 
 /// A modelled server. Whoever holds one may change anything: faults do.

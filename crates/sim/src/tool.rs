@@ -3,15 +3,20 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use slotwright_core::diagnose::{Risk, diagnose};
 use slotwright_core::drive::{Decision, Drive, End, Event, Next, Outcome, Reply, Rounds};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::NodeId;
-use slotwright_core::plan::{Change, KEYS_A_ROUND, Plan, Policy};
+use slotwright_core::observation::Observation;
+use slotwright_core::plan::{Change, KEYS_A_ROUND, Plan, Policy, Step};
 
+use crate::checkers::{
+    Deed, Ledger, crash_safe, idempotent, never_worse, read_only::Untouched, stable,
+};
 use crate::commands::{Answer, addr_of};
+use crate::planted::Bug;
 use crate::server::Addr;
-use crate::trial::Bug;
 use crate::world::World;
 
 /// A look at a cluster takes so long.
@@ -23,9 +28,11 @@ const LAZY: u64 = 3;
 const SEND_MS: u64 = 2;
 /// How long an answer is waited for.
 const REPLY_MS: u64 = 5_000;
+/// Each so-manieth step is sent twice, to a copy of the world.
+const TWICE_EVERY: usize = 8;
 
 /// What may go wrong between the tool and a server, in thousandths.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Mishaps {
     /// The command is carried out and its answer is lost.
     pub reply_lost: u32,
@@ -33,6 +40,15 @@ pub struct Mishaps {
     pub command_lost: u32,
     /// The tool is killed: before or after a command, or after a line of its journal.
     pub killed: u32,
+}
+
+/// The moment at which a run is killed, by its journal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Kill {
+    /// The record.
+    pub record: usize,
+    /// Before it is written, and after all that led to it; else right after it is.
+    pub before: bool,
 }
 
 /// How a run of the tool is over.
@@ -51,12 +67,30 @@ pub enum Over {
 pub struct Tool {
     seeds: BTreeSet<Addr>,
     mishaps: Mishaps,
-    bug: Option<Bug>,
+    pub(crate) bug: Option<Bug>,
+    policy: Policy,
     begun_ms: u64,
     rounds: Rounds,
     drive: Option<Drive>,
     event: Option<Event>,
     sent: usize,
+    sends: usize,
+    killed_at: Option<Kill>,
+    /// A step of the round was not answered.
+    unanswered: bool,
+    /// A bug changed a plan.
+    spoiled: bool,
+    ledger: Ledger,
+    /// What the drive saw last.
+    looked: Option<Observation>,
+    /// The first look of the run, which a bug may cling to.
+    pub(crate) first_look: Option<Observation>,
+    /// What a checker saw while it was at it.
+    pub violations: Vec<String>,
+    /// The commands that servers got.
+    pub deeds: Vec<Deed>,
+    /// Steps of the longest plan.
+    pub longest: usize,
     /// Everything sent so far, for a story.
     pub story: Vec<String>,
     /// Commands that were sent.
@@ -70,20 +104,43 @@ pub struct Tool {
 impl Tool {
     /// Before its first look.
     pub fn new(world: &World, policy: &Policy, mishaps: Mishaps, bug: Option<Bug>) -> Self {
+        let policy = bug.map_or_else(|| policy.clone(), |bug| bug.spoil_policy(policy, world));
+        let begun = Entry::RunBegun {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            at_ms: world.now,
+            target: "10.0.0.1:6379".to_owned(),
+        };
         Self {
             seeds: world.nodes.iter().map(|node| node.addr).collect(),
             mishaps,
             bug,
             begun_ms: world.now,
             rounds: Rounds::new(policy.clone()),
+            policy,
             drive: None,
             event: None,
             sent: 0,
+            sends: 0,
+            killed_at: None,
+            unanswered: false,
+            spoiled: false,
+            ledger: world.kept_keys(),
+            looked: None,
+            first_look: None,
+            violations: Vec::new(),
+            deeds: Vec::new(),
+            longest: 0,
             story: Vec::new(),
             commands: 0,
-            journal: Vec::new(),
+            journal: vec![begun],
             marks: BTreeSet::new(),
         }
+    }
+
+    /// It will be killed then.
+    pub const fn killed_at(mut self, kill: Option<Kill>) -> Self {
+        self.killed_at = kill;
+        self
     }
 
     /// What is found now, in a sentence each.
@@ -105,29 +162,90 @@ impl Tool {
         if self.drive.is_some() { self.go_on(world) } else { self.decide(world) }
     }
 
-    fn decide(&mut self, world: &World) -> (u64, Option<Over>) {
-        let seen = world.look(&self.seeds);
+    fn decide(&mut self, world: &mut World) -> (u64, Option<Over>) {
+        let untouched = Untouched::now(world);
+        let seen = self.look(world);
         let report = diagnose(&seen);
+        self.violations.extend(untouched.check(world));
         self.marks.extend(report.all().map(|found| found.code.clone()));
-        match self.rounds.decide(world.now - self.begun_ms, &seen, &report) {
-            Decision::Finished(outcome) => (LOOK_MS, Some(Over::Ended(outcome))),
+        let now = world.now - self.begun_ms;
+        let decision = self.rounds.decide(now, &seen, &report);
+        let decision = match self.bug {
+            Some(bug) => bug.spoil_decision(decision, &seen, self.rounds.acted()),
+            None => decision,
+        };
+        match decision {
+            Decision::Finished(outcome) => self.finish(world, outcome),
             Decision::LookAgain { in_ms, why } => {
                 self.tell(world, &format!("waits: {why}"));
                 (LOOK_MS + in_ms * LAZY, None)
             }
-            Decision::Act(planning) => {
-                let mut plan = planning.plan;
-                if plan.risk() >= Risk::MayLoseData {
-                    return (LOOK_MS, Some(Over::Declined));
-                }
-                if let Some(bug) = self.bug {
-                    plan = bug.spoil_plan(plan, &seen);
-                }
-                self.sent = 0;
-                self.drive = Some(Drive::new(plan));
-                (LOOK_MS, None)
-            }
+            Decision::Act(planning) => self.begin(planning.plan, &seen),
         }
+    }
+
+    fn look(&mut self, world: &mut World) -> Observation {
+        if let Some(bug) = self.bug {
+            let lines = bug.sends_while_looking(world);
+            self.misbehave(world, &lines);
+        }
+        let seen = world.look(&self.seeds);
+        let Some(bug) = self.bug else { return seen };
+        let first = self.first_look.get_or_insert_with(|| seen.clone());
+        bug.spoil_seen(seen, first)
+    }
+
+    fn finish(&mut self, world: &World, outcome: Outcome) -> (u64, Option<Over>) {
+        if outcome == Outcome::Healthy {
+            self.violations.extend(stable::claimed_too_early(world));
+        }
+        let word = if outcome == Outcome::Healthy { "healthy" } else { "stuck" };
+        let ended = Entry::RunEnded { at_ms: world.now, outcome: word.to_owned() };
+        let over = if self.record(ended) { Over::Killed } else { Over::Ended(outcome) };
+        (LOOK_MS, Some(over))
+    }
+
+    fn begin(&mut self, plan: Plan, seen: &Observation) -> (u64, Option<Over>) {
+        if plan.risk() >= Risk::MayLoseData && self.bug.is_none_or(|bug| !bug.agrees_to_loss()) {
+            return (LOOK_MS, Some(Over::Declined));
+        }
+        let plan = match self.bug {
+            Some(bug) => {
+                let spoiled = bug.spoil_plan(plan.clone(), seen);
+                self.spoiled |= spoiled != plan;
+                spoiled
+            }
+            None => plan,
+        };
+        self.sent = 0;
+        self.longest = self.longest.max(plan.steps.len());
+        if self.record(Entry::Planned { plan: Box::new(plan.clone()) }) {
+            return (LOOK_MS, Some(Over::Killed));
+        }
+        self.drive = Some(Drive::new(plan));
+        (LOOK_MS + self.bug.map_or(0, Bug::dawdles_ms), None)
+    }
+
+    /// Sends what a bug makes it send, beside any plan.
+    pub fn misbehave(&mut self, world: &mut World, lines: &[(usize, Vec<String>)]) {
+        self.commands += lines.len();
+        for (n, words) in lines {
+            let answer = self.command(world, *n, words);
+            self.tell(world, &format!("of itself, node {n}: {} -> {answer:?}", words.join(" ")));
+        }
+    }
+
+    /// Writes an entry down. True when the run is killed over it.
+    fn record(&mut self, entry: Entry) -> bool {
+        let at = self.killed_at.filter(|kill| kill.record == self.journal.len());
+        if at.is_some_and(|kill| kill.before) {
+            return true;
+        }
+        let full = self.bug.is_some_and(|bug| bug.disk_is_full(self.journal.len()));
+        if !full {
+            self.journal.push(entry);
+        }
+        at.is_some()
     }
 
     fn tell(&mut self, world: &World, what: &str) {
@@ -145,11 +263,15 @@ impl Tool {
                 let at = |id: &NodeId| addr_of(&drive.plan().nodes.get(id)?.host);
                 let addrs: BTreeSet<Addr> = nodes.iter().filter_map(at).collect();
                 let counted = (!slots.is_empty()).then_some(&slots);
-                self.event = Some(Event::Looked(world.ask(&addrs, counted, false)));
+                let seen = world.ask(&addrs, counted, false);
+                self.looked = Some(seen.clone());
+                self.event = Some(Event::Looked(seen));
                 took = LOOK_MS;
             }
             Next::Record(entry) => {
-                self.journal.push(entry);
+                if self.record(entry) {
+                    return (0, Some(Over::Killed));
+                }
                 self.event = Some(Event::Recorded);
             }
             Next::Pause(ms) => {
@@ -157,36 +279,74 @@ impl Tool {
                 took = ms;
             }
             Next::Send(number) => {
-                if self.happens(world, self.mishaps.killed) {
-                    return (0, Some(Over::Killed));
-                }
-                self.sent += 1;
-                let (ms, reply) = self.send(world, drive.plan(), number);
-                let line = drive.plan().steps.get(number).map(|step| {
-                    let (code, on) = (&step.mends, step.on.short());
-                    format!("{code} {on}: {} -> {reply:?}", step.change.line())
-                });
-                self.tell(world, &line.unwrap_or_default());
-                if self.happens(world, self.mishaps.killed) {
-                    return (ms, Some(Over::Killed));
-                }
-                let reply = self.bug.map_or(reply.clone(), |bug| bug.spoil_reply(reply));
-                self.event = Some(Event::Sent(reply));
+                let (ms, reply) = self.send_and_tell(world, drive.plan(), number);
                 took = ms;
+                let Some(reply) = reply else { return (took, Some(Over::Killed)) };
+                self.event = Some(Event::Sent(reply));
             }
-            Next::Stop(end) => {
-                self.marks.insert(end_name(&end).to_owned());
-                if end != End::Done {
-                    self.tell(world, &format!("{end:?}"));
-                }
-                let now = world.now - self.begun_ms;
-                self.rounds.has_acted(now, self.sent, &end);
-                self.event = None;
-                return (0, None);
-            }
+            Next::Stop(end) => return self.stop(world, drive.plan(), &end),
         }
         self.drive = Some(drive);
         (took, None)
+    }
+
+    fn stop(&mut self, world: &mut World, plan: &Plan, end: &End) -> (u64, Option<Over>) {
+        self.marks.insert(end_name(end).to_owned());
+        if *end != End::Done {
+            self.tell(world, &format!("{end:?}"));
+        }
+        self.event = None;
+        if self.record(Entry::RoundEnded { end: end.clone() }) {
+            return (0, Some(Over::Killed));
+        }
+        let now = world.now - self.begun_ms;
+        self.rounds.has_acted(now, self.sent, end);
+        let Some(bug) = self.bug else { return (0, None) };
+        if bug.begins_anew() {
+            self.rounds = Rounds::new(self.policy.clone());
+        }
+        if bug.repeats_rounds() && *end == End::Done {
+            let addrs = plan.nodes.values().filter_map(|at| addr_of(&at.host)).collect();
+            self.looked = Some(world.ask(&addrs, None, false));
+            for number in 0..plan.steps.len() {
+                self.journal.push(Entry::StepBegun { step: number });
+                let _said = self.send(world, plan, number);
+            }
+        }
+        let consented = bug == Bug::SilenceIsConsent && std::mem::take(&mut self.unanswered);
+        if consented || (bug.believes(self.spoiled) && *end == End::Done) {
+            return self.finish(world, Outcome::Healthy);
+        }
+        (0, None)
+    }
+
+    /// Sends a step; no reply: the tool was killed over it.
+    fn send_and_tell(
+        &mut self,
+        world: &mut World,
+        plan: &Plan,
+        number: usize,
+    ) -> (u64, Option<Reply>) {
+        if self.happens(world, self.mishaps.killed) {
+            return (0, None);
+        }
+        self.sent += 1;
+        let (ms, reply) = self.send(world, plan, number);
+        let line = plan.steps.get(number).map(|step| {
+            let (code, on) = (&step.mends, step.on.short());
+            format!("{code} {on}: {} -> {reply:?}", step.change.line())
+        });
+        self.tell(world, &line.unwrap_or_default());
+        if self.happens(world, self.mishaps.killed) {
+            return (ms, None);
+        }
+        let Some(bug) = self.bug else { return (ms, Some(reply)) };
+        self.unanswered |= matches!(reply, Reply::Unknown(_));
+        if let (Reply::Unknown(_), Some(step)) = (&reply, plan.steps.get(number)) {
+            let lines = bug.sends_on_silence(world, step);
+            self.misbehave(world, &lines);
+        }
+        (ms, Some(bug.spoil_reply(reply)))
     }
 
     fn happens(&self, world: &mut World, thousandths: u32) -> bool {
@@ -198,28 +358,62 @@ impl Tool {
         let Some(step) = plan.steps.get(number) else {
             return (0, Reply::Refused("no such step".to_owned()));
         };
+        self.violations.extend(crash_safe::not_written_first(&self.journal, number));
+        self.violations.extend(idempotent::needless(step, self.looked.as_ref()));
         let addr = plan.nodes.get(&step.on).and_then(|at| addr_of(&at.host));
+        let addr = match self.bug {
+            Some(bug) => bug.spoil_address(addr, step, self.looked.as_ref()),
+            None => addr,
+        };
         let reached = addr.and_then(|addr| world.listener(addr));
         let Some(n) = reached.filter(|n| world.is_reached(*n)) else {
             return (REPLY_MS, Reply::Refused("cannot reach it: timed out".to_owned()));
         };
+        let asks = self.bug.is_none_or(|bug| !bug.asks_nobody());
+        if asks && NodeId::made_up(world.nodes[n].id) != step.on {
+            return (SEND_MS, Reply::Refused("another node answers there".to_owned()));
+        }
         if self.happens(world, self.mishaps.command_lost) {
             return (REPLY_MS, Reply::Unknown("no reply".to_owned()));
         }
-        let reply = match &step.change {
-            Change::MoveKeys { slot, at, .. } => {
-                self.move_keys(world, n, &slot.to_string(), &at.host)
-            }
-            change => {
-                let lines = change.commands();
-                self.commands += lines.len();
-                reply_of(lines.iter().map(|line| world.command(n, line)).collect())
-            }
-        };
+        let reply = self.carry_out(world, n, step);
         if self.happens(world, self.mishaps.reply_lost) {
             return (REPLY_MS, Reply::Unknown("no reply".to_owned()));
         }
         (SEND_MS, reply)
+    }
+
+    fn carry_out(&mut self, world: &mut World, n: usize, step: &Step) -> Reply {
+        let first = self.deeds.len();
+        let reply = self.carry_out_change(world, n, step);
+        let agreed = step.risk >= Risk::DropsCopy;
+        self.deeds.iter_mut().skip(first).for_each(|deed| deed.agreed = agreed);
+        reply
+    }
+
+    fn carry_out_change(&mut self, world: &mut World, n: usize, step: &Step) -> Reply {
+        if let Change::MoveKeys { slot, at, .. } = &step.change {
+            return self.move_keys(world, n, &slot.to_string(), &at.host);
+        }
+        let lines = step.change.commands();
+        self.commands += lines.len();
+        let reply = reply_of(lines.iter().map(|line| self.command(world, n, line)).collect());
+        self.sends += 1;
+        if self.sends % TWICE_EVERY == 1 {
+            self.violations.extend(idempotent::sent_twice(world, n, &lines));
+        }
+        reply
+    }
+
+    /// One command line, with what it did to the world.
+    fn command(&mut self, world: &mut World, n: usize, words: &[String]) -> Answer {
+        let with_keys = never_worse::touches_keys(words);
+        let before = never_worse::truth(world, &self.ledger, with_keys);
+        self.violations.extend(never_worse::usurps(world, n, words));
+        let answer = Deed::carry_out(world, n, words, &mut self.deeds);
+        let after = never_worse::truth(world, &self.ledger, with_keys);
+        self.violations.extend(never_worse::check(&before, &after, words));
+        answer
     }
 
     /// As `net::act::send` does it. A key that is at both ends goes when both have one version.
@@ -243,13 +437,14 @@ impl Tool {
                 };
             }
             self.commands += 2;
-            match world.command(n, &migrate(to, &keys, false)) {
+            let replace = self.bug.is_some_and(Bug::replaces);
+            match self.command(world, n, &migrate(to, &keys, replace)) {
                 Ok(_) => {}
                 Err(text) if text.contains("BUSYKEY") => {
                     let (same, differ) = compare(world, n, to, keys);
                     differing.extend(differ);
                     if !same.is_empty()
-                        && let Err(text) = world.command(n, &migrate(to, &same, true))
+                        && let Err(text) = self.command(world, n, &migrate(to, &same, true))
                     {
                         return Reply::Unknown(text);
                     }

@@ -1,15 +1,20 @@
-//! One seed: a cluster, what befalls it before and during the recovery, and what must hold.
+//! One seed: a cluster, and what befalls it before and during the recovery.
+//!
+//! A trial stages that and calls the [`crate::checkers`]; what must hold is theirs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use slotwright_core::drive::Outcome;
-use slotwright_core::model::SlotSet;
+use slotwright_core::journal::Entry;
 use slotwright_core::plan::Policy;
 use slotwright_core::scenario::Server as Kind;
 
+use crate::checkers::no_harm::{self, Lineage};
+use crate::checkers::{Deed, Ledger, bounded, exclusive, missing, stable};
 use crate::fault::Fault;
-use crate::server::{Cause, Key, slot_of};
-use crate::tool::{Mishaps, Over, Tool};
+use crate::server::{Cause, Key};
+use crate::tool::{Kill, Mishaps, Over, Tool};
 use crate::world::{Shape, World};
 
 pub use crate::planted::Bug;
@@ -24,11 +29,13 @@ const SETTLE_MS: u64 = 10_000;
 const PATIENCE_MS: u64 = 400_000;
 /// A user starts the tool again so often.
 const STARTS_MAX: usize = 12;
+/// The mark of a schedule that was given up and that another start mended.
+const MENDED_LATER: &str = "given up, and mended by another start";
 /// Keys of each cluster.
 const KEYS: u32 = 60;
 
 /// What befalls a cluster.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Script {
     /// The cluster.
     pub shape: Shape,
@@ -38,8 +45,11 @@ pub struct Script {
     pub faults: Vec<(u64, Fault)>,
     /// Between the tool and the servers, until it is calm.
     pub mishaps: Mishaps,
-    /// Two runs of the tool at the same time.
-    pub two: bool,
+    /// Runs of the tool at the same time.
+    pub tools: usize,
+    /// The first run is killed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill: Option<Kill>,
 }
 
 impl Script {
@@ -73,7 +83,19 @@ impl Script {
             command_lost: chance(&mut rng, 60),
             killed: chance(&mut rng, 60),
         };
-        Self { shape, seed, faults, mishaps, two: rng.u32(0..8) == 0 }
+        let tools = if rng.u32(0..8) == 0 { rng.usize(2..=3) } else { 1 };
+        // Values that differ: a write that a cut-off replica has not, an old copy elsewhere.
+        if rng.u32(0..4) == 0 {
+            for _ in 0..rng.usize(1..=3) {
+                let key = rng.u32(0..KEYS);
+                let at = rng.u64(0..8_000);
+                faults.push((at, Fault::Write { key }));
+                faults
+                    .push((at + rng.u64(0..500), Fault::Remnant { on: rng.usize(0..nodes), key }));
+            }
+            faults.sort_by_key(|(at, _)| *at);
+        }
+        Self { shape, seed, faults, mishaps, tools, kill: None }
     }
 }
 
@@ -94,45 +116,53 @@ pub struct Trial {
     pub marks: BTreeMap<String, u64>,
     /// What was done, line by line.
     pub story: Vec<String>,
+    /// The journal of the first run.
+    pub journal: Vec<Entry>,
+    /// What servers got from us, in order.
+    pub deeds: Vec<Deed>,
 }
 
 /// Runs a script. With `bug` the tool behaves badly in that way.
 pub fn run(script: &Script, bug: Option<Bug>) -> Trial {
+    let mut trial = run_staged(script, bug);
+    if script.tools > 1 && trial.violations.is_empty() && !trial.healthy {
+        let alone = run_staged(&Script { tools: 1, ..script.clone() }, bug);
+        let afterwards = trial.marks.contains_key(MENDED_LATER);
+        let worse = exclusive::check(alone.healthy, afterwards, script.tools);
+        // Not yet a violation: see docs/decisions/0009-blame-by-lineage.md.
+        trial.marks.extend(worse.map(|worse| (worse, 1)));
+    }
+    trial
+}
+
+fn run_staged(script: &Script, bug: Option<Bug>) -> Trial {
     let mut stage = Stage::new(script);
     stage.pass_until(TOOL_AT_MS);
-    let before = stage.world.kept_keys();
+    let since = stage.world.now;
+    stage.ledger = stage.world.kept_keys();
     let mut trial = Trial::default();
     let last = stage.recover(&mut trial, bug);
     check_end(&mut stage, &mut trial, last, bug);
     for found in Tool::found(&stage.world) {
         trial.story.push(format!("still found: {found}"));
     }
+    trial.deeds.sort_by_key(|deed| deed.at);
+    let lineage = Lineage { world: &stage.world, deeds: &trial.deeds, since };
+    trial.violations.extend(no_harm::check(lineage, &stage.ledger));
     let after = stage.world.all_keys();
-    let lost = missing(&before, &after);
+    let lost = missing(&stage.ledger, &after);
     if !lost.is_empty() {
-        let by_themselves = lost_without_us(script, &before);
+        let by_themselves = lost_without_us(script, &stage.ledger);
         let ours: Vec<Key> = lost.difference(&by_themselves).copied().collect();
-        if !ours.is_empty() {
-            let how: BTreeSet<String> = stage
-                .world
-                .deleted
-                .iter()
-                .filter(|one| ours.contains(&one.key))
-                .map(|one| format!("{:?} at {}", one.cause, one.node))
-                .collect();
-            trial.violations.push(format!("{} keys are gone: {how:?}", ours.len()));
-        }
+        let mark =
+            if ours.is_empty() { "keys lost without us too" } else { "keys lost with us only" };
+        *trial.marks.entry(mark.to_owned()).or_default() += 1;
     }
     trial
 }
 
-fn missing(before: &BTreeMap<Key, u64>, after: &BTreeMap<Key, u64>) -> BTreeSet<Key> {
-    let gone = |key: &Key, version: &u64| after.get(key).is_none_or(|now| now < version);
-    before.iter().filter(|(key, version)| gone(key, version)).map(|(key, _)| *key).collect()
-}
-
 /// The keys that the servers lose when nobody does anything.
-fn lost_without_us(script: &Script, before: &BTreeMap<Key, u64>) -> BTreeSet<Key> {
+fn lost_without_us(script: &Script, before: &Ledger) -> BTreeSet<Key> {
     let mut stage = Stage::new(script);
     stage.pass_until(CALM_AT_MS);
     stage.calm_down();
@@ -151,13 +181,15 @@ struct Stage<'a> {
     begun: u64,
     next: usize,
     calm: bool,
+    /// The keys that must not be lost; empty before the tool is started.
+    ledger: Ledger,
 }
 
 impl<'a> Stage<'a> {
     fn new(script: &'a Script) -> Self {
         let world = World::healthy(script.shape, script.seed);
         let begun = world.now;
-        Self { script, world, begun, next: 0, calm: false }
+        Self { script, world, begun, next: 0, calm: false, ledger: Ledger::new() }
     }
 
     const fn elapsed(&self) -> u64 {
@@ -187,6 +219,13 @@ impl<'a> Stage<'a> {
             self.world.advance(at.saturating_sub(self.elapsed()));
             fault.apply(&mut self.world);
             self.next += 1;
+            if !self.ledger.is_empty() {
+                // What was written meanwhile.
+                for (key, version) in self.world.kept_keys() {
+                    let known = self.ledger.entry(key).or_default();
+                    *known = version.max(*known);
+                }
+            }
         }
         self.world.advance(until - self.elapsed());
     }
@@ -216,7 +255,7 @@ impl<'a> Stage<'a> {
                 self.pass_until(CALM_AT_MS + SETTLE_MS);
             }
             let was_calm = self.calm;
-            let over = self.start(trial, bug);
+            let over = self.start(trial, bug, self.script.tools);
             let mark = match &over {
                 Some(Over::Ended(Outcome::Healthy)) => "ended healthy",
                 Some(Over::Ended(Outcome::Stuck(_))) => "ended stuck",
@@ -235,19 +274,20 @@ impl<'a> Stage<'a> {
     }
 
     /// One start of the tool; two of them take turns where the script wants it.
-    fn start(&mut self, trial: &mut Trial, bug: Option<Bug>) -> Option<Over> {
+    fn start(&mut self, trial: &mut Trial, bug: Option<Bug>, count: usize) -> Option<Over> {
         let mishaps = if self.calm { Mishaps::default() } else { self.script.mishaps };
+        let kill = self.script.kill.filter(|_| trial.journal.is_empty());
         let policy = Policy::default();
-        if let Some(bug) = bug {
-            bug.act_before(&mut self.world);
+        let new = |world: &World| Tool::new(world, &policy, mishaps, bug).killed_at(kill);
+        let mut tools: Vec<Tool> = (0..count).map(|_| new(&self.world)).collect();
+        if let (Some(bug), Some(tool)) = (bug, tools.first_mut()) {
+            let lines = bug.sends_first(&self.world);
+            tool.misbehave(&mut self.world, &lines);
         }
-        let count = if self.script.two { 2 } else { 1 };
-        let mut tools: Vec<Tool> =
-            (0..count).map(|_| Tool::new(&self.world, &policy, mishaps, bug)).collect();
         let until = self.world.now + PATIENCE_MS;
-        let mut over: Vec<Option<Over>> = vec![None; count];
+        let mut over: Vec<Option<Over>> = vec![None; tools.len()];
         while self.world.now < until && over.iter().any(Option::is_none) {
-            for at in 0..count {
+            for at in 0..tools.len() {
                 if over[at].is_none() {
                     let (ms, ended) = tools[at].step(&mut self.world);
                     self.pass(ms);
@@ -255,13 +295,8 @@ impl<'a> Stage<'a> {
                 }
             }
         }
-        for tool in &mut tools {
-            trial.rounds += tool.rounds();
-            trial.commands += tool.commands;
-            for mark in std::mem::take(&mut tool.marks) {
-                *trial.marks.entry(mark).or_default() += 1;
-            }
-            trial.story.append(&mut tool.story);
+        for (tool, over) in tools.into_iter().zip(&over) {
+            trial.take(tool, over.is_some());
         }
         // The worst of them.
         let rank = |over: &Option<Over>| match over {
@@ -275,23 +310,51 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// What must hold when it is over.
+impl Trial {
+    /// Takes in what a run of the tool did.
+    fn take(&mut self, tool: Tool, ended: bool) {
+        let spent = bounded::Spent {
+            rounds: tool.rounds(),
+            commands: tool.commands,
+            steps: tool.longest,
+            ended,
+        };
+        self.violations.extend(bounded::check(spent));
+        self.violations.extend(tool.violations);
+        self.rounds += spent.rounds;
+        self.commands += spent.commands;
+        for mark in tool.marks {
+            *self.marks.entry(mark).or_default() += 1;
+        }
+        self.story.extend(tool.story);
+        self.deeds.extend(tool.deeds);
+        if self.journal.is_empty() {
+            self.journal = tool.journal;
+        }
+    }
+}
+
+/// How it ended, and whether that is true.
 fn check_end(stage: &mut Stage<'_>, trial: &mut Trial, last: Option<Over>, bug: Option<Bug>) {
     match last {
-        None => trial.violations.push("it never ends".to_owned()),
+        // [`bounded`] has said so.
+        None => {}
         Some(Over::Ended(Outcome::Healthy)) => {
             trial.healthy = true;
-            trial.violations.extend(unhealthy(&stage.world));
+            trial.violations.extend(stable::unhealthy(&stage.world));
             let mut again = Trial::default();
-            let over = stage.start(&mut again, bug);
+            let over = stage.start(&mut again, bug, stage.script.tools);
             if again.commands > 0 || !matches!(over, Some(Over::Ended(Outcome::Healthy))) {
                 let what = again.story.join("; ");
-                trial.violations.push(format!("a second run does something: {over:?} {what}"));
+                trial
+                    .violations
+                    .push(format!("idempotent: a second run does something, {over:?} {what}"));
             }
+            trial.deeds.append(&mut again.deeds);
         }
         Some(Over::Ended(Outcome::Stuck(refusals))) => {
             if refusals.is_empty() {
-                trial.violations.push("it gives up and does not say why".to_owned());
+                trial.violations.push("stable: it gives up and does not say why".to_owned());
             }
             for refusal in refusals {
                 *trial.marks.entry(format!("refused {}", refusal.code)).or_default() += 1;
@@ -300,72 +363,27 @@ fn check_end(stage: &mut Stage<'_>, trial: &mut Trial, last: Option<Over>, bug: 
                 }
                 trial.left.push(format!("{}: {}: {}", refusal.code, refusal.finding, refusal.why));
             }
+            try_once_more(stage, trial);
         }
         Some(Over::Declined) => trial.left.push("data may be lost: not agreed to".to_owned()),
         Some(Over::Killed) => trial.left.push("killed too often".to_owned()),
     }
-    trial.violations.extend(broken_tables(&stage.world));
+    trial.violations.extend(stable::broken_tables(&stage.world));
 }
 
-/// Why a cluster that was called healthy is not.
-fn unhealthy(world: &World) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let live: Vec<usize> = (0..world.nodes.len()).filter(|n| world.nodes[*n].up).collect();
-    for n in &live {
-        if !world.nodes[*n].ok {
-            let state = &world.nodes[*n];
-            wrong.push(format!(
-                "healthy, and node {n} says fail: {} slots, reaches {} of {}",
-                state.assigned().len(),
-                state
-                    .peers
-                    .iter()
-                    .filter(|p| p.votes() && !p.suspected && p.failed_at.is_none())
-                    .count(),
-                state.size()
-            ));
-        }
+/// Another start, by one tool that has no bug. Where it mends what was given up, the reasons that
+/// were given were not true; several at a time get in each other's way, and say so.
+fn try_once_more(stage: &mut Stage<'_>, trial: &mut Trial) {
+    let mut again = Trial::default();
+    let over = stage.start(&mut again, None, 1);
+    trial.deeds.append(&mut again.deeds);
+    if !matches!(over, Some(Over::Ended(Outcome::Healthy))) {
+        return;
     }
-    let mut all = SlotSet::new();
-    for n in &live {
-        let node = &world.nodes[*n];
-        if node.primary.is_none() {
-            if !all.intersection(&node.slots).is_empty() {
-                wrong.push(format!("healthy, and slots of node {n} have two owners"));
-            }
-            all = all.union(&node.slots);
-            let stray = node.keys.keys().filter(|key| !node.slots.contains(slot_of(**key)));
-            let stray = stray.count();
-            if stray > 0 {
-                wrong.push(format!("healthy, and {stray} keys of node {n} are out of reach"));
-            }
-        }
+    trial.marks.insert(MENDED_LATER.to_owned(), 1);
+    if stage.script.tools == 1 {
+        trial.violations.extend(stable::gave_up(&trial.left, &again.story));
     }
-    if all != SlotSet::all() {
-        wrong.push(format!("healthy, and only {} slots are served", all.len()));
-    }
-    wrong
-}
-
-/// What no server's table may be (SEMANTICS 21).
-fn broken_tables(world: &World) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (n, node) in world.nodes.iter().enumerate() {
-        let mut seen = SlotSet::clone(&node.slots);
-        for peer in &node.peers {
-            if !seen.intersection(&peer.slots).is_empty() {
-                wrong.push(format!("node {n} gives a slot to two"));
-            }
-            seen = seen.union(&peer.slots);
-        }
-        if node.primary.is_some() && !node.slots.is_empty() {
-            wrong.push(format!("node {n} is a replica with slots"));
-        }
-        if node.config_epoch > node.current_epoch {
-            wrong.push(format!("node {n} has a config epoch above the current one"));
-        }
-    }
-    wrong
 }
 
 /// The same violation with as little as possible.
@@ -377,7 +395,7 @@ pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
         |s: &mut Script| s.mishaps.killed = 0,
         |s: &mut Script| s.mishaps.reply_lost = 0,
         |s: &mut Script| s.mishaps.command_lost = 0,
-        |s: &mut Script| s.two = false,
+        |s: &mut Script| s.tools = 1,
     ];
     for change in calmer {
         let mut candidate = best.clone();
@@ -442,7 +460,7 @@ mod tests {
             world.start(0, addr);
             world.advance(15_000);
             assert_eq!(world.nodes[0].primary, Some(world.nodes[3].id), "{kind:?}");
-            assert_eq!(broken_tables(&world), [] as [String; 0]);
+            assert_eq!(stable::broken_tables(&world), [] as [String; 0]);
         }
     }
 

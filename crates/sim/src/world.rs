@@ -77,13 +77,13 @@ pub(crate) struct Delivery {
     pub packet: Packet,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Happening {
     Tick(usize, u32),
     Deliver(Box<Delivery>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Queued {
     at: u64,
     number: u64,
@@ -107,7 +107,7 @@ impl Ord for Queued {
     }
 }
 
-/// A key that a server has no more.
+/// A copy of a key that a server has no more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deleted {
     /// When, in milliseconds.
@@ -116,12 +116,31 @@ pub struct Deleted {
     pub node: usize,
     /// Which.
     pub key: Key,
+    /// With which version of its value.
+    pub version: u64,
     /// Why.
     pub cause: Cause,
+    /// Whose claim or whose data it gave way to.
+    pub by: Option<Id>,
+}
+
+/// A server's own slots went to somebody with a greater epoch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// When.
+    pub at: u64,
+    /// At which server.
+    pub node: usize,
+    /// Its own, or its primary's.
+    pub slots: SlotSet,
+    /// Who claimed them.
+    pub to: Id,
+    /// With which epoch.
+    pub epoch: u64,
 }
 
 /// Servers and the wire between them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     /// Milliseconds since it began.
     pub now: u64,
@@ -129,6 +148,12 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// What was deleted.
     pub deleted: Vec<Deleted>,
+    /// Which slots were lost.
+    pub lost: Vec<Lost>,
+    /// Who became a replica of whom, and when.
+    pub followed: Vec<(u64, usize, Id)>,
+    /// Commands that were carried out or refused, questions left out.
+    pub commanded: u64,
     /// Pairs between whom nothing passes, in that direction, on the bus.
     pub cut: BTreeSet<(usize, usize)>,
     /// Servers whose client port nobody reaches.
@@ -144,7 +169,7 @@ pub struct World {
 }
 
 /// A healthy cluster to begin with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Shape {
     /// Primaries.
     pub primaries: usize,
@@ -166,6 +191,9 @@ impl World {
             now: 1_000_000,
             nodes: Vec::new(),
             deleted: Vec::new(),
+            lost: Vec::new(),
+            followed: Vec::new(),
+            commanded: 0,
             cut: BTreeSet::new(),
             client_cut: BTreeSet::new(),
             rng: fastrand::Rng::with_seed(seed),
@@ -323,12 +351,12 @@ impl World {
     }
 
     /// A server deletes a key.
-    pub(crate) fn delete(&mut self, n: usize, key: Key, cause: Cause) {
+    pub(crate) fn delete(&mut self, n: usize, key: Key, cause: Cause, by: Option<Id>) {
         let node = &mut self.nodes[n];
-        if node.keys.remove(&key).is_some() {
+        if let Some(version) = node.keys.remove(&key) {
             node.data_version += 1;
             node.offset += 1;
-            self.deleted.push(Deleted { at: self.now, node: n, key, cause });
+            self.deleted.push(Deleted { at: self.now, node: n, key, version, cause, by });
         }
     }
 
@@ -409,7 +437,8 @@ impl World {
             }
             let keys: Vec<Key> = node.keys.keys().copied().collect();
             for key in keys.into_iter().filter(|key| crate::server::slot_of(*key) == slot) {
-                self.delete(n, key, Cause::StartCheck);
+                let owner = self.nodes[n].owner(slot);
+                self.delete(n, key, Cause::StartCheck, owner);
             }
         }
     }

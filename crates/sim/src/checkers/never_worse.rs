@@ -1,0 +1,111 @@
+//! No step makes anything worse, not for a moment: the first three figures of [`Harm`], read off
+//! the world's truth right before and right after a command of ours.
+//!
+//! A replica whose link stands, or is about to stand, counts as holding what its source holds: that
+//! is what it will have a tick later.
+
+use std::collections::BTreeMap;
+
+use slotwright_core::model::SlotSet;
+use slotwright_core::plan::harm::Harm;
+
+use super::{Ledger, missing};
+use crate::server::{Id, Key};
+use crate::world::World;
+
+/// The harm in the world. The figures about votes and views are no part of it.
+pub fn truth(world: &World, ledger: &Ledger, with_keys: bool) -> Harm {
+    let mut harm = Harm::default();
+    let (served, contested) = claims(world);
+    harm.unservable_slots = served.complement().len();
+    harm.contested_slots = contested.len();
+    if with_keys {
+        harm.unrecoverable_keys = missing(ledger, &world.all_keys()).len() as u64;
+        harm.single_keys = single(world, ledger);
+    }
+    harm
+}
+
+/// Whether a command may change who has which keys.
+pub fn touches_keys(words: &[String]) -> bool {
+    let quiet = ["MEET", "FORGET", "ADDSLOTS", "ADDSLOTSRANGE", "DELSLOTS", "DELSLOTSRANGE"];
+    let verb = words.get(1).map(String::as_str).unwrap_or_default();
+    !quiet.contains(&verb) && !words.iter().any(|word| word == "STABLE" || word == "BUMPEPOCH")
+}
+
+/// What a command made worse.
+///
+/// A key that goes to the owner of its slot has as many copies there as the owner has replicas:
+/// where it was nobody could read it, so MIGRATE may leave one copy of it.
+pub fn check(before: &Harm, after: &Harm, words: &[String]) -> Option<String> {
+    let mut after = *after;
+    if words.first().is_some_and(|word| word == "MIGRATE") {
+        after.single_keys = after.single_keys.min(before.single_keys);
+    }
+    let rise = after.risen_since(before)?;
+    let line: String = words.join(" ").chars().take(60).collect();
+    Some(format!("never worse: {rise} through {line}"))
+}
+
+/// Why a failover is none of ours to order: its primary lives among a majority, or the servers are
+/// at it themselves.
+pub fn usurps(world: &World, n: usize, words: &[String]) -> Option<String> {
+    let node = &world.nodes[n];
+    let forced = words.iter().any(|word| word == "TAKEOVER" || word == "FORCE");
+    if words.get(1).is_none_or(|word| word != "FAILOVER") || !forced {
+        return None;
+    }
+    let primary = node.primary.and_then(|id| world.nodes.iter().position(|node| node.id == id))?;
+    let heard = (0..world.nodes.len()).filter(|other| {
+        let voter = &world.nodes[*other];
+        let cut = world.cut.contains(&(primary, *other)) || world.cut.contains(&(*other, primary));
+        voter.is_live() && voter.votes() && !cut
+    });
+    let lives = world.nodes[primary].is_live() && heard.count() >= node.quorum();
+    if lives {
+        return Some(format!(
+            "never worse: takes over from node {primary}, which lives and is heard"
+        ));
+    }
+    node.election
+        .asked
+        .then(|| format!("never worse: node {n} takes over while it is being elected"))
+}
+
+/// The slots that a living primary claims for itself, and those that two claim.
+fn claims(world: &World) -> (SlotSet, SlotSet) {
+    let living = world.nodes.iter().filter(|node| node.is_live() && node.primary.is_none());
+    living.fold((SlotSet::new(), SlotSet::new()), |(served, contested), node| {
+        (served.union(&node.slots), contested.union(&served.intersection(&node.slots)))
+    })
+}
+
+/// What a server will have a tick later.
+fn data(world: &World, n: usize) -> &BTreeMap<Key, u64> {
+    let node = &world.nodes[n];
+    let source = node.primary.and(node.master).and_then(|addr| world.listener(addr));
+    let copies = |from: &usize| {
+        *from != n && world.nodes[*from].is_live() && !world.cut.contains(&(n, *from))
+    };
+    match source.filter(copies) {
+        Some(from) if node.is_live() => &world.nodes[from].keys,
+        _ => &node.keys,
+    }
+}
+
+/// Keys of which no shard has two copies.
+fn single(world: &World, ledger: &Ledger) -> u64 {
+    let mut shards: BTreeMap<Id, Vec<&BTreeMap<Key, u64>>> = BTreeMap::new();
+    for (n, node) in world.nodes.iter().enumerate() {
+        // A dead primary's disk stays a copy of its shard when its replica has taken over.
+        let shard = node.shard.or(node.primary).unwrap_or(node.id);
+        shards.entry(shard).or_default().push(data(world, n));
+    }
+    let copies = |key: &Key, version: &u64| {
+        let in_shard = |held: &Vec<&BTreeMap<Key, u64>>| {
+            held.iter().filter(|keys| keys.get(key).is_some_and(|own| own >= version)).count()
+        };
+        shards.values().map(in_shard).max().unwrap_or(0)
+    };
+    ledger.iter().filter(|(key, version)| copies(key, version) == 1).count() as u64
+}

@@ -1,0 +1,147 @@
+//! No key is lost because of us: every deletion is followed back to what led to it.
+//!
+//! A key is lost when its newest version is on no server and on no disk. The last deletion of that
+//! version is the one that counts; its lineage are the commands of ours without which it would not
+//! have come about: the command that deleted, or that gave the slot away, or that made the epoch
+//! which won, or that brought the winner and the loser together, or that made a replica follow
+//! somebody else. A lineage without a command of ours is the servers' own doing. What the user agreed
+//! to lose beforehand, the writes that a dead primary had not replicated, is no harm by us.
+
+use std::collections::BTreeSet;
+
+use slotwright_core::model::SlotSet;
+
+use super::{Deed, Ledger, missing};
+use crate::server::{Cause, Id, Key, slot_of};
+use crate::world::{Deleted, World};
+
+/// What led to deletions.
+#[derive(Clone, Copy, Debug)]
+pub struct Lineage<'a> {
+    /// The world, with what came to pass in it.
+    pub world: &'a World,
+    /// What we did.
+    pub deeds: &'a [Deed],
+    /// When we began.
+    pub since: u64,
+}
+
+/// The lost keys that are lost because of us, and how.
+pub fn check(lineage: Lineage<'_>, ledger: &Ledger) -> Option<String> {
+    let mut how = BTreeSet::new();
+    let mut keys = 0;
+    for key in missing(ledger, &lineage.world.all_keys()) {
+        let version = ledger.get(&key).copied().unwrap_or(0);
+        let Some(last) = lineage.last_deletion(key, version) else {
+            how.insert("nothing says how".to_owned());
+            keys += 1;
+            continue;
+        };
+        let led = lineage.of(last);
+        if let Some(deed) = led.iter().find(|deed| !deed.agreed) {
+            keys += 1;
+            how.insert(format!(
+                "{:?} at node {}, because of {}",
+                last.cause,
+                last.node,
+                deed.line()
+            ));
+        }
+    }
+    let how: Vec<String> = how.into_iter().take(3).collect();
+    (keys > 0).then(|| format!("no harm: {keys} keys are gone: {}", how.join("; ")))
+}
+
+impl<'a> Lineage<'a> {
+    /// The last copy that went. One that was moved lives on.
+    fn last_deletion(&self, key: Key, version: u64) -> Option<&'a Deleted> {
+        let of_it = |one: &&Deleted| one.key == key && one.version >= version;
+        self.world.deleted.iter().filter(of_it).rfind(|one| one.cause != Cause::Moved)
+    }
+
+    /// The commands of ours that led to a deletion.
+    pub fn of(&self, one: &Deleted) -> Vec<&'a Deed> {
+        let slot = SlotSet::one(slot_of(one.key));
+        match one.cause {
+            Cause::Moved => Vec::new(),
+            Cause::Command => self.deeds_at(one.at, Some(one.node)),
+            Cause::Replaced => self.deeds_at(one.at, None),
+            Cause::DirtySlot => self.claim(one.node, one.by, &slot, one.at),
+            Cause::StartCheck => self.gave(one.by, &slot, one.at),
+            Cause::FullSync => self.copied(one),
+        }
+    }
+
+    fn deeds_at(&self, at: u64, node: Option<usize>) -> Vec<&'a Deed> {
+        let there = |deed: &&Deed| deed.at == at && node.is_none_or(|node| deed.node == node);
+        self.deeds.iter().filter(there).collect()
+    }
+
+    fn before(&self, at: u64) -> impl Iterator<Item = &'a Deed> {
+        self.deeds.iter().filter(move |deed| deed.at <= at)
+    }
+
+    /// Whether both are of one shard: a replica that is elected inherits its primary's claims.
+    fn akin(&self, one: Id, other: Id) -> bool {
+        let shard = |id: Id| {
+            let node = self.world.nodes.iter().find(|node| node.id == id);
+            node.and_then(|node| node.shard)
+        };
+        one == other || (shard(one).is_some() && shard(one) == shard(other))
+    }
+
+    /// Who gave these slots to this node or its shard.
+    fn gave(&self, to: Option<Id>, slots: &SlotSet, at: u64) -> Vec<&'a Deed> {
+        let gives = |deed: &&Deed| {
+            deed.gives.as_ref().is_some_and(|(whom, given)| {
+                to.is_some_and(|to| self.akin(to, *whom)) && !given.intersection(slots).is_empty()
+            })
+        };
+        self.before(at).filter(gives).collect()
+    }
+
+    /// How the claim of a winner came to be greater than that of a loser who heard of it.
+    fn claim(&self, loser: usize, to: Option<Id>, slots: &SlotSet, at: u64) -> Vec<&'a Deed> {
+        let Some(winner) = to else { return Vec::new() };
+        let mut led = self.gave(to, slots, at);
+        let lost =
+            |one: &&crate::world::Lost| one.node == loser && one.at == at && one.to == winner;
+        let epoch = self.world.lost.iter().find(lost).map(|one| one.epoch);
+        let own = self.world.nodes[loser].id;
+        led.extend(self.before(at).filter(|deed| {
+            let made = deed.id == winner && deed.epoch.is_some() && deed.epoch == epoch;
+            let stood = deed.id == winner && deed.words.get(1).is_some_and(|w| w == "FAILOVER");
+            let met = deed.joins.as_ref().is_some_and(|(these, those)| {
+                (these.contains(&winner) && those.contains(&own))
+                    || (those.contains(&winner) && these.contains(&own))
+            });
+            made || stood || met
+        }));
+        led
+    }
+
+    /// Why a replica took over data without the key: whom it follows, and why that one lacks it.
+    fn copied(&self, one: &Deleted) -> Vec<&'a Deed> {
+        let follows = |(at, node, _): &&(u64, usize, Id)| *node == one.node && *at <= one.at;
+        let mut led = Vec::new();
+        if let Some((at, node, _)) = self.world.followed.iter().rfind(follows)
+            && *at >= self.since
+        {
+            led.extend(self.deeds_at(*at, Some(*node)));
+            for lost in self.world.lost.iter().filter(|lost| lost.node == *node && lost.at == *at) {
+                led.extend(self.claim(*node, Some(lost.to), &lost.slots, *at));
+            }
+        }
+        let source = self.world.nodes.iter().position(|node| Some(node.id) == one.by);
+        let there = |other: &&Deleted| {
+            Some(other.node) == source
+                && other.key == one.key
+                && (self.since..=one.at).contains(&other.at)
+                && other.cause != Cause::FullSync
+        };
+        if let Some(first) = self.world.deleted.iter().rfind(there) {
+            led.extend(self.of(first));
+        }
+        led
+    }
+}
