@@ -1,7 +1,8 @@
 //! What must hold whatever befalls a cluster, one file for each property.
 //!
 //! A checker is a small pure thing: it is shown the world's truth and what the tool did, and says
-//! in words what must not be, its own name first. It never looks with the tool's eyes, and it changes nothing.
+//! in words what must not be, its own name first. It never looks with the tool's eyes, and it
+//! changes nothing.
 //! [`crate::trial`] stages a schedule and calls them.
 
 pub mod bounded;

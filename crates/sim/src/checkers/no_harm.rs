@@ -4,7 +4,8 @@
 //! version is the one that counts; its lineage are the commands of ours without which it would not
 //! have come about: the command that deleted, or that gave the slot away, or that made the epoch
 //! which won, or that brought the winner and the loser together, or that made a replica follow
-//! somebody else. A lineage without a command of ours is the servers' own doing. What the user agreed
+//! somebody else. A lineage without a command of ours is the servers' own doing. What the user
+//! agreed
 //! to lose beforehand, the writes that a dead primary had not replicated, is no harm by us.
 
 use std::collections::BTreeSet;

@@ -21,7 +21,8 @@ macro_rules! bugs {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// A way to behave badly.
         #[derive(
-            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug,
+            serde::Serialize, serde::Deserialize,
         )]
         pub enum Bug {
             $($(#[doc = $doc])+ $name,)+
