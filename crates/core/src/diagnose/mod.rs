@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 pub use by_hand::{ByHand, Risk, Step};
 pub use evidence::{Evidence, Subject, Witness};
-pub use report::{Certainty, Found, Report, RootCause, Severity};
+pub use report::{Certainty, Found, Report, RootCause, Settling, Severity};
 
 use crate::findings;
 use crate::observation::{Observation, Picture};
@@ -205,25 +205,33 @@ pub fn run<F: Finding>(seen: &Picture<'_>, entry: &'static Entry, out: &mut Vec<
 
 /// Judges an observation.
 pub fn diagnose(seen: &Observation) -> Report {
-    let picture = Picture::new(seen);
+    judge(&Picture::new(seen))
+}
+
+/// [`diagnose`], for whoever has the index of the observation already.
+pub fn judge(picture: &Picture<'_>) -> Report {
     let mut found = Vec::new();
     for entry in findings::ALL {
-        (entry.detect)(&picture, entry, &mut found);
+        (entry.detect)(picture, entry, &mut found);
     }
-    report::assemble(&picture, found)
+    report::assemble(picture, found)
 }
 
 /// A finding, and the codes that explain it directly.
 pub(crate) struct Known {
     pub(crate) entry: &'static Entry,
     causes: Vec<String>,
+    /// The longest chain of causes above it.
+    depth: usize,
 }
 
 /// All findings by code: made once, because a report asks for each a hundred times.
 static BY_CODE: LazyLock<BTreeMap<String, Known>> = LazyLock::new(|| {
+    let depths = report::depths(findings::ALL);
     let known = findings::ALL.iter().map(|entry| {
         let causes = entry.after.iter().map(|name| code_of(name)).collect();
-        (entry.code(), Known { entry, causes })
+        let depth = depths.get(entry.name).copied().unwrap_or(0);
+        (entry.code(), Known { entry, causes, depth })
     });
     known.collect()
 });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByHand, Evidence, Group, Subject};
+use super::{ByHand, Entry, Evidence, Group, Subject};
 use crate::observation::Picture;
 
 /// How bad.
@@ -68,6 +68,25 @@ pub struct RootCause {
     pub consequences: Vec<Found>,
 }
 
+/// What one look showed and may pass by itself: enough of its report to judge the next by.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settling(Vec<(String, Subject)>);
+
+impl Settling {
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a finding counts: it does not pass by itself, or it was there before.
+    pub fn confirms(&self, found: &Found) -> bool {
+        let same = |(code, subject): &(String, Subject)| {
+            *code == found.code && subject.touches(&found.subject)
+        };
+        !found.settles || self.0.iter().any(same)
+    }
+}
+
 /// The judgement of one observation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -116,10 +135,14 @@ impl Report {
     /// before did not have. What such a finding explained stands for itself again.
     #[must_use]
     pub fn confirmed_by(self, before: Option<&Self>) -> Self {
-        self.keeping(|found| {
-            let same = |f: &Found| f.code == found.code && f.subject.touches(&found.subject);
-            !found.settles || before.is_some_and(|before| before.all().any(same))
-        })
+        let before = before.map(Self::settling).unwrap_or_default();
+        self.keeping(|found| before.confirms(found))
+    }
+
+    /// What of this report counts when the next one has it, too.
+    pub fn settling(&self) -> Settling {
+        let settling = self.all().filter(|found| found.settles);
+        Settling(settling.map(|found| (found.code.clone(), found.subject.clone())).collect())
     }
 
     /// Whether every member showed its own table: only then is silence of the report good news.
@@ -138,11 +161,13 @@ pub(super) fn assemble(picture: &Picture<'_>, mut found: Vec<Found>) -> Report {
         one.evidence.sort();
         one.evidence.dedup();
     }
-    let depths = depths(&found);
-    found.sort_by(|a, b| {
+    // Causes are listed before what they explain.
+    let depth = |found: &Found| super::known(&found.code).map_or(0, |known| known.depth);
+    let mut ranked: Vec<(usize, Found)> = found.into_iter().map(|one| (depth(&one), one)).collect();
+    ranked.sort_by(|(a_depth, a), (b_depth, b)| {
         b.severity
             .cmp(&a.severity)
-            .then_with(|| depths.get(&a.code).cmp(&depths.get(&b.code)))
+            .then_with(|| a_depth.cmp(b_depth))
             .then_with(|| {
                 matches!(a.certainty, Certainty::Suspected(_))
                     .cmp(&matches!(b.certainty, Certainty::Suspected(_)))
@@ -151,27 +176,29 @@ pub(super) fn assemble(picture: &Picture<'_>, mut found: Vec<Found>) -> Report {
             .then_with(|| a.subject.cmp(&b.subject))
             .then_with(|| a.message.cmp(&b.message))
     });
+    let found: Vec<Found> = ranked.into_iter().map(|(_, one)| one).collect();
     let mut causes: Vec<Option<usize>> = vec![None; found.len()];
     for effect in 0..found.len() {
         causes[effect] = cause_of(effect, &found, &causes);
     }
     let mut roots: Vec<RootCause> = Vec::new();
     let mut place: BTreeMap<usize, usize> = BTreeMap::new();
-    for (number, one) in found.iter().enumerate() {
+    let mut consequences = Vec::new();
+    for (number, one) in found.into_iter().enumerate() {
         if causes[number].is_none() {
             place.insert(number, roots.len());
-            roots.push(RootCause { found: one.clone(), consequences: Vec::new() });
+            roots.push(RootCause { found: one, consequences: Vec::new() });
+        } else {
+            consequences.push((number, one));
         }
     }
-    for (number, one) in found.into_iter().enumerate() {
+    for (number, one) in consequences {
         let mut root = number;
         // `cause_of` closes no circle, so this ends.
         while let Some(cause) = causes[root] {
             root = cause;
         }
-        if root != number {
-            roots[place[&root]].consequences.push(one);
-        }
+        roots[place[&root]].consequences.push(one);
     }
     // A cause with a grave consequence stands before one that harms less by itself.
     roots.sort_by_key(|root| {
@@ -204,26 +231,30 @@ fn ancestors(code: &str) -> &'static [String] {
     super::known(code).map_or(&[], |known| known.causes.as_slice())
 }
 
-/// For each code that was found, the longest chain of causes above it: causes are listed before
-/// what they explain.
-fn depths(found: &[Found]) -> BTreeMap<String, usize> {
+/// The longest chain of causes above each finding, by its name.
+pub(super) fn depths(all: &'static [&'static Entry]) -> BTreeMap<&'static str, usize> {
+    let after = all.iter().map(|entry| (entry.name, entry.after)).collect();
     let mut known = BTreeMap::new();
-    for one in found {
-        depth(&one.code, &mut known);
+    for entry in all {
+        depth(entry.name, &after, &mut known);
     }
     known
 }
 
-/// Each code is worked out once: the chains of a hundred findings are too many to walk each.
-fn depth(code: &str, known: &mut BTreeMap<String, usize>) -> usize {
-    if let Some(depth) = known.get(code) {
+/// Each name is worked out once: the chains of a hundred findings are too many to walk each.
+fn depth(
+    name: &'static str,
+    after: &BTreeMap<&'static str, &'static [&'static str]>,
+    known: &mut BTreeMap<&'static str, usize>,
+) -> usize {
+    if let Some(depth) = known.get(name) {
         return *depth;
     }
     // What a circle of causes reads.
-    known.insert(code.to_owned(), 0);
-    let causes = ancestors(code);
-    let depth = causes.iter().map(|cause| 1 + depth(cause, known)).max().unwrap_or(0);
-    known.insert(code.to_owned(), depth);
+    known.insert(name, 0);
+    let causes = after.get(name).copied().unwrap_or_default();
+    let depth = causes.iter().map(|cause| 1 + depth(cause, after, known)).max().unwrap_or(0);
+    known.insert(name, depth);
     depth
 }
 

@@ -2,10 +2,15 @@
 //! truthfully why not.
 
 use super::End;
-use crate::diagnose::{Found, Report, Severity};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::diagnose::{Found, Report, Settling, Severity};
 use crate::model::NodeId;
 use crate::observation::{Observation, Picture};
-use crate::plan::{Change, Differing, Holds, Planning, Policy, Refusal, Repair, plan, repairs_of};
+use crate::plan::{
+    Change, Differing, Holds, Planning, Policy, Reason, Refusal, Repair, repairs_of, stamp, unstamped,
+};
 
 /// Until the next look while the servers mend something themselves, in milliseconds.
 const LOOK_EVERY_MS: u64 = 200;
@@ -48,7 +53,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, Default)]
 pub struct Rounds {
     policy: Policy,
-    before: Option<Report>,
+    before: Option<Settling>,
     acted: u32,
     repeats: u32,
     last: Vec<(NodeId, Change)>,
@@ -62,12 +67,19 @@ pub struct Rounds {
     /// The last round found everything done already.
     idle: bool,
     end: Option<End>,
+    /// Why something was refused or waited for, so far.
+    reasons: BTreeSet<Reason>,
 }
 
 impl Rounds {
     /// Before the first look.
     pub fn new(policy: Policy) -> Self {
         Self { policy, ..Self::default() }
+    }
+
+    /// Why something was refused or waited for, at any time so far.
+    pub const fn reasons(&self) -> &BTreeSet<Reason> {
+        &self.reasons
     }
 
     /// How many rounds were acted in.
@@ -97,16 +109,26 @@ impl Rounds {
 
     /// What to do after this look. `now_ms` only ever grows.
     pub fn decide(&mut self, now_ms: u64, seen: &Observation, report: &Report) -> Decision {
-        let confirmed = report.clone().confirmed_by(self.before.as_ref());
-        let unsure = self.before.is_none() && report.all().any(|found| found.settles);
-        self.before = Some(report.clone());
-        let planning = plan(seen, &confirmed, &self.policy);
-        let again = |why: &str| Decision::LookAgain { in_ms: LOOK_EVERY_MS, why: why.to_owned() };
+        self.decide_on(now_ms, &Picture::new(seen), report)
+    }
+
+    /// [`Self::decide`], for whoever has the index of the observation already.
+    pub fn decide_on(&mut self, now_ms: u64, seen: &Picture<'_>, report: &Report) -> Decision {
+        let settling = report.settling();
+        let unsure = self.before.is_none() && !settling.is_empty();
+        let before = self.before.replace(settling).unwrap_or_default();
+        let confirmed = if report.all().all(|found| before.confirms(found)) {
+            Cow::Borrowed(report)
+        } else {
+            Cow::Owned(report.clone().keeping(|found| before.confirms(found)))
+        };
+        let (planning, reasons) = unstamped(seen, &confirmed, &self.policy);
+        self.reasons.extend(reasons);
         let in_grace = self.since_act_ms.is_some_and(|since| now_ms < since + GRACE_MS);
         if !planning.plan.steps.is_empty() {
             if self.idle && self.last == sends(&planning) {
                 return if in_grace {
-                    again("the servers take in what was done")
+                    self.again(Reason::ServersTakeItIn, "the servers take in what was done")
                 } else {
                     Decision::Finished(Outcome::Stuck(self.no_progress(&planning)))
                 };
@@ -117,7 +139,7 @@ impl Rounds {
             return self.wait(now_ms, planning);
         }
         if unsure {
-            return again("some of this may pass by itself");
+            return self.again(Reason::MayPass, "some of this may pass by itself");
         }
         let healthy = is_healthy(&confirmed);
         let undecided = self.undecided(&planning);
@@ -126,7 +148,8 @@ impl Rounds {
         }
         if healthy && all_say_ok(seen) {
             return match self.until_it_stays(seen) {
-                Some(until) if now_ms < until => again(
+                Some(until) if now_ms < until => self.again(
+                    Reason::WhetherItStays,
                     "a member that was forgotten is forgotten again by every ping of one that \
                      bans it: whether it stays",
                 ),
@@ -138,10 +161,11 @@ impl Rounds {
         let since = *self.quiet_since_ms.get_or_insert(now_ms);
         let in_grace = in_grace || (healthy && now_ms < since + GRACE_MS);
         if in_grace && !settled {
-            return again("the servers take in what was done");
+            return self.again(Reason::ServersTakeItIn, "the servers take in what was done");
         }
         let mut refusals = planning.refusals;
         if healthy {
+            self.reasons.insert(Reason::FailUnexplained);
             refusals.push(Refusal {
                 code: "CLUSTER_DOWN".to_owned(),
                 finding: "a node says cluster_state:fail".to_owned(),
@@ -151,7 +175,12 @@ impl Rounds {
         Decision::Finished(Outcome::Stuck(refusals))
     }
 
-    fn act(&mut self, now_ms: u64, planning: Planning, seen: &Observation) -> Decision {
+    fn again(&mut self, reason: Reason, why: &str) -> Decision {
+        self.reasons.insert(reason);
+        Decision::LookAgain { in_ms: LOOK_EVERY_MS, why: why.to_owned() }
+    }
+
+    fn act(&mut self, now_ms: u64, mut planning: Planning, seen: &Picture<'_>) -> Decision {
         let steps = sends(&planning);
         if self.last != steps {
             self.last = steps;
@@ -174,6 +203,7 @@ impl Rounds {
             let until = *self.banned_until_ms.get_or_insert(now_ms + BAN_MS);
             if now_ms < until {
                 self.repeats -= 1;
+                self.reasons.insert(Reason::BanNotOver);
                 return Decision::LookAgain {
                     in_ms: LOOK_EVERY_MS.max((until - now_ms).min(1_000)),
                     why: format!(
@@ -183,14 +213,15 @@ impl Rounds {
                 };
             }
         }
+        planning.plan.parent = stamp(seen.observation());
         Decision::Act(Box::new(planning))
     }
 
     /// Until when members that were met must stay known, so that it can be said that they do: until
     /// the ban is over where they were forgotten again once, else until everybody has had a ping
     /// of everybody.
-    fn until_it_stays(&self, seen: &Observation) -> Option<u64> {
-        let pings = Picture::new(seen).node_timeout_ms() / 2 + 1_000;
+    fn until_it_stays(&self, seen: &Picture<'_>) -> Option<u64> {
+        let pings = seen.node_timeout_ms() / 2 + 1_000;
         let met = self.since_act_ms.filter(|_| self.met_the_banned);
         self.banned_until_ms.or_else(|| Some(met? + pings))
     }
@@ -203,6 +234,7 @@ impl Rounds {
         if now_ms < since.saturating_add(self.policy.patience_ms) {
             return Decision::LookAgain { in_ms: LOOK_EVERY_MS, why };
         }
+        self.reasons.insert(Reason::PatienceOver);
         let mut refusals = planning.refusals;
         refusals.push(Refusal {
             code: "WAITED".to_owned(),
@@ -224,15 +256,15 @@ fn is_ours(found: &Found) -> bool {
 }
 
 /// Whether every node that answers says `cluster_state:ok`.
-fn all_say_ok(seen: &Observation) -> bool {
-    let mut said = seen.sightings.iter().filter_map(|sighting| sighting.cluster_info.get());
+fn all_say_ok(seen: &Picture<'_>) -> bool {
+    let mut said =
+        seen.observation().sightings.iter().filter_map(|sighting| sighting.cluster_info.get());
     said.all(|info| info.is("cluster_state", "ok"))
 }
 
 /// Whether somebody is met whom the one who meets does not know: it may have been forgotten, less
 /// than a minute ago.
-fn meets_unknown(planning: &Planning, seen: &Observation) -> bool {
-    let picture = Picture::new(seen);
+fn meets_unknown(planning: &Planning, picture: &Picture<'_>) -> bool {
     planning.plan.steps.iter().any(|step| {
         let knows = |about: NodeId| {
             let mut own = picture.observers().filter(|at| picture.id_of(*at) == Some(step.on));
@@ -263,7 +295,8 @@ impl Rounds {
         refusals.filter(|_| !self.policy.differing.is_empty()).cloned().collect()
     }
 
-    fn no_progress(&self, planning: &Planning) -> Vec<Refusal> {
+    fn no_progress(&mut self, planning: &Planning) -> Vec<Refusal> {
+        self.reasons.insert(Reason::NoProgress);
         let seen = match &self.end {
             Some(End::NotSeen { fact, .. }) => format!("; what did not come: {fact}"),
             Some(End::Refused { reply, .. }) => format!("; a server refused: {reply}"),

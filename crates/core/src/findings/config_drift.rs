@@ -1,6 +1,6 @@
 //! Nodes of one cluster run with different settings that must be the same.
 
-use super::settings::{Split, by_setting, split};
+use super::settings::{Split, by_setting_of, insiders, split};
 use crate::diagnose::{ByHand, Finding, Risk, Sink, Subject};
 use crate::observation::{Picture, Role};
 use crate::scenario::Scenario;
@@ -69,9 +69,10 @@ const NEEDS_RESTART: &[&str] = &["cluster-databases"];
 
 impl Finding for ConfigDrift {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
+        let inside = insiders(seen);
         let mut splits: Vec<Split> = SAME_EVERYWHERE
             .iter()
-            .filter_map(|setting| split(setting, &by_setting(seen, setting)))
+            .filter_map(|setting| split(setting, &by_setting_of(seen, &inside, setting)))
             .collect();
         splits.extend(smaller_replicas(seen));
         if splits.is_empty() {

@@ -44,8 +44,11 @@ finding! {
 impl Finding for FailoverBlockedByEpoch {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
         for primary in seen.voters() {
+            if seen.is_alive(primary) {
+                continue;
+            }
             let missed = missed_by(seen, primary);
-            if missed.is_empty() || seen.is_alive(primary) {
+            if missed.is_empty() {
                 continue;
             }
             for replica in seen.replicas_of(primary) {

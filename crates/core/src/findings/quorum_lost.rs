@@ -52,11 +52,12 @@ impl Finding for QuorumLost {
             .iter()
             .copied()
             .filter(|id| {
-                let missed = missed_by(seen, *id);
-                let is_dead = !seen.is_alive(*id) && !missed.is_empty();
-                if is_dead {
-                    evidence.extend(missed);
+                if seen.is_alive(*id) {
+                    return false;
                 }
+                let missed = missed_by(seen, *id);
+                let is_dead = !missed.is_empty();
+                evidence.extend(missed);
                 is_dead
             })
             .collect();

@@ -45,8 +45,17 @@ pub(super) fn insiders(seen: &Picture<'_>) -> Vec<NodeId> {
 
 /// The nodes of the cluster that proved themselves, by the value of a setting.
 pub(super) fn by_setting<'a>(seen: &'a Picture<'_>, setting: &str) -> Values<'a> {
+    by_setting_of(seen, &insiders(seen), setting)
+}
+
+/// The same of these nodes, for whoever compares several settings.
+pub(super) fn by_setting_of<'a>(
+    seen: &'a Picture<'_>,
+    ids: &[NodeId],
+    setting: &str,
+) -> Values<'a> {
     let mut values = Values::new();
-    for id in insiders(seen) {
+    for id in ids.iter().copied() {
         if let Some(value) = seen.config_of(id).and_then(|config| config.get(setting)) {
             values.entry(value).or_default().push(id);
         }

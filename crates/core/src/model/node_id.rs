@@ -1,5 +1,6 @@
 //! The identity of a node: 160 bits, written as 40 lower-case hexadecimal digits.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The identity of a node. Never an address, an ordinal or a pod name.
 ///
 /// Made once by the server (`createClusterNode`) and kept in `nodes.conf`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId([u8; 20]);
 
 /// A text that is no node id.
@@ -54,6 +55,27 @@ impl NodeId {
         }
         bytes[16..].copy_from_slice(&number.to_be_bytes());
         Self(bytes)
+    }
+}
+
+/// The order of the digits. Ids are looked up more often than anything else, and two numbers are
+/// compared faster than twenty bytes.
+impl Ord for NodeId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let numbers = |id: &Self| {
+            let (high, low) = id.0.split_first_chunk::<16>().map_or_else(
+                || ([0; 16], [0; 4]),
+                |(high, low)| (*high, low.first_chunk::<4>().copied().unwrap_or_default()),
+            );
+            (u128::from_be_bytes(high), u32::from_be_bytes(low))
+        };
+        numbers(self).cmp(&numbers(other))
+    }
+}
+
+impl PartialOrd for NodeId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

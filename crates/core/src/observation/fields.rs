@@ -161,8 +161,9 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
         let many = pairs.size_hint().1.unwrap_or(0).min(FIELDS_EXPECTED);
         let text = String::with_capacity(many * FIELD_BYTES_EXPECTED);
         let mut fields = Self { text, ..Self::default() };
-        let entries: Vec<Entry> =
-            pairs.map_while(|(name, value)| fields.append(name.as_ref(), value.as_ref())).collect();
+        let mut entries: Vec<Entry> = Vec::with_capacity(many);
+        entries
+            .extend(pairs.map_while(|(name, value)| fields.append(name.as_ref(), value.as_ref())));
         fields.text.shrink_to_fit();
         fields.with(entries)
     }

@@ -246,7 +246,12 @@ impl Census {
 
     /// The slots that hold at least one key.
     pub fn occupied(&self) -> SlotSet {
-        self.keys.iter().filter_map(|(slot, _)| crate::model::Slot::new(*slot)).collect()
+        let mut occupied = SlotSet::new();
+        for (slot, _) in &self.keys {
+            // One that is no slot of any server is left out.
+            occupied.insert(*slot, *slot);
+        }
+        occupied
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::fact::is_linked;
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
 use crate::diagnose::Risk;
 use crate::model::{Flag, NodeId, Product};
 
@@ -17,19 +17,23 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         return;
     }
     for found in draft.found(Repair::Attach).collect::<Vec<_>>() {
-        draft.refuse(
-            found,
-            if found.code == "ORPHANED_PRIMARY" {
+        let why = if found.code == "ORPHANED_PRIMARY" {
+            Reason::NobodySpare.says(
                 "no other primary has two replicas that are in sync with it and may take over: one \
-                 must stay with it. Add a replica"
-            } else if found.code == "REPLICA_LINK_DOWN" {
+                 must stay with it. Add a replica",
+            )
+        } else if found.code == "REPLICA_LINK_DOWN" {
+            Reason::DialsRightly.says(
                 "it dials its primary where that is. Does a TCP connection come about from the \
-                 replica's host to the primary's client port? An open bus says nothing of it"
-            } else {
+                 replica's host to the primary's client port? An open bus says nothing of it",
+            )
+        } else {
+            Reason::NobodyFree.says(
                 "every primary with slots has a replica, or no node is free to become one: give \
-                 the empty node slots, or add a node"
-            },
-        );
+                 the empty node slots, or add a node",
+            )
+        };
+        draft.refuse(found, why);
     }
 }
 

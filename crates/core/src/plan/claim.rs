@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::some_slots;
 use super::segments::{self, Facts};
-use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step, missed};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::Risk;
 use crate::model::{Flag, NodeId, SlotSet};
 use crate::observation::BusIdentity;
@@ -20,7 +20,7 @@ enum Verdict {
     /// Nobody has a key of it: it is spread over all.
     Empty,
     /// Nobody gets it, and why.
-    Nobody(String),
+    Nobody(Why),
     /// It is none of our business: settled, or being moved.
     Fine,
 }
@@ -51,7 +51,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     let empty = if sure { empty.difference(&missed) } else { empty };
     let share = Spread::of(draft).spread(&empty);
     if share.is_empty() && !empty.is_empty() {
-        draft.refuse_all(Repair::Claim, "no primary answers");
+        draft.refuse_all(Repair::Claim, &Reason::NoPrimaryToClaim.says("no primary answers"));
     }
     for (id, slots) in share {
         let all = won.entry(id).or_default();
@@ -104,12 +104,12 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     }
     let claims = |bus: &&BusIdentity| !bus.slots.intersection(slots).is_empty();
     if let Some(away) = known_by_its_bus_only(draft).find(claims) {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::OwnerOnBusOnly.says(format!(
             "{} runs, claims {} on its bus, and does not answer clients: given to another node, \
              its keys would be deleted",
             away.id.short(),
             some_slots(slots)
-        ));
+        )));
     }
     match facts.claimants.as_slice() {
         [] => unclaimed(draft, facts, slots),
@@ -122,43 +122,43 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
 fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     let named = facts.named();
     if let Some(away) = named.iter().find(|id| draft.live(**id).is_none()) {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::OwnerSilent.says(format!(
             "{} belong to {}, which does not answer: bring it back, its disk has the keys. Given \
              to another node, they would be deleted when it returns",
             some_slots(slots),
             draft.seen.name(*away)
-        ));
+        )));
     }
     if let Some(id) = facts.uncounted.first() {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::FreeNotCounted.says(format!(
             "the keys of {} could not be counted on {}",
             some_slots(slots),
             draft.seen.name(*id)
-        ));
+        )));
     }
     if let Some(winner) = fullest(draft, &facts.holders, slots) {
         return Verdict::To { winner, rivals: Vec::new() };
     }
     if let Some(copy) = facts.copies.first() {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::KeysOnReplicaOnly.says(format!(
             "keys of {} are on the replica {} only",
             some_slots(slots),
             draft.seen.name(*copy)
-        ));
+        )));
     }
     if let Some(away) = who_may_hold_more(draft).first() {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::SilentMayHaveKeys.says(format!(
             "{} may have keys on {}, which does not answer",
             some_slots(slots),
             draft.seen.name(*away)
-        ));
+        )));
     }
     if let Some(away) = draft.seen.named_and_unknown() {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::NamedMayHaveKeys.says(format!(
             "{} may have keys at {away}, which was named, does not answer, and is in no table: \
              bring it back, or leave it out if nobody is there",
             some_slots(slots)
-        ));
+        )));
     }
     let former = named.into_iter().find(|id| draft.live(*id).is_some_and(|n| n.is_primary()));
     former.map_or(Verdict::Empty, |winner| Verdict::To { winner, rivals: Vec::new() })
@@ -167,11 +167,11 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
 /// Several who answer claim it.
 fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     if let Some(id) = facts.uncounted.iter().find(|id| facts.claimants.contains(id)) {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::DisputedNotCounted.says(format!(
             "the keys of {} could not be counted on {}",
             some_slots(slots),
             draft.seen.name(*id)
-        ));
+        )));
     }
     let both = |id: &&NodeId| facts.holders.contains(id);
     let with_keys: Vec<NodeId> = facts.claimants.iter().filter(both).copied().collect();

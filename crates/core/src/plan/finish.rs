@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::live::Live;
 use super::segments;
-use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step, claim, gather};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, claim, gather};
 use crate::diagnose::Risk;
 use crate::model::{NodeId, Slot, SlotSet};
 use crate::observation::OpenSlot;
@@ -25,7 +25,7 @@ enum Way {
     /// Both ends name the other: the node with the keys becomes the owner.
     Own { on: NodeId },
     /// It stays as it is, and why.
-    Leave(String),
+    Leave(Why),
 }
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -36,10 +36,10 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         let claimants = facts.map(|facts| facts.claimants.as_slice()).unwrap_or_default();
         let named = facts.map(segments::Facts::named).unwrap_or_default();
         let way = match claim::silent_owner(draft, &named, &SlotSet::one(slot)) {
-            Some(owner) => Way::Leave(format!(
+            Some(owner) => Way::Leave(Reason::MoveOwnerSilent.says(format!(
                 "slot {slot} belongs to {owner}, which does not answer: what it has of it is not \
                  known"
-            )),
+            ))),
             None => way(draft, slot, &marks, claimants),
         };
         let slots = ways.entry(way).or_default();
@@ -64,10 +64,9 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
     }
     if draft.steps.is_empty() && draft.refusals.is_empty() {
-        draft.refuse_all(
-            Repair::Finish,
-            "no primary that answers has a mark: a replica's own mark goes with the next sync",
-        );
+        let why =
+            "no primary that answers has a mark: a replica's own mark goes with the next sync";
+        draft.refuse_all(Repair::Finish, &Reason::NoMark.says(why));
     }
 }
 
@@ -105,11 +104,11 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
         ([(from, to)], []) => match keys(*to) {
             Some(0) => Way::Close { on: *from },
             Some(_) if primary(*to) => Way::Onward { from: *from, to: *to },
-            _ => Way::Leave(format!(
+            _ => Way::Leave(Reason::ArrivedNotSeen.says(format!(
                 "slot {slot} is on its way to {}, and whether keys of it are there could not be \
                  seen",
                 draft.seen.name(*to)
-            )),
+            ))),
         },
         ([], [(to, from)]) => match (keys(*to), claimants) {
             (Some(0), [_]) => Way::Close { on: *to },
@@ -120,15 +119,15 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
             (Some(here), []) => match keys(*from) {
                 Some(there) if there > here && primary(*from) => Way::Own { on: *from },
                 Some(_) => Way::Own { on: *to },
-                None => Way::Leave(format!(
+                None => Way::Leave(Reason::GiverNotCounted.says(format!(
                     "the keys of slot {slot} could not be counted on {}",
                     draft.seen.name(*from)
-                )),
+                ))),
             },
-            _ => Way::Leave(format!(
+            _ => Way::Leave(Reason::ImportDisputed.says(format!(
                 "slot {slot} is being imported by {}, and several nodes claim it",
                 draft.seen.name(*to)
-            )),
+            ))),
         },
         (migrating, importing) => {
             let idle = importing.iter().find(|(to, _)| keys(*to) == Some(0));
@@ -139,7 +138,10 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
                     Way::Close { on: *owner }
                 }
                 (None, [], [(holder, _), ..], [owner]) => Way::Return { from: *holder, to: *owner },
-                _ => Way::Leave(format!("slot {slot} is being moved between more than two nodes")),
+                _ => Way::Leave(
+                    Reason::MovedAmongMany
+                        .says(format!("slot {slot} is being moved between more than two nodes")),
+                ),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Members that are gone for good are forgotten, everywhere and within the minute that a ban
 //! lasts (`clusterBlacklistAddNode`): a member that still lists them would gossip them back.
 
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step, Why};
 use crate::diagnose::{Found, Risk};
 use crate::model::NodeId;
 
@@ -18,33 +18,36 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 }
 
 /// Why a member must not be forgotten.
-fn why_not(draft: &Draft<'_>, ghost: NodeId) -> Option<String> {
+fn why_not(draft: &Draft<'_>, ghost: NodeId) -> Option<Why> {
     let name = draft.seen.name(ghost);
     if draft.seen.is_alive(ghost) {
-        return Some(format!(
+        return Some(Reason::GhostAnswers.says(format!(
             "{name} answers: it is no ghost. To be rid of it, stop it for good first, then recover \
              again; to keep it, let a member CLUSTER MEET it"
-        ));
+        )));
     }
     let primary = draft.seen.primary_of(ghost).filter(|id| *id != ghost);
     if let Some(primary) = primary.filter(|id| draft.live(*id).is_none()) {
-        return Some(format!(
+        return Some(Reason::GhostHasOnlyCopy.says(format!(
             "{name} is a replica of {}, which does not answer either: it may have the only copy",
             draft.seen.name(primary)
-        ));
+        )));
     }
     let owns = |node: &super::live::Live<'_>| {
         node.row(draft.seen, ghost).is_some_and(|row| !row.slots.is_empty())
     };
     if let Some(witness) = draft.live.iter().find(|node| owns(node)) {
-        return Some(format!(
+        return Some(Reason::GhostHasSlots.says(format!(
             "{} still gives slots to {name}: forgotten, they would have no owner",
             draft.seen.name(witness.id)
-        ));
+        )));
     }
     let silent = draft.seen.silent_members().into_iter().find(|id| *id != ghost);
     silent.filter(|id| draft.seen.is_alive(*id)).map(|id| {
-        format!("{} cannot be told to forget it, and would gossip it back", draft.seen.name(id))
+        Reason::GhostGossipedBack.says(format!(
+            "{} cannot be told to forget it, and would gossip it back",
+            draft.seen.name(id)
+        ))
     })
 }
 
@@ -55,7 +58,8 @@ pub(super) fn everywhere(draft: &mut Draft<'_>, found: &Found, ghost: NodeId) {
     for on in all {
         // A replica cannot forget its own primary (`clusterCommand`, FORGET).
         if draft.live(on).is_some_and(|node| node.own.primary == Some(ghost)) {
-            draft.refuse(found, format!("{} is a replica of it", draft.seen.name(on)));
+            let why = format!("{} is a replica of it", draft.seen.name(on));
+            draft.refuse(found, Reason::GhostHasReplica.says(why));
             continue;
         }
         draft.steps.push(Step {

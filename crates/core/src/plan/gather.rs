@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::finish::occupied;
 use super::segments;
-use super::{Change, Draft, Fact, Holds, Repair, SlotState, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step};
 use crate::diagnose::Risk;
 use crate::model::{Endpoint, NodeId, SlotSet};
 
@@ -31,10 +31,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
     }
     if none {
-        draft.refuse_all(
-            Repair::Gather,
-            "the keys were not counted, or their slots have no owner that all nodes agree on",
-        );
+        let why = "the keys were not counted, or their slots have no owner that all nodes agree on";
+        draft.refuse_all(Repair::Gather, &Reason::NothingToGather.says(why));
     }
 }
 

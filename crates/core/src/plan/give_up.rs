@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim::Spread;
-use super::{Change, Draft, Fact, Holds, Loss, Repair, SlotState, Step, repairs_of};
+use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, SlotState, Step, Why, repairs_of};
 use crate::diagnose::{Found, Risk};
 use crate::model::{NodeId, Slot, SlotSet};
 
@@ -42,7 +42,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         *mine = mine.union(&slots);
     }
     if share.is_empty() {
-        return draft.refuse_all(Repair::GiveUp, "no primary answers");
+        let why = Reason::NoPrimaryToInherit.says("no primary answers");
+        return draft.refuse_all(Repair::GiveUp, &why);
     }
     for (id, slots) in &lost {
         let loss = loss(draft, *id, slots);
@@ -62,14 +63,12 @@ fn only_the_user_knows(draft: &mut Draft<'_>) {
     let found: Vec<&Found> = draft.found(Repair::GiveUp).collect();
     for found in found.into_iter().filter(|found| repairs_of(&found.code) == [Repair::GiveUp]) {
         let heads: Vec<String> = found.subject.nodes.iter().map(|id| id.short()).collect();
-        draft.refuse(
-            found,
-            format!(
-                "no command to another node brings it back: start it, its disk has its data. If \
-                 that is gone for good, --gone {} shows what it costs",
-                heads.join(",")
-            ),
+        let why = format!(
+            "no command to another node brings it back: start it, its disk has its data. If that \
+             is gone for good, --gone {} shows what it costs",
+            heads.join(",")
         );
+        draft.refuse(found, Reason::OnlyTheUserKnows.says(why));
     }
 }
 
@@ -83,16 +82,17 @@ fn forget(draft: &mut Draft<'_>, id: NodeId) {
 }
 
 /// The member whose id begins so, and the slots that anybody gives it.
-fn gone(draft: &Draft<'_>, head: &str) -> Result<(NodeId, SlotSet), String> {
+fn gone(draft: &Draft<'_>, head: &str) -> Result<(NodeId, SlotSet), Why> {
     let ids: BTreeSet<NodeId> = draft.seen.members().map(|(id, _)| id).collect();
     let fitting: Vec<NodeId> =
         ids.into_iter().filter(|id| id.to_string().starts_with(head)).collect();
     let [id] = fitting.as_slice() else {
-        return Err(format!("{} member ids begin with {head}: name one", fitting.len()));
+        let why = format!("{} member ids begin with {head}: name one", fitting.len());
+        return Err(Reason::HeadNotOne.says(why));
     };
     let name = draft.seen.name(*id);
     if draft.seen.is_alive(*id) || draft.live(*id).is_some() {
-        return Err(format!("{name} answers: it is not gone"));
+        return Err(Reason::GoneAnswers.says(format!("{name} answers: it is not gone")));
     }
     let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, *id));
     Ok((*id, rows.fold(SlotSet::new(), |all, row| all.union(&row.slots))))
@@ -103,18 +103,19 @@ fn nobody_else_has_them(
     draft: &Draft<'_>,
     lost: &BTreeMap<NodeId, SlotSet>,
     all: &SlotSet,
-) -> Result<(), String> {
+) -> Result<(), Why> {
     for id in lost.keys() {
         for replica in draft.seen.replicas_of(*id) {
             let name = draft.seen.name(replica);
             if draft.live(replica).is_some() {
-                return Err(format!("{name}, a replica of it, answers: it has the keys"));
+                let why = format!("{name}, a replica of it, answers: it has the keys");
+                return Err(Reason::GoneHasReplica.says(why));
             }
             if !draft.policy.gone.iter().any(|head| replica.to_string().starts_with(head)) {
-                return Err(format!(
+                return Err(Reason::GoneReplicaSilent.says(format!(
                     "{name}, a replica of it, does not answer and may have the keys: bring it \
                      back, or say that it is gone as well"
-                ));
+                )));
             }
         }
     }
@@ -122,10 +123,10 @@ fn nobody_else_has_them(
         node.census().is_some_and(|census| all.difference(&census.counted).is_empty())
     };
     match draft.live.iter().find(|node| !counted(node)) {
-        Some(node) => Err(format!(
+        Some(node) => Err(Reason::GoneNotCounted.says(format!(
             "the keys of its slots could not be counted on {}",
             draft.seen.name(node.id)
-        )),
+        ))),
         None => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::{Reason, Why};
 use crate::model::{Endpoint, Flag, NodeId, SlotSet, Version};
 use crate::observation::{Census, NodeRow, Picture, Sighting};
 
@@ -70,7 +71,7 @@ impl<'a> Live<'a> {
 ///
 /// # Errors
 /// When an id answers from two processes: every command by id would go to either.
-pub(super) fn all<'a>(seen: &Picture<'a>) -> Result<Vec<Live<'a>>, String> {
+pub(super) fn all<'a>(seen: &Picture<'a>) -> Result<Vec<Live<'a>>, Why> {
     let mut live: Vec<Live<'a>> = Vec::new();
     for (observer, sighting) in seen.sightings() {
         let (Some(id), Some(_)) = (seen.id_of(observer), sighting.nodes.get()) else {
@@ -86,7 +87,10 @@ pub(super) fn all<'a>(seen: &Picture<'a>) -> Result<Vec<Live<'a>>, String> {
         match live.iter().position(|known| known.id == id) {
             None => live.push(node),
             Some(at) if is_one_process(live[at].sighting, sighting) => {}
-            Some(_) => return Err(format!("node id {} answers from two processes", id.short())),
+            Some(_) => {
+                let why = format!("node id {} answers from two processes", id.short());
+                return Err(Reason::TwoProcesses.says(why));
+            }
         }
     }
     live.sort_by_key(|node| node.id);

@@ -4,7 +4,7 @@
 //! that it has already.
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
 use crate::diagnose::{Found, Risk};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -34,7 +34,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     }
     if steps.is_empty() {
         for found in found {
-            draft.refuse(found, "no primary that answers showed a library that another one lacks");
+            let why = "no primary that answers showed a library that another one lacks";
+            draft.refuse(found, Reason::NoLibraryToLoad.says(why));
         }
     }
     draft.steps.extend(steps);

@@ -5,7 +5,7 @@
 //! who we are at the node: its default user, which wants a password.
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
 use crate::diagnose::{Found, Risk};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -17,7 +17,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         let why = why_not(draft, &lacking);
         let on: Vec<_> = lacking.iter().map(|node| node.id).collect();
         if let Some(why) = why {
-            draft.refuse(found, why);
+            draft.refuse(found, Reason::PasswordNotYours.says(why));
             continue;
         }
         for on in on {

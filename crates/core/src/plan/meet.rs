@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::{is_linked, is_up};
 use super::live::Live;
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
 use crate::diagnose::Risk;
 use crate::limits::FULL_MESH_NODES_MAX;
 use crate::model::{NodeId, SlotSet};
@@ -34,7 +34,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
                  {winner} does not show to have them: met, it would delete them. Decide who shall \
                  have these slots"
             );
-            draft.refuse_all(Repair::Meet, &why);
+            draft.refuse_all(Repair::Meet, &Reason::MeetWouldDelete.says(why));
         }
     }
     let mut pairs: Vec<(NodeId, NodeId)> = pairs.into_iter().collect();
@@ -44,11 +44,9 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         push(draft, from, to);
     }
     if draft.steps.is_empty() && draft.refusals.is_empty() {
-        draft.refuse_all(
-            Repair::Meet,
-            "no two nodes that answer us lack each other's address: what is missing does not \
-             answer, or a port between them is closed",
-        );
+        let why = "no two nodes that answer us lack each other's address: what is missing does not \
+                   answer, or a port between them is closed";
+        draft.refuse_all(Repair::Meet, &Reason::NobodyToMeet.says(why));
     }
 }
 
@@ -165,11 +163,9 @@ fn islands_that_fit(draft: &mut Draft<'_>) -> Option<Vec<(NodeId, NodeId)>> {
     groups.retain(|group| group.iter().any(owns));
     if found.is_empty() || groups.len() < 2 {
         for found in found.into_iter().filter(|found| found.code == "CLUSTER_SPLIT_ISLANDS") {
-            draft.refuse(
-                found,
-                "one side owns no slot: it may be somebody else's. If it belongs here, let one \
-                 of its nodes CLUSTER MEET one of the others",
-            );
+            let why = "one side owns no slot: it may be somebody else's. If it belongs here, let \
+                       one of its nodes CLUSTER MEET one of the others";
+            draft.refuse(found, Reason::SideWithoutSlots.says(why));
         }
         return None;
     }
@@ -179,11 +175,10 @@ fn islands_that_fit(draft: &mut Draft<'_>) -> Option<Vec<(NodeId, NodeId)>> {
         let slots = claims.fold(SlotSet::new(), |slots, claim| slots.union(&claim));
         if !all.intersection(&slots).is_empty() {
             for found in found {
-                draft.refuse(
-                    found,
-                    "both sides claim the same slots: joined, the one with the lower epoch would \
-                     delete its keys. Decide which side is the cluster, and move the other's keys",
-                );
+                let why = "both sides claim the same slots: joined, the one with the lower epoch \
+                           would delete its keys. Decide which side is the cluster, and move the \
+                           other's keys";
+                draft.refuse(found, Reason::SidesOverlap.says(why));
             }
             return None;
         }

@@ -27,6 +27,7 @@ mod meet;
 mod missed;
 mod outbid;
 mod promote;
+mod reason;
 mod rejoin;
 mod segments;
 mod settle;
@@ -41,6 +42,8 @@ use serde::{Deserialize, Serialize};
 pub use census::Holding;
 pub use change::{Change, Failover, KEYS_A_ROUND, SlotState};
 pub use fact::{Fact, Holds};
+pub use reason::Reason;
+pub(crate) use reason::Why;
 pub use stamp::stamp;
 
 use crate::diagnose::{Found, Report, Risk, Severity, Step as ByHandStep};
@@ -278,8 +281,8 @@ struct Draft<'a> {
     live: Vec<Live<'a>>,
     steps: Vec<Step>,
     loss: Vec<Loss>,
-    refusals: BTreeSet<Refusal>,
-    waiting: BTreeSet<String>,
+    refusals: BTreeMap<Refusal, Reason>,
+    waiting: BTreeMap<String, Reason>,
 }
 
 impl<'a> Draft<'a> {
@@ -304,17 +307,16 @@ impl<'a> Draft<'a> {
         found.map(|found| found.code.clone()).unwrap_or_default()
     }
 
-    fn refuse(&mut self, found: &Found, why: impl Into<String>) {
-        let why = why.into();
+    fn refuse(&mut self, found: &Found, why: Why) {
         let (code, finding) = (found.code.clone(), found.message.clone());
-        self.refusals.insert(Refusal { code, finding, why });
+        self.refusals.insert(Refusal { code, finding, why: why.text }, why.reason);
     }
 
     /// Refuses every finding of a part.
-    fn refuse_all(&mut self, repair: Repair, why: &str) {
+    fn refuse_all(&mut self, repair: Repair, why: &Why) {
         let found: Vec<&Found> = self.found(repair).collect();
         for found in found {
-            self.refuse(found, why);
+            self.refuse(found, why.clone());
         }
     }
 
@@ -330,14 +332,14 @@ impl<'a> Draft<'a> {
             .filter(|one| one.holder == holder && slots.contains(one.slot) && left(one))
             .collect();
         for one in &known {
-            let why = one.why(self.seen);
+            let why = Reason::KeysDiffer.says(one.why(self.seen));
             self.refuse_all(repair, &why);
         }
         known.into_iter().map(|one| one.slot).collect()
     }
 
-    fn wait(&mut self, why: impl Into<String>) {
-        self.waiting.insert(why.into());
+    fn wait(&mut self, why: Why) {
+        self.waiting.insert(why.text, why.reason);
     }
 }
 
@@ -348,19 +350,31 @@ pub fn repairs_of(code: &str) -> &'static [Repair] {
 
 /// Makes the plan of the next round.
 pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
-    let picture = Picture::new(seen);
+    let (mut planning, _) = unstamped(&Picture::new(seen), report, policy);
+    planning.plan.parent = stamp(seen);
+    planning
+}
+
+/// The plan of the next round without the stamp of what it was made from, for whoever may wait
+/// instead: a stamp costs as much as all the rest. With the reasons for what is refused and waited
+/// for.
+pub(crate) fn unstamped(
+    picture: &Picture<'_>,
+    report: &Report,
+    policy: &Policy,
+) -> (Planning, BTreeSet<Reason>) {
     let mut draft = Draft {
-        seen: &picture,
+        seen: picture,
         report,
         policy,
         live: Vec::new(),
         steps: Vec::new(),
         loss: Vec::new(),
-        refusals: BTreeSet::new(),
-        waiting: BTreeSet::new(),
+        refusals: BTreeMap::new(),
+        waiting: BTreeMap::new(),
     };
     refuse_what_nothing_mends(&mut draft);
-    match live::all(&picture) {
+    match live::all(picture) {
         Ok(live) => draft.live = live,
         Err(why) => Repair::ALL.into_iter().for_each(|repair| draft.refuse_all(repair, &why)),
     }
@@ -401,10 +415,10 @@ pub fn plan(seen: &Observation, report: &Report, policy: &Policy) -> Planning {
             Repair::Forget => forget::draft(&mut draft),
         }
     }
-    finish_plan(draft, seen, later)
+    finish_plan(draft, later)
 }
 
-fn finish_plan(mut draft: Draft<'_>, seen: &Observation, mut later: BTreeSet<String>) -> Planning {
+fn finish_plan(mut draft: Draft<'_>, mut later: BTreeSet<String>) -> (Planning, BTreeSet<Reason>) {
     draft.steps.truncate(PLAN_STEPS_MAX);
     let census = census::take(&draft);
     let about = draft.steps.iter().flat_map(|step| {
@@ -422,23 +436,25 @@ fn finish_plan(mut draft: Draft<'_>, seen: &Observation, mut later: BTreeSet<Str
     }
     // One part may have had nothing to do for a finding that another part mends, or will.
     let mended: BTreeSet<&str> = draft.steps.iter().map(|step| step.mends.as_str()).collect();
-    draft.refusals.retain(|refusal| {
+    draft.refusals.retain(|refusal, _| {
         !mended.contains(refusal.code.as_str()) && !later.contains(&refusal.code)
     });
-    Planning {
+    let reasons = draft.refusals.values().chain(draft.waiting.values()).copied().collect();
+    let planning = Planning {
         plan: Plan {
             format: FORMAT,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
-            parent: stamp(seen),
+            parent: String::new(),
             nodes,
             steps: draft.steps,
             loss: draft.loss,
             census,
         },
-        refusals: draft.refusals.into_iter().collect(),
-        waiting: draft.waiting.into_iter().collect(),
+        refusals: draft.refusals.into_keys().collect(),
+        waiting: draft.waiting.into_keys().collect(),
         later: later.into_iter().collect(),
-    }
+    };
+    (planning, reasons)
 }
 
 /// Root causes that no command to a server mends: a person must.
@@ -457,14 +473,14 @@ fn refuse_what_nothing_mends(draft: &mut Draft<'_>) {
             Some(_) => format!("{obstacle}. `check` tells the way by hand"),
             None => obstacle.to_owned(),
         };
-        draft.refuse(found, why);
+        draft.refuse(found, Reason::ByHandOnly.says(why));
     }
 }
 
 /// Nodes that were named together and are of clusters that do not know each other: what one of them
 /// says about a slot is no reason to take it from the other. A node without slots and keys is
 /// nobody's.
-fn several_clusters(draft: &Draft<'_>) -> Option<String> {
+fn several_clusters(draft: &Draft<'_>) -> Option<Why> {
     let matters = |id: &NodeId| {
         draft.live(*id).is_some_and(|node| {
             !node.own.slots.is_empty()
@@ -476,12 +492,12 @@ fn several_clusters(draft: &Draft<'_>) -> Option<String> {
     let firsts = groups.iter().filter_map(|group| group.iter().copied().find(matters));
     let names: Vec<String> = firsts.map(|id| draft.seen.name(id)).collect();
     (names.len() > 1).then(|| {
-        format!(
+        Reason::SeveralClusters.says(format!(
             "the nodes that answer are of {} clusters that do not know each other, with {}: let \
              them meet, or name the nodes of one cluster only",
             names.len(),
             names.join(" and ")
-        )
+        ))
     })
 }
 
@@ -493,7 +509,9 @@ fn may_move_keys(draft: &mut Draft<'_>, repair: Repair) -> bool {
         node.is_primary() && state.is_some_and(|info| info.is("cluster_state", "fail"))
     };
     let Some(node) = draft.live.iter().find(down) else { return true };
-    let why = format!("keys can be moved once {} says cluster_state:ok", draft.seen.name(node.id));
+    let name = draft.seen.name(node.id);
+    let why =
+        Reason::StateNotOk.says(format!("keys can be moved once {name} says cluster_state:ok"));
     if draft.refusals.is_empty() {
         draft.wait(why);
     } else {
@@ -504,12 +522,12 @@ fn may_move_keys(draft: &mut Draft<'_>, repair: Repair) -> bool {
 
 /// What is under way in the cluster and must not be disturbed.
 fn what_must_pass(draft: &mut Draft<'_>) {
-    for (code, why) in [
-        ("NODE_LOADING", "a node is still loading its data set"),
-        ("MIGRATION_RUNNING", "a migration of slots is running"),
+    for (code, reason, why) in [
+        ("NODE_LOADING", Reason::NodeLoads, "a node is still loading its data set"),
+        ("MIGRATION_RUNNING", Reason::MigrationRuns, "a migration of slots is running"),
     ] {
         if draft.report.all().any(|found| found.code == code) {
-            draft.wait(why);
+            draft.wait(reason.says(why));
         }
     }
     let voters = draft.seen.voters();
@@ -518,7 +536,8 @@ fn what_must_pass(draft: &mut Draft<'_>) {
     for id in away {
         if !is_told(draft, id, majority) {
             let name = draft.seen.name(id);
-            draft.wait(format!("the others are about to find out that {name} is down"));
+            let why = format!("the others are about to find out that {name} is down");
+            draft.wait(Reason::DownNotYetKnown.says(why));
         }
     }
 }

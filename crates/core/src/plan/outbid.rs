@@ -5,7 +5,7 @@
 //! nobody has a key to delete when it hears of the newer claim.
 
 use super::segments;
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
 use crate::diagnose::{Found, Risk};
 use crate::model::NodeId;
 
@@ -14,7 +14,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for found in found {
         for id in found.subject.nodes.clone() {
             match why_not(draft, id) {
-                Some(why) => draft.refuse(found, why),
+                Some(why) => draft.refuse(found, Reason::OwnerDisputed.says(why)),
                 None => outbid(draft, found, id),
             }
         }

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Failover, Holds, Loss, Repair, Step};
+use super::{Change, Draft, Fact, Failover, Holds, Loss, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
 use crate::model::{Flag, NodeId};
 
@@ -21,7 +21,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     wait_for_the_returned(draft, &voters);
     if majority && !elections_fail(draft) {
         if !dead.is_empty() {
-            draft.wait("the voters are there, and a replica is about to be elected");
+            let why = "the voters are there, and a replica is about to be elected";
+            draft.wait(Reason::ElectionDue.says(why));
         }
         return refuse_where_nobody_stands(draft, &dead);
     }
@@ -31,10 +32,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
     }
     if draft.steps.is_empty() && draft.refusals.is_empty() {
-        draft.refuse_all(
-            Repair::Promote,
-            "every owner of slots answers: there is nothing to promote",
-        );
+        let why = "every owner of slots answers: there is nothing to promote";
+        draft.refuse_all(Repair::Promote, &Reason::NothingToPromote.says(why));
     }
 }
 
@@ -48,9 +47,9 @@ fn wait_for_the_returned(draft: &mut Draft<'_>, voters: &BTreeSet<NodeId>) {
     if let Some(id) = voters.iter().find(failed) {
         let seconds = (2 * draft.seen.node_timeout_ms()).div_ceil(1_000);
         let name = draft.seen.name(*id);
-        draft.wait(format!(
+        draft.wait(Reason::ReturnedHeldForFailed.says(format!(
             "{name} answers again; the others hold it for failed for up to {seconds} s more"
-        ));
+        )));
     }
 }
 
@@ -73,12 +72,12 @@ fn refuse_where_nobody_stands(draft: &mut Draft<'_>, dead: &[NodeId]) {
     }
 }
 
-fn no_replica(name: &str, primary: NodeId) -> String {
-    format!(
+fn no_replica(name: &str, primary: NodeId) -> Why {
+    Reason::NoReplica.says(format!(
         "{name} has no replica that answers: bring it back, its disk has the keys. If that is gone \
          for good, --gone {} shows what it costs",
         primary.short()
-    )
+    ))
 }
 
 /// What the voters do without us.
@@ -88,12 +87,7 @@ fn how(draft: &Draft<'_>, majority: bool) -> Failover {
     if majority && !refused_for_good { Failover::Force } else { Failover::Takeover }
 }
 
-fn replace(
-    draft: &mut Draft<'_>,
-    primary: NodeId,
-    majority: bool,
-    stage: u32,
-) -> Result<(), String> {
+fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -> Result<(), Why> {
     let name = draft.seen.name(primary);
     let slots = draft.seen.slots_of(primary);
     let best = best_replica(draft, primary, &name)?;
@@ -153,7 +147,7 @@ struct Best {
     offset: u64,
 }
 
-fn best_replica(draft: &Draft<'_>, primary: NodeId, name: &str) -> Result<Best, String> {
+fn best_replica(draft: &Draft<'_>, primary: NodeId, name: &str) -> Result<Best, Why> {
     let replicas = draft.seen.replicas_of(primary);
     let live: Vec<&Live<'_>> = replicas.iter().filter_map(|id| draft.live(*id)).collect();
     if live.is_empty() {
@@ -161,15 +155,17 @@ fn best_replica(draft: &Draft<'_>, primary: NodeId, name: &str) -> Result<Best, 
     }
     if let Some(silent) = replicas.iter().find(|id| draft.live(**id).is_none()) {
         let newest = draft.seen.name(*silent);
-        return Err(format!(
+        return Err(Reason::ReplicaSilent.says(format!(
             "the replica {newest} of {name} does not answer and may have newer data: bring it \
              back, or forget it"
-        ));
+        )));
     }
     let ready = live.iter().filter(|node| is_whole(node));
     let best = ready.max_by_key(|node| (offset(node), node.id));
     let best = best.ok_or_else(|| {
-        format!("no replica of {name} has a whole copy of its data: promoted, it would be empty")
+        Reason::NoWholeCopy.says(format!(
+            "no replica of {name} has a whole copy of its data: promoted, it would be empty"
+        ))
     })?;
     Ok(Best { id: best.id, offset: offset(best) })
 }

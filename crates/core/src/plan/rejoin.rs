@@ -6,7 +6,7 @@
 //! keys of those slots are proved to be at the newcomer.
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
 use crate::model::{NodeId, SlotSet};
 
@@ -30,7 +30,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     }
     if !found_any && draft.refusals.is_empty() {
         let why = "no node that answers has the keys of an id that does not";
-        draft.refuse_all(Repair::Rejoin, why);
+        draft.refuse_all(Repair::Rejoin, &Reason::NoHeir.says(why));
     }
 }
 
@@ -47,21 +47,22 @@ fn slots_of(draft: &Draft<'_>, id: NodeId) -> SlotSet {
     rows.fold(SlotSet::new(), |all, row| all.union(&row.slots))
 }
 
-fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, String> {
+fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
     let name = draft.seen.name(old);
     let slots = slots_of(draft, old);
     let replicas = draft.seen.replicas_of(old);
     if let Some(replica) = replicas.iter().find(|id| draft.live(**id).is_some()) {
-        return Err(format!(
+        return Err(Reason::ReplicaInstead.says(format!(
             "{name} has a replica that answers, {}: that is promoted instead",
             draft.seen.name(*replica)
-        ));
+        )));
     }
     let primaries = || draft.live.iter().filter(|node| node.is_primary());
     if let Some(unknown) = primaries().find(|node| {
         node.census().is_none_or(|census| !slots.difference(&census.counted).is_empty())
     }) {
-        return Err(format!("the keys could not be counted on {}", draft.seen.name(unknown.id)));
+        let why = format!("the keys could not be counted on {}", draft.seen.name(unknown.id));
+        return Err(Reason::HeirNotCounted.says(why));
     }
     let holds = |node: &&Live<'_>| {
         node.census().is_some_and(|census| !census.occupied().intersection(&slots).is_empty())
@@ -69,16 +70,18 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, String> {
     let holders: Vec<&Live<'_>> = primaries().filter(holds).collect();
     let [one] = holders.as_slice() else {
         return Err(match holders.len() {
-            0 => format!(
+            0 => Reason::NobodyHasItsKeys.says(format!(
                 "nobody who answers has a key of the slots of {name}: if its disk is gone, so are \
                  its keys"
-            ),
-            _ => format!("several nodes hold keys of the slots of {name}"),
+            )),
+            _ => Reason::SeveralHaveItsKeys
+                .says(format!("several nodes hold keys of the slots of {name}")),
         });
     };
     let stays_within = one.claims().difference(&slots).is_empty();
     if !stays_within {
-        return Err(format!("{} owns other slots already", draft.seen.name(one.id)));
+        let why = format!("{} owns other slots already", draft.seen.name(one.id));
+        return Err(Reason::HeirOwnsOthers.says(why));
     }
     Ok(Heir { old, new: one.id, slots })
 }

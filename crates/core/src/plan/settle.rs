@@ -7,7 +7,7 @@
 
 use super::fact::is_linked;
 use super::live::Live;
-use super::{Change, Draft, Fact, Holds, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
 use crate::diagnose::{Found, Risk, Step as ByHandStep};
 use crate::model::NodeId;
 
@@ -56,12 +56,12 @@ pub(super) fn draft(draft: &mut Draft<'_>, repair: Repair) {
         let mut wanted = wanted(draft, found);
         wanted.retain(|one| one.is_address() == (repair == Repair::Readdress));
         if wanted.is_empty() {
-            draft.refuse(found, why_none(found));
+            draft.refuse(found, Reason::ValueToChoose.says(why_none(found)));
         }
         for wanted in wanted {
             let strangers = wanted.is_address().then(|| why_not_here(draft, wanted.on)).flatten();
             match strangers {
-                Some(why) => draft.refuse(found, why),
+                Some(why) => draft.refuse(found, Reason::AddressNotProved.says(why)),
                 None => push(draft, found, wanted),
             }
         }

@@ -11,14 +11,18 @@ use crate::observation::Observation;
 /// offsets, counters and the order of answers do not enter, but every id, address, role, flag,
 /// epoch, slot and open slot that anybody shows does, and which slots hold keys.
 pub fn stamp(seen: &Observation) -> String {
+    // Most nodes show most rows: each is written once, and a view sorts borrowed lines.
+    let written: Vec<String> =
+        seen.rows.as_slice().iter().map(|row| format!("{row:?}\n")).collect();
+    let line_of = |number: u32| Some(written.get(usize::try_from(number).ok()?)?.as_str());
     let mut lines: Vec<String> = seen
         .sightings
         .iter()
         .map(|sighting| {
             let mut text = format!("{} {:?}\n", sighting.from, sighting.myid.get());
             if let Some(view) = sighting.nodes.get() {
-                let rows = view.rows.iter().filter_map(|shown| seen.rows.get(shown.row));
-                let mut rows: Vec<String> = rows.map(|row| format!("{row:?}\n")).collect();
+                let mut rows: Vec<&str> =
+                    view.rows.iter().filter_map(|shown| line_of(shown.row)).collect();
                 rows.sort_unstable();
                 rows.iter().for_each(|row| text.push_str(row));
             }
