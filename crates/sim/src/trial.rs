@@ -129,7 +129,7 @@ pub fn run(script: &Script, bug: Option<Bug>) -> Trial {
         let alone = run_staged(&Script { tools: 1, ..script.clone() }, bug);
         let afterwards = trial.marks.contains_key(MENDED_LATER);
         let worse = exclusive::check(alone.healthy, afterwards, script.tools);
-        // Not yet a violation: see docs/decisions/0009-blame-by-lineage.md.
+        // Not yet a violation: see docs/decisions/0010-blame-by-lineage.md.
         trial.marks.extend(worse.map(|worse| (worse, 1)));
     }
     trial
