@@ -8,6 +8,7 @@ mod codegen;
 mod crashes;
 mod demo;
 mod fuzz;
+mod leash;
 mod new_finding;
 mod sim;
 mod tidy;
@@ -87,6 +88,24 @@ enum Task {
         #[arg(long, conflicts_with_all = ["schedules", "replay", "bugs"])]
         prefixes: Option<u64>,
     },
+    /// The same scripts in the modelled world and on real servers, compared.
+    Leash {
+        /// How many.
+        #[arg(long, default_value_t = 200)]
+        scripts: u64,
+        /// The seed of the first; each next one has the next number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Clusters at the same time.
+        #[arg(long, default_value_t = 4)]
+        jobs: usize,
+        /// One server only (redis-7.0, redis-8.2, valkey-9.1); else they take turns.
+        #[arg(long, value_parser = bench::server)]
+        server: Option<slotwright_core::scenario::Server>,
+        /// Runs this seed only, and shows both sides.
+        #[arg(long, conflicts_with = "scripts")]
+        replay: Option<u64>,
+    },
     /// Runs the parsers on millions of inputs.
     Fuzz {
         /// How many inputs, shared among the targets.
@@ -139,6 +158,10 @@ fn main() -> ExitCode {
             sim::prefixes(schedules, seed, jobs)
         }
         Task::Sim { schedules, seed, jobs, .. } => sim::run_many(schedules, seed, jobs),
+        Task::Leash { replay: Some(seed), server, .. } => leash::replay(seed, server),
+        Task::Leash { scripts, seed, jobs, server, .. } => {
+            leash::run_many(scripts, seed, jobs, server)
+        }
         Task::Fuzz { inputs, seed, only } => fuzz::launch(&root, inputs, seed, only.as_deref()),
         Task::FuzzHere { inputs, seed, only } => fuzz::run(inputs, seed, only.as_deref()),
         Task::Bench { what } => bench::run(&root, &what),

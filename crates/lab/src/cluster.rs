@@ -73,6 +73,16 @@ impl Cluster {
     /// # Errors
     /// When a server does not come up.
     pub fn build(scenario: &Scenario, server: Server, binaries: &[Binary]) -> Result<Self> {
+        Self::build_with_ids(scenario, server, binaries, &[])
+    }
+
+    /// The same, with these ids for the first nodes, and random ones for the others.
+    pub(crate) fn build_with_ids(
+        scenario: &Scenario,
+        server: Server,
+        binaries: &[Binary],
+        ids: &[String],
+    ) -> Result<Self> {
         let mut watchdog = Watchdog::start()?;
         let place = Place::take(scenario.world)?;
         watchdog.folder(place.folder())?;
@@ -90,7 +100,7 @@ impl Cluster {
             node_timeout_ms: scenario.node_timeout_ms,
             credentials: credentials(scenario),
         };
-        cluster.lay_out(scenario)?;
+        cluster.lay_out(scenario, ids)?;
         cluster.start_all(scenario)?;
         cluster.write_keys(scenario.primaries, scenario.keys)?;
         Ok(cluster)
@@ -209,11 +219,14 @@ impl Cluster {
         id.ok_or_else(|| Error::Scenario(format!("node {number} has not told its id")))
     }
 
-    fn lay_out(&mut self, scenario: &Scenario) -> Result<()> {
+    fn lay_out(&mut self, scenario: &Scenario, ids: &[String]) -> Result<()> {
         let total = scenario.primaries * (1 + scenario.replicas_each);
         let addresses: Vec<Ipv4Addr> =
             (0..total).map(|n| self.place.address(n)).collect::<Result<_>>()?;
-        let rows = layout::healthy(scenario.primaries, scenario.replicas_each, &addresses);
+        let mut rows = layout::healthy(scenario.primaries, scenario.replicas_each, &addresses);
+        for (row, id) in rows.iter_mut().zip(ids) {
+            row.id.clone_from(id);
+        }
         for (number, row) in rows.iter().enumerate() {
             let mut words = self.timeout_words().to_vec();
             words.extend(["--cluster-enabled".to_owned(), "yes".to_owned()]);

@@ -20,6 +20,7 @@ mod error;
 pub mod healthy;
 pub mod kept;
 mod layout;
+pub mod leash;
 mod look;
 pub mod outcome;
 mod place;

@@ -101,6 +101,12 @@ impl Place {
         Ok(self.at(last))
     }
 
+    /// The address that [`Self::fresh_address`] gives as its n-th, counted from 0.
+    pub fn nth_fresh(&self, n: usize) -> Option<Ipv4Addr> {
+        let last = u8::try_from(n).ok()?.checked_add(FIRST_FRESH).filter(|last| *last <= OURS)?;
+        Some(self.at(last))
+    }
+
     /// Our own address in the namespace, with the network of all nodes.
     pub fn network(&self) -> String {
         format!("{}/24", self.at(OURS))

@@ -2,14 +2,14 @@
 //! faults, all from one seed. The real diagnosis, planner and executor run inside it.
 //!
 //! A model is right where it does what servers do. What it leaves out is listed in
-//! [`LEFT_OUT`]; that it agrees with real servers in what it has is tried by `cargo xtask sim
-//! --leash`.
+//! [`LEFT_OUT`]; that it agrees with real servers in what it has is tried by `cargo xtask leash`.
 
 mod bus;
 pub mod checkers;
 mod commands;
 mod cron;
 pub mod fault;
+pub mod leash;
 mod planted;
 pub mod prefixes;
 pub mod regressions;

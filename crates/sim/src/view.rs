@@ -240,7 +240,7 @@ fn address(addr: Option<Addr>) -> NodeAddress {
     }
 }
 
-fn own_row(node: &Node) -> NodeRow {
+pub(crate) fn own_row(node: &Node) -> NodeRow {
     let mut place = address(node.self_addr);
     (place.port, place.bus_port) = (PORT, Some(BUS_PORT));
     let open = node.open.iter().filter_map(|(slot, open)| {
@@ -263,7 +263,7 @@ fn own_row(node: &Node) -> NodeRow {
     }
 }
 
-fn row_of(node: &Node, peer: &Peer) -> NodeRow {
+pub(crate) fn row_of(node: &Node, peer: &Peer) -> NodeRow {
     let mut flags = Flags::none();
     if peer.handshake.is_some() {
         flags = flags.with(Flag::Handshake);
