@@ -8,7 +8,7 @@ use anyhow::ensure;
 use slotwright_core::scenario::Server;
 use slotwright_lab::leash::{Outcome, run, run_all};
 use slotwright_lab::servers;
-use slotwright_sim::leash::{DIVERGENCES, Picture, Script};
+use slotwright_sim::leash::{DIVERGENCES, Picture, Script, Stage};
 
 use crate::ci::say;
 
@@ -105,6 +105,26 @@ fn sum_up(outcomes: &[Outcome]) {
             None => println!("    0 explained by {}: not used", entry.id),
         }
     }
+}
+
+/// Runs one seed in the model only, and shows it.
+pub fn model(seed: u64, server: Option<Server>) -> anyhow::Result<()> {
+    let script = script(seed, server);
+    let mut stage = Stage::new(&script);
+    for one in &script.moves {
+        println!("{}", one.what);
+        for act in &one.acts {
+            let said = stage.act(act).map_err(anyhow::Error::msg)?;
+            println!("    {act:?} {}", said.unwrap_or_default());
+        }
+        if let Err(changes) = stage.rest() {
+            println!("    does not come to rest: {changes}");
+        }
+    }
+    for (at, shown) in stage.picture() {
+        println!("  {at:<16} {shown}");
+    }
+    Ok(())
 }
 
 /// Runs one seed, and shows both sides.

@@ -105,6 +105,9 @@ enum Task {
         /// Runs this seed only, and shows both sides.
         #[arg(long, conflicts_with = "scripts")]
         replay: Option<u64>,
+        /// Shows what the model does with that seed, without servers.
+        #[arg(long, requires = "replay")]
+        model: bool,
     },
     /// Runs the parsers on millions of inputs.
     Fuzz {
@@ -158,6 +161,7 @@ fn main() -> ExitCode {
             sim::prefixes(schedules, seed, jobs)
         }
         Task::Sim { schedules, seed, jobs, .. } => sim::run_many(schedules, seed, jobs),
+        Task::Leash { replay: Some(seed), server, model: true, .. } => leash::model(seed, server),
         Task::Leash { replay: Some(seed), server, .. } => leash::replay(seed, server),
         Task::Leash { scripts, seed, jobs, server, .. } => {
             leash::run_many(scripts, seed, jobs, server)

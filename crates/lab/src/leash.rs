@@ -122,16 +122,19 @@ impl Outcome {
         }
         for (number, one) in moves.iter().enumerate() {
             self.after = Some(number);
+            let after = &one.what;
             for (at, act) in one.acts.iter().enumerate() {
                 let said = model.act(act).map_err(Error::Scenario)?;
                 let real = carry_out(&mut cluster, act)?;
                 if said != real {
-                    self.sort_out(Difference { at: format!("reply {at}"), model: said, real });
+                    let (at, after) = (format!("reply {at}"), after.clone());
+                    self.sort_out(Difference { at, after, model: said, real });
                 }
             }
             if let Err(changes) = model.rest() {
                 self.sort_out(Difference {
                     at: "rest of the model".to_owned(),
+                    after: after.clone(),
                     model: Some(changes),
                     real: None,
                 });
@@ -156,6 +159,8 @@ impl Outcome {
         holds: Duration,
     ) -> bool {
         let expected = model.picture();
+        let after = self.after.and_then(|number| self.script.moves.get(number));
+        let after = after.map_or_else(String::new, |one| one.what.clone());
         let began = Instant::now();
         let mut since = None;
         loop {
@@ -173,7 +178,7 @@ impl Outcome {
                     since = None;
                     if began.elapsed() > PATIENCE {
                         let seen = seen.unwrap_or_default();
-                        for difference in differences(&expected, &seen) {
+                        for difference in differences(&after, &expected, &seen) {
                             self.sort_out(difference);
                         }
                         self.compared += 1;

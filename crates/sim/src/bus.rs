@@ -64,8 +64,13 @@ impl World {
         if head.current > node.current_epoch {
             node.current_epoch = head.current;
         }
+        // Valkey believes a primary only; Redis writes down what a replica says of its primary's
+        // epoch as its own.
+        let counts = !(node.is_valkey() && head.is_replica);
         if let Some(peer) = node.peer_mut(id) {
-            peer.epoch = peer.epoch.max(head.epoch);
+            if counts {
+                peer.epoch = peer.epoch.max(head.epoch);
+            }
             peer.offset = head.offset;
             peer.data_at = now;
         }
@@ -77,7 +82,10 @@ impl World {
     fn answer(&mut self, n: usize, from: usize, link: u64, packet: &Packet, known: bool) {
         let is_meet = matches!(packet.kind, PacketKind::Meet);
         let own = self.nodes[n].addr;
-        if is_meet || self.nodes[n].self_addr.is_none() {
+        // Who is where its table says that somebody else is dials itself, and so learns its own
+        // address as it would learn that of any sender (`nodeUpdateAddressIfNeeded`).
+        let by_itself = packet.sender.id == self.nodes[n].id;
+        if is_meet || by_itself || self.nodes[n].self_addr.is_none() {
             self.nodes[n].self_addr = Some(own);
         }
         let stranger =
@@ -180,7 +188,10 @@ impl World {
         }
         let was_primary = !peer.is_replica;
         peer.is_replica = true;
-        peer.primary = head.primary;
+        // A primary that is not known here is not written down.
+        if knows.is_some() {
+            peer.primary = knows;
+        }
         let slots = SlotSet::clone(&peer.slots);
         if was_primary && !slots.is_empty() {
             let heir = knows.filter(|heir| !old && *heir != own);
@@ -203,6 +214,10 @@ impl World {
     /// Tells a sender whose claim is old who has the slots (`clusterSendUpdate`).
     fn contradict(&mut self, n: usize, id: Id, head: &Header) {
         let node = &self.nodes[n];
+        // Valkey looks at the claims of primaries only.
+        if node.is_valkey() && head.is_replica {
+            return;
+        }
         let Some(link) = node.peer(id).and_then(|peer| peer.link) else { return };
         let claimed_by = if head.is_replica { head.primary } else { Some(id) };
         let mine = (node.id, node.config_epoch, &node.slots);

@@ -315,11 +315,24 @@ impl World {
         ok()
     }
 
+    /// Why a server does not carry `MIGRATE` out for a slot (`getNodeByQuery`).
+    fn not_here(&self, n: usize, slot: Slot) -> Option<&'static str> {
+        let node = &self.nodes[n];
+        if node.owner(slot).is_none() || !node.ok {
+            return Some("CLUSTERDOWN The cluster is down");
+        }
+        let open = node.open.contains_key(&slot.get());
+        (!open && !node.slots.contains(slot)).then_some("MOVED")
+    }
+
     /// `MIGRATE`: all keys that can go, or the first error of the target.
     fn migrate(&mut self, n: usize, ip: &str, rest: &[&str]) -> Answer {
         let replace = rest.contains(&"REPLACE");
         let keys = rest.iter().skip_while(|word| **word != "KEYS").skip(1);
         let keys: Vec<Key> = keys.filter_map(|key| key.parse().ok()).collect();
+        if let Some(error) = keys.first().and_then(|key| self.not_here(n, slot_of(*key))) {
+            return Err(error.to_owned());
+        }
         let to = addr_of(ip).and_then(|addr| self.listener(addr));
         let Some(to) = to.filter(|to| self.nodes[*to].is_live() && *to != n) else {
             return Err("IOERR error or timeout connecting to the client".to_owned());

@@ -21,6 +21,7 @@ impl World {
         self.nodes[n].ticks += 1;
         self.drop_old_handshakes(n);
         self.keep_links(n);
+        self.meet_the_deaf(n);
         self.send_pings(n);
         self.suspect(n);
         self.replicate(n);
@@ -79,6 +80,26 @@ impl World {
             }
             if !self.nodes[n].is_valkey() {
                 self.nodes[n].peers[at].meet = false;
+            }
+        }
+    }
+
+    /// Valkey meets those anew who do not dial it: they have forgotten it
+    /// (`clusterNodeCronHandleReconnect`, 8.1 and later).
+    fn meet_the_deaf(&mut self, n: usize) {
+        if !self.nodes[n].is_valkey() {
+            return;
+        }
+        let patience = self.nodes[n].timeout.max(HANDSHAKE_MS);
+        for at in 0..self.nodes[n].peers.len() {
+            let peer = &self.nodes[n].peers[at];
+            let Some(link) = peer.link.filter(|_| peer.handshake.is_none()) else { continue };
+            let dials = |row: &Peer| row.link.is_some_and(|own| own.to == n);
+            if self.nodes[link.to].peers.iter().any(dials) {
+                self.nodes[n].peers[at].heard_at = self.now;
+            } else if self.now - peer.heard_at > patience {
+                self.nodes[n].peers[at].heard_at = self.now;
+                self.ping(n, at, PacketKind::Meet);
             }
         }
     }
@@ -182,18 +203,18 @@ impl World {
 
     fn gossip(&mut self, n: usize, to: Option<usize>) -> Vec<Gossip> {
         let to = to.map(|to| self.nodes[to].id);
-        let tells = |peer: &Peer| {
-            peer.handshake.is_none()
-                && Some(peer.id) != to
-                && (peer.link.is_some() || !peer.slots.is_empty())
-        };
         let node = &self.nodes[n];
-        let fit: Vec<usize> = (0..node.peers.len()).filter(|at| tells(&node.peers[*at])).collect();
-        let mut chosen: Vec<usize> = fit
-            .iter()
-            .copied()
-            .filter(|at| node.peers[*at].suspected || node.peers[*at].failed_at.is_some())
-            .collect();
+        let known = |peer: &&Peer| peer.handshake.is_none() && Some(peer.id) != to;
+        let tells = |peer: &&Peer| {
+            known(peer) && !peer.suspected && (peer.link.is_some() || !peer.slots.is_empty())
+        };
+        let at = |which: &dyn Fn(&&Peer) -> bool| -> Vec<usize> {
+            let peers = node.peers.iter().enumerate();
+            peers.filter(|(_, peer)| which(peer)).map(|(at, _)| at).collect()
+        };
+        // Whom it suspects it tells of, whether or not a connection stands; of all others some.
+        let mut chosen = at(&|peer| known(peer) && peer.suspected);
+        let fit = at(&tells);
         let begin = if fit.is_empty() { 0 } else { self.rng.usize(0..fit.len()) };
         let others = fit.iter().cycle().skip(begin).take(fit.len().min(GOSSIP)).copied();
         for at in others {
@@ -278,7 +299,7 @@ impl World {
         }
         let patience = (2 * node.timeout).max(2_000);
         let Some(at) = node.election.at else {
-            let delay = if manual { 0 } else { 500 + self.rng.u64(0..500) + 1_000 * self.rank(n) };
+            let delay = if manual { 0 } else { self.election_delay(n) };
             self.nodes[n].election =
                 Election { at: Some(now + delay), manual, ..Election::default() };
             return;
@@ -302,6 +323,14 @@ impl World {
             let epoch = self.nodes[n].election.epoch;
             self.take_over(n, Some(epoch));
         }
+    }
+
+    /// How long it waits until it asks for votes: those whose data is newer go first.
+    fn election_delay(&mut self, n: usize) -> u64 {
+        let (timeout, rank) = (self.nodes[n].timeout, self.rank(n));
+        // Valkey 9 scales it with the node timeout.
+        let unit = if self.nodes[n].is_valkey() { (timeout / 30).clamp(1, 500) } else { 500 };
+        unit + self.rng.u64(0..unit) + 2 * unit * rank
     }
 
     /// Its data is not too old to be elected (`cluster-replica-validity-factor` 10).

@@ -77,6 +77,9 @@ pub struct Peer {
     pub data_at: u64,
     /// Our connection to it.
     pub link: Option<Link>,
+    /// When its own connection to us was last seen to stand, or it was met anew for want of one
+    /// (Valkey 8.1 and later).
+    pub heard_at: u64,
     /// Who said when that it fails.
     pub reports: Vec<(Id, u64)>,
     /// When it got our vote for one of its replicas.
@@ -104,6 +107,7 @@ impl Peer {
             pong_at: now,
             data_at: now,
             link: None,
+            heard_at: now,
             reports: Vec::new(),
             voted_at: 0,
             offset: 0,

@@ -18,7 +18,13 @@ pub struct Divergence {
 }
 
 /// All of them.
-pub const DIVERGENCES: &[Divergence] = &[];
+pub const DIVERGENCES: &[Divergence] = &[Divergence {
+    id: "credited-to-whom-was-dialled",
+    servers: &Server::ALL,
+    covers: |one| one.after.contains("change places") && one.at.ends_with(" epochs"),
+    why: "the epoch of whoever answers first at an address is credited to whom was dialled there; \
+          who dials in the tenth of a second between the two starts is chance",
+}];
 
 /// The entry that explains a difference.
 pub fn explains(server: Server, difference: &Difference) -> Option<&'static Divergence> {

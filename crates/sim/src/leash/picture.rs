@@ -138,8 +138,10 @@ fn epochs(rows: &[NodeRow], names: &Names) -> String {
 /// Where two pictures differ.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Difference {
-    /// Where: `2 row 0`, or `move 1 reply 2`.
+    /// Where: `2 row 0`, or `reply 2`.
     pub at: String,
+    /// After what, in the words of the script.
+    pub after: String,
     /// What the model shows; `None`: there is no such thing.
     pub model: Option<String>,
     /// What the servers show.
@@ -147,18 +149,24 @@ pub struct Difference {
 }
 
 /// All differences between two pictures.
-pub fn differences(model: &Picture, real: &Picture) -> Vec<Difference> {
+pub fn differences(after: &str, model: &Picture, real: &Picture) -> Vec<Difference> {
     let all: BTreeSet<&String> = model.keys().chain(real.keys()).collect();
     let one = |at: &String| Difference {
         at: at.clone(),
+        after: after.to_owned(),
         model: model.get(at).cloned(),
         real: real.get(at).cloned(),
     };
     all.into_iter().map(one).filter(|one| one.model != one.real).collect()
 }
 
-/// What kind of answer it is: its first words, up to the first that names something.
+/// What kind of answer it is: the first word of an error that has one of its own, or else its first
+/// words, up to the first that names something.
 pub fn reply_class(text: &str) -> String {
+    let is_code = |word: &&str| word.chars().all(|letter| letter.is_ascii_uppercase());
+    if let Some(code) = text.split(' ').next().filter(is_code).filter(|code| *code != "ERR") {
+        return code.to_owned();
+    }
     let names = |word: &&str| word.chars().any(|letter| letter.is_ascii_digit());
     let words = text.split_whitespace().take_while(|word| !names(word)).take(6);
     let class = list(words.map(str::to_owned));
@@ -180,9 +188,9 @@ mod tests {
     #[test]
     fn what_one_side_lacks_is_a_difference() {
         let model = Picture::from([("0 state".to_owned(), "ok".to_owned())]);
-        let found = differences(&model, &Picture::new());
+        let found = differences("", &model, &Picture::new());
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].model.as_deref(), found[0].real.as_deref()), (Some("ok"), None));
-        assert_eq!(differences(&model, &model), []);
+        assert_eq!(differences("", &model, &model), []);
     }
 }

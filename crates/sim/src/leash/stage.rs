@@ -14,7 +14,7 @@ use crate::world::{Shape, World};
 
 /// After so long whatever follows from a move has happened: a suspicion, a vote, two spans of the
 /// node timeout until a failure is forgotten.
-pub const REST_MS: u64 = 12_000;
+pub const REST_MS: u64 = 13_000;
 /// And for so long nothing more.
 const STILL_MS: u64 = 3_000;
 /// A command takes so long.
@@ -172,8 +172,9 @@ impl Stage {
         self.world.advance(REST_MS - STILL_MS);
         let before = self.picture();
         self.world.advance(STILL_MS);
-        let changed = super::differences(&before, &self.picture());
-        if changed.is_empty() { Ok(()) } else { Err(format!("{changed:?}")) }
+        let changed = super::differences("", &before, &self.picture());
+        let told = changed.iter().map(|one| format!("{}: {:?}, {:?}", one.at, one.model, one.real));
+        if changed.is_empty() { Ok(()) } else { Err(told.collect::<Vec<_>>().join("; ")) }
     }
 
     /// What the servers show.
@@ -189,7 +190,7 @@ impl Stage {
                         .chain(node.peers.iter().map(|p| row_of(node, p)))
                         .collect(),
                     is_ok: node.ok,
-                    link_up: node.primary.map(|_| node.link_up),
+                    link_up: node.primary.and(node.master).map(|_| node.link_up),
                     keys: node.keys.keys().copied().collect(),
                 }
             })
