@@ -1,13 +1,14 @@
 //! `cargo xtask leash`: the same scripts on the model and on real servers, compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::ensure;
 use slotwright_core::scenario::Server;
 use slotwright_lab::leash::{Outcome, run, run_all};
-use slotwright_lab::servers;
+use slotwright_lab::run::trials;
+use slotwright_lab::servers::{self, Binary};
 use slotwright_sim::leash::{DIVERGENCES, Picture, Script, Stage};
 
 use crate::ci::say;
@@ -27,10 +28,39 @@ pub fn run_many(
 ) -> anyhow::Result<()> {
     let wanted = server.map_or_else(|| Server::ALL.to_vec(), |server| vec![server]);
     let binaries = servers::ensure(&wanted, &say)?;
-    let begun = Instant::now();
     let all: Vec<Script> = (seed..seed + scripts).map(|seed| script(seed, server)).collect();
+    compare(all, &binaries, jobs)
+}
+
+/// Runs the scenarios of the findings, those that the model has all acts of.
+pub fn scenarios(jobs: usize, server: Option<Server>) -> anyhow::Result<()> {
+    let wanted = server.map_or_else(|| Server::ALL.to_vec(), |server| vec![server]);
+    let binaries = servers::ensure(&wanted, &say)?;
+    let trials = trials(&[], &wanted).map_err(|error| anyhow::anyhow!("{}", error.chain()))?;
+    let (mut all, mut lacking) = (Vec::new(), BTreeSet::new());
+    for trial in trials {
+        if trial.scenario.not_on.iter().any(|(not_on, _)| *not_on == trial.server) {
+            continue;
+        }
+        match Script::of_scenario(&trial.code, &trial.scenario, trial.server) {
+            Ok(script) if script.moves.is_empty() => {}
+            Ok(script) => all.push(script),
+            Err(why) => {
+                lacking.insert(format!("{}: {why}", trial.code));
+            }
+        }
+    }
+    for why in &lacking {
+        println!("not in the model: {why}");
+    }
+    println!("{} findings have scenarios that the model has no acts for", lacking.len());
+    compare(all, &binaries, jobs)
+}
+
+fn compare(all: Vec<Script>, binaries: &[Binary], jobs: usize) -> anyhow::Result<()> {
+    let begun = Instant::now();
     let (done, total) = (AtomicUsize::new(0), all.len());
-    let outcomes = run_all(all, &binaries, jobs, &|outcome| {
+    let outcomes = run_all(all, binaries, jobs, &|outcome| {
         let number = done.fetch_add(1, Ordering::Relaxed) + 1;
         eprintln!("{number:>4}/{total} {}", line(outcome));
         for difference in &outcome.unexplained {

@@ -105,6 +105,9 @@ enum Task {
         /// Runs this seed only, and shows both sides.
         #[arg(long, conflicts_with = "scripts")]
         replay: Option<u64>,
+        /// The scenarios of the findings instead, as far as the model has their acts.
+        #[arg(long, conflicts_with_all = ["scripts", "replay"])]
+        scenarios: bool,
         /// Shows what the model does with that seed, without servers.
         #[arg(long, requires = "replay")]
         model: bool,
@@ -163,6 +166,7 @@ fn main() -> ExitCode {
         Task::Sim { schedules, seed, jobs, .. } => sim::run_many(schedules, seed, jobs),
         Task::Leash { replay: Some(seed), server, model: true, .. } => leash::model(seed, server),
         Task::Leash { replay: Some(seed), server, .. } => leash::replay(seed, server),
+        Task::Leash { scenarios: true, jobs, server, .. } => leash::scenarios(jobs, server),
         Task::Leash { scripts, seed, jobs, server, .. } => {
             leash::run_many(scripts, seed, jobs, server)
         }

@@ -233,10 +233,10 @@ fn carry_out(cluster: &mut Cluster, act: &Act) -> Result<Option<String>> {
 
 /// What the servers show; `None` while one of those that run does not answer.
 fn look(cluster: &mut Cluster, total: usize) -> Option<Picture> {
-    let names = names(cluster, total);
     let running = cluster.running();
     let shown: Option<Vec<Shown>> =
         running.into_iter().map(|node| look_at(cluster, node)).collect();
+    let names = names(cluster, total);
     Some(picture(&shown?, &names))
 }
 
@@ -251,6 +251,9 @@ fn look_at(cluster: &mut Cluster, node: usize) -> Option<Shown> {
     let Ok(Value::List(keys)) = cluster.ask(node, "KEYS *") else { return None };
     let mut rows = RowTable::default();
     let view = cluster_nodes::parse(table.as_bytes(), &mut rows);
+    // A server that was loading when it started has not told its id yet.
+    let own = table.lines().find(|line| line.contains("myself"))?.split(' ').next()?;
+    cluster.node(node).ok()?.id = Some(own.to_owned());
     let number = |key: &Value| key.text().split_once('}')?.1.parse().ok();
     Some(Shown {
         node,
@@ -273,7 +276,9 @@ fn names(cluster: &Cluster, total: usize) -> Names {
         if let Some(id) = parsed(&node.first_id) {
             names.ids.insert(id, number.to_string());
         }
-        names.places.insert(node.first_ip.to_string(), format!("a{number}"));
+        if number < total {
+            names.places.insert(node.first_ip.to_string(), format!("a{number}"));
+        }
     }
     for fresh in 0..total * 8 {
         if let Some(ip) = cluster.place.nth_fresh(fresh) {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use slotwright_core::model::{NodeId, SlotSet};
+use slotwright_core::model::{NodeId, Slot, SlotSet};
 
 use crate::server::{Cause, Election, Id, Key, Open, Peer, slot_of};
 use crate::world::{Delivery, Header, Lost, Packet, PacketKind, World};
@@ -80,6 +80,7 @@ impl World {
 
     /// The PONG to a PING or a MEET.
     fn answer(&mut self, n: usize, from: usize, link: u64, packet: &Packet, known: bool) {
+        let packet_at = self.now;
         let is_meet = matches!(packet.kind, PacketKind::Meet);
         let own = self.nodes[n].addr;
         // Who is where its table says that somebody else is dials itself, and so learns its own
@@ -104,6 +105,9 @@ impl World {
             }
         }
         let pong = self.packet(n, PacketKind::Pong, Some(from));
+        if let Some(peer) = self.nodes[n].peer_mut(packet.sender.id) {
+            peer.heard_at = packet_at;
+        }
         let boot = self.nodes[from].boot;
         self.send(n, from, boot, link, pong);
     }
@@ -257,11 +261,12 @@ impl World {
         if sender == node.id {
             return;
         }
+        // What Redis imports nobody can take.
         let importing: SlotSet = node
             .open
             .iter()
-            .filter(|(_, open)| matches!(open, Open::Importing(_)))
-            .filter_map(|(slot, _)| slotwright_core::model::Slot::new(*slot))
+            .filter(|(_, open)| !node.is_valkey() && matches!(open, Open::Importing(_)))
+            .filter_map(|(slot, _)| Slot::new(*slot))
             .collect();
         let wanted = claimed.difference(&importing);
         let mut taken = wanted.difference(&node.assigned());
@@ -283,15 +288,13 @@ impl World {
         let shard = node.primary.unwrap_or(node.id);
         let before = node.slots_of(shard);
         if !taken.is_empty() {
-            for slot in lost.iter() {
-                node.open.remove(&slot.get());
-            }
             node.assign(&taken, Some(sender));
         }
         if let Some(peer) = node.peer_mut(sender) {
             peer.unclaimed = peer.slots.difference(claimed);
         }
-        let after = node.slots_of(shard);
+        self.adjust_marks(n, (sender, epoch), claimed, &taken);
+        let after = self.nodes[n].slots_of(shard);
         let gone = before.difference(&after);
         if !gone.is_empty() {
             self.lost.push(Lost { at: self.now, node: n, slots: gone, to: sender, epoch });
@@ -379,7 +382,7 @@ impl World {
             if !bad && peer.ping_sent == 0 && peer.reports.is_empty() && !told.failing {
                 peer.pong_at = peer.pong_at.max(told.pong_at.min(now));
             }
-            if bad && !told.failing && peer.addr != Some(told.addr) && peer.addr.is_some() {
+            if bad && !told.failing && peer.addr != Some(told.addr) {
                 peer.addr = Some(told.addr);
                 peer.link = None;
                 // Redis leaves the replication where it was.
@@ -401,7 +404,8 @@ impl World {
         }
         for (id, ttl) in &packet.bans {
             let node = &self.nodes[n];
-            if *id == node.id || node.primary == Some(*id) || *ttl == 0 {
+            let known = node.peer(*id).is_some();
+            if !known || node.primary == Some(*id) || *ttl == 0 {
                 continue;
             }
             self.ban(n, *id, now + ttl);
@@ -459,13 +463,20 @@ impl World {
         let node = &self.nodes[n];
         let window = node.timeout * 2;
         let Some(row) = node.peer(head.id) else { return };
-        let Some(primary) = row.primary.and_then(|id| node.peer(id)) else { return };
+        let Some(primary) = row.primary else { return };
+        // In a manual failover the primary itself votes as well.
+        let itself = primary == node.id;
+        let (is_down, voted_at) = match node.peer(primary) {
+            Some(row) => (row.failed_at.is_some(), row.voted_at),
+            None if itself => (false, 0),
+            None => return,
+        };
         let refuses = !node.votes()
             || head.current < node.current_epoch
             || node.last_vote >= head.current
             || !row.is_replica
-            || (primary.failed_at.is_none() && !manual)
-            || (primary.voted_at != 0 && now - primary.voted_at < window);
+            || (!is_down && !manual)
+            || (voted_at != 0 && now - voted_at < window);
         if refuses {
             return;
         }
@@ -477,7 +488,6 @@ impl World {
         if denied {
             return;
         }
-        let primary = primary.id;
         let node = &mut self.nodes[n];
         node.last_vote = head.current;
         node.current_epoch = node.current_epoch.max(head.current);

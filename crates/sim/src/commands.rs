@@ -2,7 +2,7 @@
 
 use slotwright_core::model::{NodeId, Slot, SlotSet};
 
-use crate::server::{Addr, Cause, Election, Id, Key, Open, Peer, slot_of};
+use crate::server::{Addr, Cause, Election, Id, Key, Node, Open, Peer, slot_of};
 use crate::world::{Deleted, PacketKind, World};
 
 /// How long who was forgotten is banned (`CLUSTER_BLACKLIST_TTL`).
@@ -176,8 +176,36 @@ impl World {
     }
 
     fn set_slot(&mut self, n: usize, slot: Slot, rest: &[&str]) -> Answer {
+        if self.nodes[n].is_valkey() && self.has_silent_replica(n) {
+            return Err("NOREPLICAS Not enough good replicas to write.".to_owned());
+        }
+        let answer = self.set_slot_here(n, slot, rest);
+        if answer.is_ok() && self.nodes[n].is_valkey() {
+            self.copy_marks(n);
+        }
+        answer
+    }
+
+    /// Valkey 8 and later: replicas carry out `SETSLOT` as well, so that marks outlive a failover.
+    fn copy_marks(&mut self, n: usize) {
+        let (id, open) = (self.nodes[n].id, self.nodes[n].open.clone());
+        for replica in &mut self.nodes {
+            if replica.is_live() && replica.primary == Some(id) && replica.link_up {
+                replica.open.clone_from(&open);
+            }
+        }
+    }
+
+    /// Whether a replica is held for connected and acknowledges nothing.
+    fn has_silent_replica(&self, n: usize) -> bool {
+        let id = self.nodes[n].id;
+        let is_silent = |node: &Node| node.up && node.frozen && node.link_up;
+        self.nodes.iter().any(|node| node.primary == Some(id) && is_silent(node))
+    }
+
+    fn set_slot_here(&mut self, n: usize, slot: Slot, rest: &[&str]) -> Answer {
         if self.nodes[n].primary.is_some() {
-            return error("You can use SETSLOT only with masters.");
+            return error("Please use SETSLOT only with masters.");
         }
         match rest {
             ["STABLE"] => {
@@ -299,10 +327,13 @@ impl World {
         if self.nodes[n].primary.is_none() && !self.nodes[n].keys.is_empty() {
             return error("CLUSTER RESET can't be called with master nodes containing keys");
         }
-        for key in self.nodes[n].keys.keys().copied().collect::<Vec<_>>() {
-            self.delete(n, key, Cause::Command, None);
+        // Its append-only file keeps them.
+        let flushed = self.nodes[n].keys.clone();
+        for key in flushed.keys() {
+            self.delete(n, *key, Cause::Command, None);
         }
         let node = &mut self.nodes[n];
+        node.undead.extend(flushed);
         node.primary = None;
         node.shard = None;
         node.slots = std::rc::Rc::default();

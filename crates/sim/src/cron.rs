@@ -191,7 +191,9 @@ impl World {
     /// A packet of this server. `to` is left out of what it tells of others.
     pub(crate) fn packet(&mut self, n: usize, kind: PacketKind, to: Option<usize>) -> Packet {
         let talks = matches!(kind, PacketKind::Ping | PacketKind::Pong | PacketKind::Meet);
-        let gossip = if talks { self.gossip(n, to) } else { Vec::new() };
+        // A tick dials whom no connection stands to, and pings; of those a ping tells as well.
+        let dials = !matches!(kind, PacketKind::Pong);
+        let gossip = if talks { self.gossip(n, to, dials) } else { Vec::new() };
         let (now, node) = (self.now, &self.nodes[n]);
         let bans = if node.spreads_bans() && talks {
             node.bans.iter().map(|(id, until)| (*id, until.saturating_sub(now))).collect()
@@ -201,12 +203,13 @@ impl World {
         Packet { kind, sender: header(node), gossip, bans }
     }
 
-    fn gossip(&mut self, n: usize, to: Option<usize>) -> Vec<Gossip> {
+    fn gossip(&mut self, n: usize, to: Option<usize>, dials: bool) -> Vec<Gossip> {
         let to = to.map(|to| self.nodes[to].id);
         let node = &self.nodes[n];
         let known = |peer: &&Peer| peer.handshake.is_none() && Some(peer.id) != to;
         let tells = |peer: &&Peer| {
-            known(peer) && !peer.suspected && (peer.link.is_some() || !peer.slots.is_empty())
+            let reached = peer.link.is_some() || (dials && peer.addr.is_some());
+            known(peer) && !peer.suspected && (reached || !peer.slots.is_empty())
         };
         let at = |which: &dyn Fn(&&Peer) -> bool| -> Vec<usize> {
             let peers = node.peers.iter().enumerate();
@@ -253,6 +256,11 @@ impl World {
             .filter(|to| *to != n && self.nodes[*to].is_live() && !self.cut.contains(&(n, *to)));
         let now = self.now;
         let Some(from) = found else {
+            // A primary that stands still keeps its connections; only the data grow old.
+            let stands_still = addr.and_then(|addr| self.listener(addr));
+            if stands_still.is_some_and(|to| to != n && self.nodes[to].frozen) {
+                return;
+            }
             let node = &mut self.nodes[n];
             if node.link_up {
                 node.link_up = false;
@@ -269,8 +277,23 @@ impl World {
         if node.synced == Some((from, version)) {
             return;
         }
+        // A full sync of Valkey brings the marks of open slots along.
+        let is_new = node.synced.is_none_or(|(other, _)| other != from);
         node.synced = Some((from, version));
-        let data = self.nodes[from].keys.clone();
+        if is_new && self.nodes[n].is_valkey() {
+            self.nodes[n].open = self.nodes[from].open.clone();
+        }
+        let mut data = self.nodes[from].keys.clone();
+        if is_new {
+            self.nodes[n].undead.clear();
+        } else {
+            // What its primary deleted without a word, a replica has still.
+            let own = &self.nodes[n].keys;
+            let untold = self.nodes[from].undead.iter().filter(|(key, _)| own.contains_key(key));
+            for (key, version) in untold {
+                data.entry(*key).or_insert(*version);
+            }
+        }
         let older = |(key, own): (&Key, &u64)| data.get(key).is_none_or(|new| new < own);
         let own = self.nodes[n].keys.iter();
         let gone: Vec<Key> = own.filter(|held| older(*held)).map(|(key, _)| *key).collect();
@@ -366,6 +389,10 @@ impl World {
         let slots = node.peer(old).map(|row| SlotSet::clone(&row.slots)).unwrap_or_default();
         let id = node.id;
         node.assign(&slots, Some(id));
+        // Valkey 9 looks at its keys as at a start.
+        if self.nodes[n].is_valkey() {
+            self.check_data(n);
+        }
         self.broadcast(n, &PacketKind::Pong);
         self.judge_state(n);
     }

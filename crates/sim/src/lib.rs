@@ -10,6 +10,7 @@ mod commands;
 mod cron;
 pub mod fault;
 pub mod leash;
+mod marks;
 mod planted;
 pub mod prefixes;
 pub mod regressions;

@@ -225,6 +225,9 @@ pub struct Node {
     pub bans: Vec<(Id, u64)>,
     /// Its data: keys with the version of their value.
     pub keys: BTreeMap<Key, u64>,
+    /// Keys that are gone from memory and not from its append-only file, nor from its replicas:
+    /// they come back when it starts.
+    pub undead: BTreeMap<Key, u64>,
     /// Raised with each change of its data: a replica copies when it differs.
     pub data_version: u64,
     /// A replica: whose data it has, and of which version.
@@ -275,6 +278,7 @@ impl Node {
             minority_at: 0,
             bans: Vec::new(),
             keys: BTreeMap::new(),
+            undead: BTreeMap::new(),
             data_version: 1,
             synced: None,
             master: None,

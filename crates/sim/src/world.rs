@@ -354,6 +354,10 @@ impl World {
     pub(crate) fn delete(&mut self, n: usize, key: Key, cause: Cause, by: Option<Id>) {
         let node = &mut self.nodes[n];
         if let Some(version) = node.keys.remove(&key) {
+            // Redis before 7.2 tells neither its replicas nor its file of keys of lost slots.
+            if cause == Cause::DirtySlot && node.kind == Kind::Redis70 {
+                node.undead.insert(key, version);
+            }
             node.data_version += 1;
             node.offset += 1;
             self.deleted.push(Deleted { at: self.now, node: n, key, version, cause, by });
@@ -371,6 +375,17 @@ impl World {
         }
     }
 
+    /// Starts a server that knows nobody, and returns its number.
+    pub fn join(&mut self, addr: Addr, timeout_ms: u64) -> usize {
+        let (id, n) = (self.random_id(), self.nodes.len());
+        let kind = self.nodes.first().map_or(Kind::Redis82, |node| node.kind);
+        let mut node = Node::new(kind, id, addr, timeout_ms);
+        (node.ok, node.self_addr, node.started_at) = (false, None, self.now);
+        self.nodes.push(node);
+        self.push(self.now + 1, Happening::Tick(n, 1));
+        n
+    }
+
     /// Removes the table of a stopped server; its data stays.
     pub fn lose_table(&mut self, n: usize) {
         self.nodes[n].saved.table = None;
@@ -385,7 +400,10 @@ impl World {
             return;
         }
         let timeout = node.timeout;
-        let (keys, offset, boot) = (std::mem::take(&mut node.keys), node.offset, node.boot + 1);
+        let (mut keys, offset, boot) = (std::mem::take(&mut node.keys), node.offset, node.boot + 1);
+        for (key, version) in std::mem::take(&mut node.undead) {
+            keys.entry(key).or_insert(version);
+        }
         let mut started = Node::new(node.kind, fresh, addr, timeout);
         started.self_addr = None;
         if let Some(table) = node.saved.table.clone() {
@@ -412,7 +430,7 @@ impl World {
     }
 
     /// What a primary does with the keys that it finds (`verifyClusterConfigWithData`).
-    fn check_data(&mut self, n: usize) {
+    pub(crate) fn check_data(&mut self, n: usize) {
         let node = &mut self.nodes[n];
         if node.primary.is_some() {
             return;

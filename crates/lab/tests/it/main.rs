@@ -2,4 +2,5 @@
 
 mod acts;
 mod clean_up;
+mod leash;
 mod verify;

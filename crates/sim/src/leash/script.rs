@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use slotwright_core::model::{SLOT_COUNT, Slot};
-use slotwright_core::scenario::{Act, At, ConfEdit, Reply, Server};
+use slotwright_core::scenario::{Act, At, ConfEdit, Reply, Scenario, Server};
 
 use super::stage::Stage;
 use crate::server::{Key, slot_of};
@@ -71,6 +71,74 @@ impl Script {
         }
         chooser.script
     }
+}
+
+impl Script {
+    /// The script of a finding's scenario: each wait of it ends a move.
+    ///
+    /// # Errors
+    /// What of it the model does not have.
+    pub fn of_scenario(code: &str, scenario: &Scenario, server: Server) -> Result<Self, String> {
+        let lacks = [
+            (!scenario.options.is_empty(), "settings"),
+            (!scenario.clocks.is_empty(), "clocks"),
+            (scenario.small_disk.is_some(), "disks"),
+            (scenario.primaries == 0, "clusters without nodes"),
+        ];
+        if let Some((_, what)) = lacks.iter().find(|(lacks, _)| *lacks) {
+            return Err(format!("the model has no {what}"));
+        }
+        let mut script = Self {
+            seed: 0,
+            server,
+            primaries: scenario.primaries,
+            replicas_each: scenario.replicas_each,
+            keys: KEYS,
+            moves: Vec::new(),
+        };
+        let mut stage = Stage::new(&script);
+        let mut acts = Vec::new();
+        for act in &scenario.acts {
+            match act {
+                Act::Wait(..) => script.end_move(code, &mut acts, &mut stage),
+                Act::SendAll(line, _) => {
+                    for node in stage.live() {
+                        let act = send(node, line.clone());
+                        stage.act(&act)?;
+                        acts.push(act);
+                    }
+                }
+                act => {
+                    let act = with_our_timeout(act);
+                    stage.act(&act)?;
+                    acts.push(act);
+                }
+            }
+        }
+        script.end_move(code, &mut acts, &mut stage);
+        Ok(script)
+    }
+
+    fn end_move(&mut self, code: &str, acts: &mut Vec<Act>, stage: &mut Stage) {
+        if !acts.is_empty() {
+            // What does not come to rest is found by who compares.
+            let _rested = stage.rest();
+            let what = format!("{code}, part {}", self.moves.len());
+            self.moves.push(Move { what, acts: std::mem::take(acts) });
+        }
+    }
+}
+
+/// A stranger gets the node timeout of the others.
+fn with_our_timeout(act: &Act) -> Act {
+    let mut act = act.clone();
+    if let Act::Stranger { options, .. } = &mut act {
+        let is_number = |word: &String| word.chars().all(|letter| letter.is_ascii_digit());
+        for word in options.iter_mut().filter(|word| is_number(word)) {
+            *word = NODE_TIMEOUT_MS.to_string();
+        }
+    }
+    act
 }
 
 /// The name of a key on real servers: its tag puts it into the slot that it has in the model.
@@ -184,6 +252,12 @@ impl Chooser {
             }
             3 if !self.swapped => {
                 let (one, other) = self.two()?;
+                // Valkey holds who was not found for failing at once; whether it is corrected or
+                // its replica elected first is chance.
+                let elects = |n: usize| self.script.replicas_each > 0 && !self.stage.is_replica(n);
+                if self.script.server == Server::Valkey91 && (elects(one) || elects(other)) {
+                    return None;
+                }
                 self.swapped = true;
                 let acts = vec![
                     Act::Kill(one),
@@ -309,6 +383,11 @@ impl Chooser {
     /// A slot with keys goes to another: to the end, or half way.
     fn a_slot_moves(&mut self, whole: bool) -> Option<(String, Vec<Act>)> {
         let (source, _) = self.two_primaries()?;
+        // Where the keys cannot go, they are deleted as soon as the new owner is heard of; whether
+        // that is before the next command is chance.
+        if whole && !self.stage.is_ok(source) {
+            return None;
+        }
         let owned = self.stage.keys_of(source);
         let mine: Vec<(u16, Vec<Key>)> = owned
             .into_iter()

@@ -28,6 +28,8 @@ pub struct Stage {
     world: World,
     /// The id that each node was built with.
     first: Vec<Id>,
+    /// Nodes at the start.
+    total: usize,
     /// The clients that have said ASKING.
     asking: BTreeSet<usize>,
 }
@@ -43,8 +45,8 @@ impl Stage {
             timeout_ms: u64::from(NODE_TIMEOUT_MS),
         };
         let world = World::healthy(shape, script.seed);
-        let first = world.nodes.iter().map(|node| node.id).collect();
-        Self { world, first, asking: BTreeSet::new() }
+        let first: Vec<Id> = world.nodes.iter().map(|node| node.id).collect();
+        Self { world, total: first.len(), first, asking: BTreeSet::new() }
     }
 
     /// Carries out one act. An answer comes of a command only, and as its class.
@@ -78,6 +80,16 @@ impl Stage {
                 };
                 self.world.start(*node, addr);
                 self.asking.remove(node);
+                self.world.advance(START_MS);
+                Ok(None)
+            }
+            Act::Stranger { at, options, server: None } if is_plain(options) => {
+                let addr = match at {
+                    At::Of(other) => first_addr(*other),
+                    At::Same | At::Fresh => self.world.fresh_addr(),
+                };
+                let number = self.world.join(addr, u64::from(NODE_TIMEOUT_MS));
+                self.first.push(self.world.nodes[number].id);
                 self.world.advance(START_MS);
                 Ok(None)
             }
@@ -203,9 +215,11 @@ impl Stage {
         for (number, node) in self.world.nodes.iter().enumerate() {
             names.ids.insert(NodeId::made_up(node.id), format!("{number}'"));
             names.ids.insert(NodeId::made_up(self.first[number]), number.to_string());
+        }
+        let total = self.total;
+        for number in 0..total {
             names.places.insert(ip(first_addr(number)), format!("a{number}"));
         }
-        let total = self.world.nodes.len();
         for fresh in 0..total * 8 {
             names.places.insert(ip(first_addr(total + fresh)), format!("f{fresh}"));
         }
@@ -215,6 +229,21 @@ impl Stage {
     /// The owner of a slot in its own table, if one claims it.
     pub(super) fn owner_of(&self, slot: Slot) -> Option<usize> {
         self.world.nodes.iter().position(|node| node.is_live() && node.slots.contains(slot))
+    }
+
+    /// The nodes that run and are not stopped.
+    pub(super) fn live(&self) -> Vec<usize> {
+        (0..self.world.nodes.len()).filter(|n| self.world.nodes[*n].is_live()).collect()
+    }
+
+    /// Whether a node says that the cluster is ok.
+    pub(super) fn is_ok(&self, node: usize) -> bool {
+        self.world.nodes[node].ok
+    }
+
+    /// Whether a node holds itself for a replica.
+    pub(super) fn is_replica(&self, node: usize) -> bool {
+        self.world.nodes[node].primary.is_some()
     }
 
     /// The keys that a node has, by slot.
@@ -230,6 +259,15 @@ impl Stage {
     pub fn server(&self) -> Server {
         self.world.nodes[0].kind
     }
+}
+
+/// A server in cluster mode, with the node timeout of the others and no other setting.
+fn is_plain(options: &[String]) -> bool {
+    let known = ["--cluster-enabled", "yes", "--cluster-node-timeout"];
+    let is_known = |word: &String| {
+        known.contains(&word.as_str()) || word.chars().all(|letter| letter.is_ascii_digit())
+    };
+    options.iter().any(|word| word == "--cluster-enabled") && options.iter().all(is_known)
 }
 
 /// The address with which a node begins.
