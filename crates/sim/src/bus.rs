@@ -133,7 +133,6 @@ impl World {
             peer.meet = false;
             peer.is_replica = head.is_replica;
             peer.primary = head.primary;
-            node.bans.retain(|(id, _)| *id != head.id);
             node.dirty = true;
         } else if node.peers[at].id != head.id {
             let peer = &mut node.peers[at];
@@ -299,29 +298,12 @@ impl World {
         if !gone.is_empty() {
             self.lost.push(Lost { at: self.now, node: n, slots: gone, to: sender, epoch });
         }
+        // Valkey too follows into another shard, as long as replicas may migrate.
         if !before.is_empty() && after.is_empty() && shard != sender && !taken.is_empty() {
-            self.follow(n, sender, &lost);
+            self.become_replica(n, sender);
             return;
         }
         self.drop_dirty(n, &lost, sender);
-    }
-
-    /// The shard has lost its last slot.
-    fn follow(&mut self, n: usize, winner: Id, lost: &SlotSet) {
-        let shard = |world: &Self, id: Id| {
-            let node = world.nodes.iter().find(|node| node.id == id);
-            node.and_then(|node| node.shard)
-        };
-        let node = &self.nodes[n];
-        let (is_valkey, own) = (node.is_valkey(), node.shard);
-        // Valkey follows within the shard only.
-        if is_valkey && shard(self, winner) != own {
-            if self.nodes[n].primary.is_none() {
-                self.drop_dirty(n, lost, winner);
-            }
-            return;
-        }
-        self.become_replica(n, winner);
     }
 
     pub(crate) fn become_replica(&mut self, n: usize, primary: Id) {

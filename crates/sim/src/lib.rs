@@ -29,6 +29,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("hostnames, announced addresses, TLS, passwords", "no step of a plan depends on them here"),
     ("partial resynchronisation, backlogs, diskless sync", "a sync takes one tick"),
     ("replica migration between shards", "it does not touch slots or keys"),
+    ("a server that Valkey dials seldom, once it failed", "it is dialled in the end"),
     ("atomic slot migration", "its jobs are the servers' own, and no plan starts one"),
     ("databases other than 0, expiry, values", "a key has a version"),
     ("the pause of writes of a manual failover", "nobody writes during one"),

@@ -112,6 +112,9 @@ impl Stage {
             ["CLUSTER" | "MIGRATE", ..] => self.world.command(node, &words),
             _ => return Err(format!("the model has no `{line}`")),
         };
+        if answer.as_ref().is_err_and(|error| error.starts_with("ERR unknown command")) {
+            return Err(format!("the model has no `{line}`"));
+        }
         self.world.advance(COMMAND_MS);
         Ok(reply_class(&answer.map_or_else(|error| error, |lines| lines.join(" "))))
     }
