@@ -10,13 +10,17 @@ mod commands;
 mod cron;
 pub mod fault;
 pub mod leash;
+mod left_out;
 mod marks;
+pub mod names;
 mod planted;
 pub mod prefixes;
 pub mod regressions;
+pub mod rehearse;
 pub mod server;
 pub mod tool;
 pub mod trial;
+pub mod twin;
 mod view;
 mod world;
 

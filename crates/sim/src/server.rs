@@ -22,6 +22,13 @@ pub fn slot_of(key: Key) -> Slot {
     Slot::new(u16::try_from(spread).unwrap_or(0)).unwrap_or_else(|| Slot::of_key(b""))
 }
 
+/// A key of a slot; the same number gives the same key. There are 2^18 of each slot.
+pub fn key_in(slot: Slot, number: u32) -> Key {
+    // The inverse of the multiplier of `slot_of`, modulo 2^32.
+    const BACK: u32 = 0x144c_bc89;
+    ((u32::from(slot.get()) << 18) | (number & 0x3_ffff)).wrapping_mul(BACK)
+}
+
 /// An open end of a move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Open {

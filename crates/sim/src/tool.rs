@@ -143,6 +143,15 @@ impl Tool {
         self
     }
 
+    /// The first round is this plan, made from a look that was had before; these are the addresses
+    /// that the user knows.
+    #[must_use]
+    pub fn carrying(mut self, plan: Plan, seeds: BTreeSet<Addr>) -> Self {
+        self.seeds = seeds;
+        self.drive = (!plan.steps.is_empty()).then(|| Drive::new(plan));
+        self
+    }
+
     /// What is found now, in a sentence each.
     pub fn found(world: &World) -> Vec<String> {
         let seeds = world.nodes.iter().map(|node| node.addr).collect();

@@ -183,11 +183,38 @@ pub struct Shape {
     pub timeout_ms: u64,
 }
 
+/// Servers as they stand, to begin with.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    /// What time it is.
+    pub now: u64,
+    /// The servers.
+    pub nodes: Vec<Node>,
+    /// The greatest id, address and number of a connection that are taken.
+    pub last: (Id, Addr, u64),
+}
+
 impl World {
-    /// A healthy cluster that has stood for a while.
-    pub fn healthy(shape: Shape, seed: u64) -> Self {
-        let total = shape.primaries * (1 + shape.replicas_each);
+    /// A world that goes on from there.
+    pub(crate) fn going_on(standing: &Standing, seed: u64) -> Self {
+        let (id, addrs, links) = standing.last;
         let mut world = Self {
+            now: standing.now,
+            nodes: standing.nodes.clone(),
+            links,
+            ids: id.max(HANDSHAKE_IDS),
+            addrs,
+            ..Self::empty(seed)
+        };
+        for n in 0..world.nodes.len() {
+            let at = world.now + world.rng.u64(1..=TICK_MS);
+            world.push(at, Happening::Tick(n, world.nodes[n].boot));
+        }
+        world
+    }
+
+    fn empty(seed: u64) -> Self {
+        Self {
             now: 1_000_000,
             nodes: Vec::new(),
             deleted: Vec::new(),
@@ -204,7 +231,13 @@ impl World {
             links: 0,
             ids: HANDSHAKE_IDS,
             addrs: 0,
-        };
+        }
+    }
+
+    /// A healthy cluster that has stood for a while.
+    pub fn healthy(shape: Shape, seed: u64) -> Self {
+        let total = shape.primaries * (1 + shape.replicas_each);
+        let mut world = Self::empty(seed);
         for n in 0..total {
             world.addrs += 1;
             let id = Id::try_from(n + 1).unwrap_or(Id::MAX);

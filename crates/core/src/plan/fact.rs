@@ -221,6 +221,8 @@ impl<'a> Node<'a> {
                 self.rows()?.all(|row| row.slots.intersection(slots).is_empty())
             }
             Holds::Open { slots, state } => self.is_open(me, slots, *state)?,
+            // Of no slot nothing was counted, and nothing needs to be.
+            Holds::HoldsKeys { slots } | Holds::HoldsNoKeys { slots } if slots.is_empty() => true,
             Holds::HoldsKeys { slots } => {
                 let census = self.sighting.census.get()?;
                 let none = slots.difference(&census.counted).is_empty();
@@ -399,6 +401,8 @@ mod tests {
         assert_eq!(judge(&sketch, 0, Holds::IsPrimary), None);
         let slots = SlotSet::range(1, 1);
         assert_eq!(judge(&sketch, 1, Holds::HoldsNoKeys { slots }), None, "nothing was counted");
+        let slots = SlotSet::new();
+        assert_eq!(judge(&sketch, 1, Holds::HoldsKeys { slots }), Some(true), "of no slot");
     }
 
     #[test]

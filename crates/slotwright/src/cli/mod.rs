@@ -9,6 +9,7 @@ pub mod lab;
 pub mod papers;
 pub mod plan;
 pub mod recover;
+mod rehearse;
 pub mod target;
 pub mod verify;
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use slotwright_core::diagnose::diagnose;
+use slotwright_core::diagnose::{Report, diagnose};
 use slotwright_core::limits::PASTE_BYTES_MAX;
 use slotwright_core::observation::Observation;
 use slotwright_core::plan::{FORMAT, Plan, Planning, Policy, plan as plan_for};
 use slotwright_net::{Limits, Target, block_on, observe};
+use slotwright_sim::rehearse::{Rehearsal, Rehearsing};
 
 use super::EXAMPLES_FIRST;
 use super::failure::Failure;
+use super::rehearse::RehearseArgs;
 use super::target::TargetArgs;
 use crate::render::{self, Colour};
 
@@ -25,10 +27,15 @@ const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
   slotwright plan 10.0.0.1:6379
   slotwright plan 10.0.0.1:6379 -o plan.json && slotwright recover plan.json
   slotwright plan --from observation.json
+  slotwright plan 10.0.0.1:6379 --rehearse
   slotwright plan 10.0.0.1:6379 --detailed-exitcode || alert", after_help = "\
 A plan is one round: after it, the cluster is looked at again.
 
-Exit codes: 0 fine, 1 we failed, 2 usage, 5 there is something to do (with --detailed-exitcode).")]
+--rehearse sends nothing either: it carries the plan and the rounds after it out in a model of what
+was seen. --replay tells one of its schedules step by step.
+
+Exit codes: 0 fine, 1 we failed, 2 usage, 5 there is something to do (with --detailed-exitcode),
+6 a rehearsal lost a key through a step of the plan.")]
 pub struct PlanArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -38,6 +45,11 @@ pub struct PlanArgs {
     /// A node that will never come back, by the first signs of its id: its slots go to the others
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = id_head)]
     gone: Vec<String>,
+    #[command(flatten)]
+    rehearse: RehearseArgs,
+    /// Tell the schedule of this number, which a rehearsal of the same observation named
+    #[arg(long, value_name = "NUMBER", conflicts_with = "rehearse")]
+    replay: Option<u64>,
     /// How the plan is written: table, json, yaml; or a file to keep it in for `recover`
     #[arg(short, long, value_name = "FORMAT|FILE", default_value = "table", value_parser = Out::parse)]
     output: Out,
@@ -97,6 +109,9 @@ pub struct PlanFile {
     kind: String,
     /// The plan with its refusals.
     pub planning: Planning,
+    /// What came of its rehearsal.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    rehearsal: Option<Rehearsal>,
 }
 
 /// Looks, judges, plans. The number is the exit code.
@@ -105,7 +120,7 @@ pub struct PlanFile {
 /// When flags make no sense, or a file cannot be written.
 pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
     let policy = Policy { gone: args.gone.iter().cloned().collect(), ..Policy::default() };
-    let planning = match &args.from {
+    let (seen, report, planning) = match &args.from {
         Some(file) => {
             if !args.target.targets.is_empty() && std::env::var_os("SLOTWRIGHT_TARGET").is_none() {
                 return Err(Failure::user(
@@ -113,7 +128,9 @@ pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
                 ));
             }
             let seen = super::check::read(file)?;
-            plan_for(&seen, &diagnose(&seen), &policy)
+            let report = diagnose(&seen);
+            let planning = plan_for(&seen, &report, &policy);
+            (seen, report, planning)
         }
         None => {
             let mut target = args.target.resolve()?;
@@ -121,12 +138,38 @@ pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
             block_on(look_and_plan(&target, &policy))?
         }
     };
-    let todo = !planning.plan.steps.is_empty();
-    let page = || render::plan::draw(render::look(args.color), &planning, args.verbose);
+    let look = render::look(args.color);
+    if let Some(number) = args.replay {
+        let case = Rehearsing::new(&seen, &report, &planning.plan, &policy).replay(number);
+        render::result(&render::rehearsal::story(look, &case))?;
+        return Ok(0);
+    }
+    let rehearsal = args.rehearse.rehearse(&seen, &report, &planning.plan, &policy);
+    write(args, &planning, rehearsal.as_ref())?;
+    Ok(match rehearsal.and_then(|rehearsal| rehearsal.objection()) {
+        Some(_) => 6,
+        None if args.detailed_exitcode && !planning.plan.steps.is_empty() => 5,
+        None => 0,
+    })
+}
+
+/// Writes the plan, and what came of its rehearsal.
+fn write(
+    args: &PlanArgs,
+    planning: &Planning,
+    rehearsal: Option<&Rehearsal>,
+) -> Result<(), Failure> {
+    let look = render::look(args.color);
+    let page = || {
+        let page = render::plan::draw(look, planning, args.verbose);
+        let tried = rehearsal.map(|rehearsal| render::rehearsal::draw(look, rehearsal));
+        page + &tried.unwrap_or_default()
+    };
     let file = || PlanFile {
         api_version: "slotwright/v1".to_owned(),
         kind: "Plan".to_owned(),
         planning: planning.clone(),
+        rehearsal: rehearsal.cloned(),
     };
     match &args.output {
         Out::Table => render::result(&page())?,
@@ -144,25 +187,23 @@ pub fn plan(args: &PlanArgs) -> Result<u8, Failure> {
             ));
         }
     }
-    Ok(if todo && args.detailed_exitcode { 5 } else { 0 })
+    Ok(())
 }
 
 /// A look, or two when the first shows what may pass by itself, and the plan for it.
-async fn look_and_plan(target: &Target, policy: &Policy) -> Planning {
+async fn look_and_plan(target: &Target, policy: &Policy) -> (Observation, Report, Planning) {
     let limits = Limits::default();
-    let (seen, report) = look(target, &limits).await;
-    if !report.all().any(|found| found.settles) {
-        return plan_for(&seen, &report, policy);
+    let (mut seen, mut report) = look(target, &limits).await;
+    if report.all().any(|found| found.settles) {
+        tokio::time::sleep(SECOND_LOOK_AFTER).await;
+        let (again, second) = look(target, &limits).await;
+        (seen, report) = (again, second.confirmed_by(Some(&report)));
     }
-    tokio::time::sleep(SECOND_LOOK_AFTER).await;
-    let (again, second) = look(target, &limits).await;
-    plan_for(&again, &second.confirmed_by(Some(&report)), policy)
+    let planning = plan_for(&seen, &report, policy);
+    (seen, report, planning)
 }
 
-async fn look(
-    target: &Target,
-    limits: &Limits,
-) -> (Observation, slotwright_core::diagnose::Report) {
+async fn look(target: &Target, limits: &Limits) -> (Observation, Report) {
     let seen = observe(target, limits).await;
     let report = diagnose(&seen);
     (seen, report)

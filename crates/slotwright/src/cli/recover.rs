@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use slotwright_core::diagnose::{Report, Risk};
+use slotwright_core::diagnose::{Report, Risk, diagnose};
 use slotwright_core::drive::{End, Outcome};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::Endpoint;
@@ -20,8 +20,10 @@ use slotwright_net::act::{
     ActToken, Attendant, JournalFile, Recovered, Recovery, Stop, carry_out, recover as run,
 };
 use slotwright_net::{Limits, Target, block_on, observe};
+use slotwright_sim::rehearse::Rehearsal;
 
 use super::failure::Failure;
+use super::rehearse::RehearseArgs;
 use super::target::TargetArgs;
 use super::verify::prove;
 use super::{EXAMPLES_FIRST, codes, journal};
@@ -32,6 +34,7 @@ use crate::render::{self, Colour, page::Page};
 #[command(help_template = EXAMPLES_FIRST, before_help = "Examples:
   slotwright recover 10.0.0.1:6379
   slotwright recover 10.0.0.1:6379 --dry-run
+  slotwright recover 10.0.0.1:6379 --rehearse
   slotwright recover 10.0.0.1:6379 --yes -o json
   slotwright recover 10.0.0.1:6379 --allow QUORUM_LOST
   slotwright recover 10.0.0.1:6379 --gone 5f0c9a1b --dry-run
@@ -39,11 +42,15 @@ use crate::render::{self, Colour, page::Page};
 Nothing is sent before you agree. Ctrl-C ends the step at hand and stops; the same command goes on
 from there. What was sent, and what came of it, is in a journal: `slotwright journal show`.
 
+With --rehearse the first round, and each that drops a copy, is carried out in a model of the cluster
+before it is asked about, with all the rounds after it and under random faults. If a step of ours
+loses a key there, it is not sent without your word for that very plan (--accept-data-loss).
+
 At the end stands the proof, as of `slotwright verify`: a key written and read through every
 primary, every slot, owner, replica and key looked at, and the keys counted against the first look.
 
 Exit codes: 0 healthy, 1 we failed, 2 usage, 3 something is left that we do not mend, 6 refused: a
-round needs --yes or --allow, 7 the plan is stale, 8 something was done and the cluster is not
+round needs --yes, --allow or --accept-data-loss, 7 the plan is stale, 8 something was done and the cluster is not
 healthy, or the proof failed, 130 interrupted.")]
 pub struct RecoverArgs {
     #[command(flatten)]
@@ -60,6 +67,8 @@ pub struct RecoverArgs {
     /// Agree to lose data, by the mark of the plan that says what may be lost
     #[arg(long, value_name = "PLAN")]
     accept_data_loss: Option<String>,
+    #[command(flatten)]
+    rehearse: RehearseArgs,
     /// Show the first round and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -103,6 +112,9 @@ struct Document<'a> {
     keys_after: Option<u64>,
     journal: String,
     refusals: &'a [Refusal],
+    /// What came of the rehearsal of the first round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rehearsal: Option<&'a Rehearsal>,
     /// What stands at the end of a recovery that ended healthy.
     verification: Option<&'a Verification>,
 }
@@ -132,6 +144,11 @@ pub fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
         args,
         allow,
         agreed: args.yes,
+        policy: Policy {
+            gone: args.gone.iter().cloned().collect(),
+            patience_ms: u64::try_from(args.patience.as_millis()).unwrap_or(u64::MAX),
+        },
+        rehearsal: None,
         denied: None,
         before: None,
         dry: None,
@@ -167,11 +184,7 @@ async fn go(
     if let Some(plan) = plan {
         return carry_out_file(target, &limits, plan, stop, desk, &mut book).await;
     }
-    let policy = Policy {
-        gone: args.gone.iter().cloned().collect(),
-        patience_ms: u64::try_from(args.patience.as_millis()).unwrap_or(u64::MAX),
-        ..Policy::default()
-    };
+    let policy = desk.policy.clone();
     let recovery = run(target, &limits, &policy, book.open()?, stop, desk).await?;
     let proof = if recovery.ended == Recovered::Over(Outcome::Healthy) && recovery.rounds > 0 {
         let mut target = target.clone();
@@ -251,7 +264,7 @@ async fn carry_out_file(
         return Ok(7);
     }
     let planning = Planning { plan, refusals: Vec::new(), waiting: Vec::new(), later: Vec::new() };
-    let Some(token) = desk.ask(&planning) else {
+    let Some(token) = desk.ask(&seen, &diagnose(&seen), &planning) else {
         book.end("not agreed to")?;
         return Ok(desk.declined());
     };
@@ -301,6 +314,7 @@ fn finish(
         keys_after,
         journal: journal.clone(),
         refusals,
+        rehearsal: desk.rehearsal.as_ref(),
         verification: proof.map(|(_, proof)| proof),
     };
     let text = match args.output {
@@ -347,6 +361,9 @@ struct Desk<'a> {
     allow: BTreeSet<String>,
     /// Rounds that keep every copy need no further word.
     agreed: bool,
+    policy: Policy,
+    /// What came of the rehearsal of the first round.
+    rehearsal: Option<Rehearsal>,
     /// Why a round was not agreed to.
     denied: Option<u8>,
     /// The first look, to which the last is compared.
@@ -360,19 +377,26 @@ impl Desk<'_> {
         if self.dry.is_some() { 0 } else { self.denied.unwrap_or(6) }
     }
 
-    fn ask(&mut self, planning: &Planning) -> Option<ActToken> {
-        let page = render::plan::draw(render::look(self.args.color), planning, self.args.verbose);
+    fn ask(
+        &mut self,
+        seen: &Observation,
+        report: &Report,
+        planning: &Planning,
+    ) -> Option<ActToken> {
+        let look = render::look(self.args.color);
+        let page = render::plan::draw(look, planning, self.args.verbose);
         if self.args.output == Output::Table {
             render::result(&page).ok()?;
         }
+        let plan = &planning.plan;
+        let objection = self.rehearse(seen, report, plan);
         if self.args.dry_run {
-            self.dry = Some(());
+            self.dry = objection.is_none().then_some(());
             render::aside("dry run: nothing was sent");
             return None;
         }
-        let plan = &planning.plan;
-        if let Err((what, hint)) = self.is_allowed(plan) {
-            render::failure(what, Some(&hint));
+        if let Err((what, hint)) = self.is_allowed(plan, objection) {
+            render::failure(&what, Some(&hint));
             return None;
         }
         if !self.agreed && !self.confirm(plan) {
@@ -382,14 +406,32 @@ impl Desk<'_> {
         Some(ActToken::agreed())
     }
 
+    /// Rehearses the first round, and later ones that may cost a copy: the first rehearsal went on
+    /// to them, but from what it foresaw. Why the user must be asked, if a key was lost.
+    fn rehearse(&mut self, seen: &Observation, report: &Report, plan: &Plan) -> Option<String> {
+        if self.rehearsal.is_some() && plan.risk() < Risk::DropsCopy {
+            return None;
+        }
+        let rehearsal = self.args.rehearse.rehearse(seen, report, plan, &self.policy)?;
+        if self.args.output == Output::Table {
+            render::result(&render::rehearsal::draw(render::look(self.args.color), &rehearsal))
+                .ok()?;
+        }
+        let objection = rehearsal.objection();
+        self.rehearsal.get_or_insert(rehearsal);
+        objection
+    }
+
     /// Whether the user gave the word that steps of this risk need, beside the agreement to the
     /// round; else what is missing, and how it is given.
-    fn is_allowed(&self, plan: &Plan) -> Result<(), (&'static str, String)> {
+    fn is_allowed(&self, plan: &Plan, objection: Option<String>) -> Result<(), (String, String)> {
         let accepted = self.args.accept_data_loss.as_deref() == Some(plan.mark().as_str());
-        if plan.risk() >= Risk::MayLoseData && !accepted {
+        let announced =
+            (plan.risk() >= Risk::MayLoseData).then(|| "this round may lose data".to_owned());
+        if let Some(why) = objection.or(announced).filter(|_| !accepted) {
             let flag = format!("--accept-data-loss {}", plan.mark());
             return Err((
-                "this round may lose data, which needs your word for this very plan",
+                format!("{why}, which needs your word for this very plan"),
                 format!("if you have read what it may cost, agree with {flag}"),
             ));
         }
@@ -401,7 +443,7 @@ impl Desk<'_> {
             return Ok(());
         }
         Err((
-            "this round drops a copy, which needs your word",
+            "this round drops a copy, which needs your word".to_owned(),
             format!("if you have read the plan, agree with {}", flags.join(" ")),
         ))
     }
@@ -427,13 +469,13 @@ impl Attendant for Desk<'_> {
     fn agree(
         &mut self,
         seen: &Observation,
-        _report: &Report,
+        report: &Report,
         planning: &Planning,
     ) -> Option<ActToken> {
         if self.before.is_none() {
             self.before = Some(seen.clone());
         }
-        self.ask(planning)
+        self.ask(seen, report, planning)
     }
 
     fn recorded(&mut self, plan: &Plan, entry: &Entry) {

@@ -10,6 +10,7 @@ mod matrix;
 pub mod page;
 pub mod plan;
 pub mod recovery;
+pub mod rehearsal;
 pub mod report;
 mod slots;
 pub mod text;
