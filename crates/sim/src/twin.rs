@@ -502,7 +502,9 @@ impl<'a> Draft<'a> {
         if let Some(other) = shard.next() {
             return self.nodes[other].keys.clone();
         }
-        let own = node.slots.iter().enumerate();
+        // A replica: those of its primary.
+        let owner = self.nodes.iter().find(|other| Some(other.id) == node.primary);
+        let own = owner.unwrap_or(node).slots.iter().enumerate();
         let some = own.filter(|(n, _)| n % usize::from(SILENT_STRIDE) == 0);
         some.map(|(_, slot)| (key_in(slot, node.shard.unwrap_or(0)), 1)).collect()
     }
@@ -815,6 +817,22 @@ pub(crate) mod tests {
         assert!(total > 1_000 && total < 2 * KEYS_MODELLED, "{total}");
         assert_eq!(world.all_keys().len() * 2, total, "a replica has its primary's keys");
         assert!(twin.left_out.iter().any(|what| what.contains("one of")), "{:?}", twin.left_out);
+    }
+
+    #[test]
+    fn where_nobody_counted_a_replica_has_what_its_primary_has() {
+        let mut seen = broken(2);
+        seen.sightings.iter_mut().for_each(|sighting| sighting.census = Said::default());
+        let (_, twin) = twin_of(&seen);
+        let nodes = twin.world(1).nodes;
+        let mut pairs = 0;
+        for replica in nodes.iter().filter(|node| node.primary.is_some()) {
+            let primary = nodes.iter().find(|node| Some(node.id) == replica.primary);
+            assert_eq!(Some(&replica.keys), primary.map(|node| &node.keys));
+            pairs += 1;
+        }
+        assert!(pairs > 0 && nodes.iter().any(|node| !node.keys.is_empty()));
+        assert!(twin.left_out.iter().any(|what| what.contains("not counted")));
     }
 
     #[test]

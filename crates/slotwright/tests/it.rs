@@ -12,6 +12,8 @@ mod hostile;
 mod pages;
 #[path = "it/purity.rs"]
 mod purity;
+#[path = "it/rehearse.rs"]
+mod rehearse;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/world.rs"]

@@ -358,7 +358,8 @@ fn no_plan_speaks_to_the_terminal() {
         let file = folder.path().join(format!("{number}.json"));
         std::fs::write(&file, seen.to_string()).expect("a file");
         let name = file.to_str().expect("a name");
-        for way in [&[][..], &["-v"], &["-o", "json"], &["-o", "yaml"]] {
+        let rehearse = ["--rehearse", "--rehearsals", "2"];
+        for way in [&[][..], &["-v"], &["-o", "json"], &["-o", "yaml"], &rehearse] {
             let output = slotwright(&[&["plan", "--from", name], way].concat());
             assert_eq!(output.status.code(), Some(0), "{}", text(&output));
             assert!(
