@@ -147,6 +147,7 @@ pub fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
         policy: Policy {
             gone: args.gone.iter().cloned().collect(),
             patience_ms: u64::try_from(args.patience.as_millis()).unwrap_or(u64::MAX),
+            ..Policy::default()
         },
         rehearsal: None,
         denied: None,
