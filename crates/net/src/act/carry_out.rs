@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::send::send;
 use super::{ActToken, JournalFile};
-use crate::observe::peek;
+use crate::observe::{Trusted, peek};
 use crate::target::{Limits, Target};
 
 /// Lets somebody else stop a run at the end of the step that is under way.
@@ -45,13 +45,14 @@ impl Stop {
     }
 }
 
-/// Carries out a plan. `tell` hears each entry when it is on disk.
+/// Carries out a plan. `tell` hears each entry when it is on disk. Credentials go to `trusted`
+/// addresses only: that a node answers as a member is no proof that it may see them.
 ///
 /// # Errors
 /// When the journal cannot be written; nothing is sent after that.
 pub async fn carry_out(
     target: &Target,
-    limits: &Limits,
+    (limits, trusted): (&Limits, &Trusted),
     plan: Plan,
     token: &ActToken,
     journal: &mut JournalFile,
@@ -69,14 +70,17 @@ pub async fn carry_out(
         event = Some(match drive.next(now_ms, event.take()) {
             Next::Look { nodes, slots, settings } => {
                 let dialled = addresses(drive.plan(), &nodes);
-                Event::Looked(peek(target, limits, &dialled, &slots, settings).await)
+                Event::Looked(peek(target, (limits, trusted), &dialled, &slots, settings).await)
             }
             Next::Record(entry) => {
                 journal.append(&entry)?;
                 tell(drive.plan(), &entry);
                 Event::Recorded
             }
-            Next::Send(number) => Event::Sent(send(target, drive.plan(), number, token).await),
+            Next::Send(number) => {
+                let reply = send(target, trusted, (drive.plan(), number), token).await;
+                Event::Sent(reply)
+            }
             Next::Pause(ms) => {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Event::Paused

@@ -10,7 +10,7 @@ use slotwright_core::observation::Observation;
 use slotwright_core::plan::{Plan, Planning, Policy};
 
 use super::{ActToken, JournalFile, Stop, carry_out};
-use crate::observe::observe;
+use crate::observe::{Trusted, observe_and_trust};
 use crate::target::{Limits, Target};
 
 /// Who is asked, and told, while a cluster is being recovered.
@@ -72,7 +72,7 @@ pub async fn recover(
     let now_ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut rounds = Rounds::new(policy.clone());
     loop {
-        let last = observe(&target, limits).await;
+        let (last, trusted) = observe_and_trust(&target, limits).await;
         let report = diagnose(&last);
         let ended = match rounds.decide(now_ms(), &last, &report) {
             _ if stop.is_asked() => Some(Recovered::Stopped),
@@ -85,7 +85,8 @@ pub async fn recover(
             Decision::Act(planning) => match attendant.agree(&last, &report, &planning) {
                 None => Some(Recovered::Declined),
                 Some(token) => {
-                    let mut round = Round { target: &target, limits, journal, stop, attendant };
+                    let within = (limits, &trusted);
+                    let mut round = Round { target: &target, within, journal, stop, attendant };
                     let (sent, end) = round.act(planning.plan, &token).await?;
                     rounds.has_acted(now_ms(), sent, &end);
                     matches!(end, End::Interrupted { .. }).then_some(Recovered::Stopped)
@@ -101,7 +102,7 @@ pub async fn recover(
 /// One round of acting, with all that it needs.
 struct Round<'a> {
     target: &'a Target,
-    limits: &'a Limits,
+    within: (&'a Limits, &'a Trusted),
     journal: &'a mut JournalFile,
     stop: &'a Stop,
     attendant: &'a mut dyn Attendant,
@@ -118,8 +119,8 @@ impl Round<'_> {
             sent += usize::from(matches!(entry, Entry::StepBegun { .. }));
             self.attendant.recorded(plan, entry);
         };
-        let Self { target, limits, stop, .. } = self;
-        let end = carry_out(target, limits, plan, token, self.journal, stop, &mut tell).await?;
+        let Self { target, within, stop, .. } = self;
+        let end = carry_out(target, *within, plan, token, self.journal, stop, &mut tell).await?;
         Ok((sent, end))
     }
 }

@@ -14,6 +14,7 @@ use super::ActToken;
 use crate::connection::{Connection, Patience, dial};
 use crate::memory::Memory;
 use crate::names;
+use crate::observe::{Trusted, WITHHELD};
 use crate::target::Target;
 
 type Line = Vec<Vec<u8>>;
@@ -30,14 +31,19 @@ const KEYS_NAMED: usize = 20;
 const KEY_BYTES_NAMED: usize = 100;
 
 /// Sends the change of a step, and says what was said to it.
-pub(super) async fn send(target: &Target, plan: &Plan, number: usize, token: &ActToken) -> Reply {
+pub(super) async fn send(
+    target: &Target,
+    trusted: &Trusted,
+    (plan, number): (&Plan, usize),
+    token: &ActToken,
+) -> Reply {
     let Some(step) = plan.steps.get(number) else {
         return Reply::Refused(format!("the plan has no step {number}"));
     };
     let Some(at) = plan.nodes.get(&step.on) else {
         return Reply::Refused(format!("the plan has no address of {}", step.on.short()));
     };
-    let mut server = match Server::reach(target, at, token).await {
+    let mut server = match Server::reach(target, trusted.allows(at), at, token).await {
         Ok(server) => server,
         // Not a byte of the change has left.
         Err(silence) => return Reply::Refused(format!("cannot reach it: {}", silence.describe())),
@@ -46,6 +52,12 @@ pub(super) async fn send(target: &Target, plan: &Plan, number: usize, token: &Ac
         return reply;
     }
     match &step.change {
+        // The giver is told the credentials with the address of the receiver, and sends them there.
+        Change::MoveKeys { to, at, .. }
+            if !may_see_login(target, trusted, (plan.nodes.get(to), at)) =>
+        {
+            Reply::Refused(WITHHELD.to_owned())
+        }
         Change::MoveKeys { slot, at, .. } => move_keys(&mut server, *slot, at).await,
         Change::CopyLibrary { name, from, at } => copy_library(&mut server, name, (from, at)).await,
         Change::LogInAsYou => log_in_as_you(&mut server).await,
@@ -81,6 +93,18 @@ fn reply_of(answers: &[Answer]) -> Reply {
     }
 }
 
+/// Whether keys may be moved there: without credentials, or with those of a node that may see them.
+/// A node that we dial by a name is dialled by its peers at the IP of that name.
+fn may_see_login(
+    target: &Target,
+    trusted: &Trusted,
+    (dialled, at): (Option<&Endpoint>, &Endpoint),
+) -> bool {
+    target.login.is_none()
+        || trusted.allows(at)
+        || dialled.is_some_and(|dialled| dialled.port == at.port && trusted.allows(dialled))
+}
+
 /// What came back for one line.
 enum Answer {
     Said(Vec<Vec<u8>>),
@@ -92,12 +116,13 @@ struct Server<'a> {
     target: &'a Target,
     token: &'a ActToken,
     connection: Connection,
-    login_sent: bool,
+    login_to_send: bool,
 }
 
 impl<'a> Server<'a> {
     async fn reach(
         target: &'a Target,
+        login: bool,
         at: &Endpoint,
         token: &'a ActToken,
     ) -> Result<Self, Silence> {
@@ -111,7 +136,7 @@ impl<'a> Server<'a> {
         let dialled = dial(address, &at.host, target.tls.as_ref(), &patience).await;
         let patience = Patience::until(Instant::now() + REPLY_WITHIN);
         let connection = Connection::over(dialled.wire?, &Memory::new(), patience);
-        Ok(Self { target, token, connection, login_sent: false })
+        Ok(Self { target, token, connection, login_to_send: login })
     }
 
     /// Asks who it is on the very connection that will carry the change: an address can have passed
@@ -134,8 +159,8 @@ impl<'a> Server<'a> {
     /// Sends lines at once.
     async fn tell(&mut self, lines: &[Line]) -> Vec<Answer> {
         self.connection.be_patient(Patience::until(Instant::now() + REPLY_WITHIN));
-        let login = self.target.login.as_ref().filter(|_| !self.login_sent);
-        self.login_sent = true;
+        let log_in = std::mem::take(&mut self.login_to_send);
+        let login = self.target.login.as_ref().filter(|_| log_in);
         let mut answers: Vec<Answer> = Vec::new();
         self.connection
             .change(login, lines, self.token, |_, answer| {
@@ -256,7 +281,7 @@ async fn settle_busy(
     to: &Endpoint,
     keys: &[Vec<u8>],
 ) -> Result<Vec<Vec<u8>>, Reply> {
-    let mut receiver = Server::reach(server.target, to, server.token)
+    let mut receiver = Server::reach(server.target, true, to, server.token)
         .await
         .map_err(|silence| Reply::Unknown(silence.describe()))?;
     let (mut same, mut differ) = (Vec::new(), Vec::new());

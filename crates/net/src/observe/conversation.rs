@@ -53,13 +53,13 @@ pub(super) async fn converse(
     let _ = events.send(Event::Sighting(sighting));
 }
 
-/// Asks a node only what the facts of a plan are about.
+/// Asks a node only what the facts of a plan are about; with credentials if it may see them.
 pub(super) async fn brief(
     context: &Context,
     from: Endpoint,
     address: Result<SocketAddr, Silence>,
-    slots: &SlotSet,
-    settings: bool,
+    login: bool,
+    (slots, settings): (&SlotSet, bool),
 ) -> Sighting {
     let mut sighting = Sighting::new(from.clone());
     sighting.at_ms = now_ms();
@@ -68,10 +68,11 @@ pub(super) async fn brief(
     };
     let asked = questions::brief(settings);
     let commands: Vec<Command> = asked.iter().map(|question| question.command).collect();
+    let withheld = context.login.is_some() && !login;
     connection
-        .ask(context.login.as_ref(), &commands, |number, answer| {
+        .ask(context.login.as_ref().filter(|_| login), &commands, |number, answer| {
             if let Some(question) = asked.get(number) {
-                question.keep(&mut sighting, answer, context);
+                question.keep(&mut sighting, explain(answer, withheld), context);
             }
         })
         .await;

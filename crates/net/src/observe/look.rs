@@ -8,7 +8,7 @@ use std::time::Duration;
 use slotwright_core::limits::{FULL_REPLY_NODES_MAX, SAMPLE_NODES};
 use slotwright_core::model::{Endpoint, Flag, NodeAddress, NodeId};
 use slotwright_core::observation::{
-    BusSighting, NameLookup, NodesView, Observation, Said, Sighting, Silence,
+    BusSighting, NameLookup, NodesView, Observation, RowTable, Said, Sighting, Silence,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -119,7 +119,10 @@ impl Look {
     fn tick(&mut self) {
         self.ticks += 1;
         match self.ticks {
-            1 => self.start_all_buses(),
+            1 => {
+                self.start_all_buses();
+                self.prove_by_bus();
+            }
             2 => self.start_waiting(),
             _ => self.start_census(),
         }
@@ -329,6 +332,7 @@ impl Look {
         let login = matches!(place.stage, Stage::Running { login: true });
         place.stage = Stage::Done { login };
         place.sighting = Some(sighting);
+        let named = place.is_named();
         // A named node that tells nothing may still be known by its bus.
         let only_the_bus_is_left = place.is_named() && !has_table && place.bus.is_empty();
         if let Some(port) = guess_bus(from.port).filter(|_| only_the_bus_is_left) {
@@ -336,6 +340,9 @@ impl Look {
         }
         self.start_buses_of(&from);
         self.start(&from);
+        if named {
+            self.prove_by_bus();
+        }
     }
 
     fn take_bus(&mut self, address: Endpoint, probe: Probe) {
@@ -348,6 +355,50 @@ impl Look {
                 place.bus_shows(id);
             }
             self.start(&client);
+        }
+        self.prove_by_bus();
+    }
+
+    /// Believes the bus of addresses that a trusted node names, once the nodes that the user named
+    /// have told their tables, or are too slow to: none of them may know that node and not what it
+    /// says.
+    fn prove_by_bus(&mut self) {
+        let still_speaks = |place: &Place| matches!(place.stage, Stage::Running { .. });
+        let mut named = self.places.values().filter(|place| place.is_named());
+        if self.ticks == 0 && named.any(still_speaks) {
+            return;
+        }
+        let candidates: Vec<(Endpoint, Vec<(NodeId, Endpoint)>)> = self
+            .places
+            .iter()
+            .filter(|(_, place)| !place.is_trusted())
+            .map(|(at, place)| (at.clone(), place.shown_as_claimed()))
+            .filter(|(_, claims)| !claims.is_empty())
+            .collect();
+        if candidates.is_empty() {
+            return;
+        }
+        let mut proved = Vec::new();
+        {
+            let rows = self.context.rows();
+            let named = self.places.iter().filter(|(_, place)| place.is_named());
+            let tables: Vec<NamedTable> = named
+                .filter_map(|(at, place)| Some(NamedTable::of(at, view_of(place)?, &rows)))
+                .collect();
+            for (at, claims) in candidates {
+                let holds = |(id, witness): &(NodeId, Endpoint)| {
+                    !tables.iter().any(|table| table.contradicts(witness, *id, &at))
+                };
+                if claims.iter().any(holds) {
+                    proved.push(at);
+                }
+            }
+        }
+        for at in proved {
+            if let Some(place) = self.places.get_mut(&at) {
+                place.prove();
+            }
+            self.start(&at);
         }
     }
 
@@ -510,6 +561,29 @@ impl Look {
         self.observation.rows = std::mem::take(&mut *self.context.rows());
         self.observation.rows.seal();
         (self.observation, trusted)
+    }
+}
+
+/// What a node that the user named says of where the others are.
+struct NamedTable {
+    from: Endpoint,
+    rows: BTreeSet<(Endpoint, NodeId)>,
+}
+
+impl NamedTable {
+    fn of(from: &Endpoint, view: &NodesView, table: &RowTable) -> Self {
+        let rows = view.rows.iter().filter_map(|shown| table.get(shown.row));
+        let rows = rows.filter_map(|row| Some((row.address.client()?, row.id))).collect();
+        Self { from: from.clone(), rows }
+    }
+
+    /// Whether it knows the witness, and does not know what the witness says.
+    fn contradicts(&self, witness: &Endpoint, id: NodeId, at: &Endpoint) -> bool {
+        let knows = |of: &Endpoint| {
+            let first = self.rows.range((of.clone(), NodeId::from_bytes([0; 20]))..).next();
+            first.is_some_and(|(at, _)| at == of)
+        };
+        self.from != *witness && knows(witness) && !self.rows.contains(&(at.clone(), id))
     }
 }
 

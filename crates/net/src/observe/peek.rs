@@ -8,17 +8,18 @@ use slotwright_core::observation::{Observation, Sighting, Silence};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Trusted;
 use super::context::{Context, now_ms};
 use super::conversation::brief;
 use crate::names;
 use crate::target::{Limits, Target};
 
 /// Asks these nodes, all at once, for their id, table, state and `INFO`, for the keys of these
-/// slots, and for settings if they are wanted. Never fails. The nodes are those of a plan: they
-/// proved to be who they are, so credentials are sent to them.
+/// slots, and for settings if they are wanted. Never fails. Who needed no credentials to say that
+/// it is a node of the plan gets none here either, unless its address is trusted.
 pub(crate) async fn peek(
     target: &Target,
-    limits: &Limits,
+    (limits, trusted): (&Limits, &Trusted),
     nodes: &[Endpoint],
     slots: &SlotSet,
     settings: bool,
@@ -30,9 +31,10 @@ pub(crate) async fn peek(
     let mut tasks: JoinSet<Sighting> = JoinSet::new();
     for from in nodes {
         let (context, from, slots) = (Arc::clone(&context), from.clone(), slots.clone());
+        let login = trusted.allows(&from);
         tasks.spawn(async move {
             let address = resolve(&from, context.until).await;
-            brief(&context, from, address, &slots, settings).await
+            brief(&context, from, address, login, (&slots, settings)).await
         });
     }
     while let Some(done) = tasks.join_next().await {

@@ -23,6 +23,8 @@ pub(super) struct Place {
     claims: Vec<Claim>,
     /// Bus addresses that go with it.
     pub(super) bus: BTreeSet<Endpoint>,
+    /// Ids that they showed.
+    shown: BTreeSet<NodeId>,
     /// The node does not know its own IP: a probe of its bus would teach it.
     pub(super) bus_withheld: bool,
     pub(super) stage: Stage,
@@ -45,6 +47,7 @@ impl Place {
             proved: false,
             claims: Vec::new(),
             bus: BTreeSet::new(),
+            shown: BTreeSet::new(),
             bus_withheld: false,
             stage: Stage::Waiting,
             sighting: None,
@@ -81,9 +84,21 @@ impl Place {
         }
     }
 
-    /// The bus that goes with the address showed this id.
+    /// The bus that goes with the address showed this id. Alone that proves nothing: whoever is
+    /// named by a liar can show what the liar says.
     pub(super) fn bus_shows(&mut self, id: NodeId) {
-        self.proved |= self.claims.iter().any(|claim| claim.id == id);
+        self.shown.insert(id);
+    }
+
+    /// Ids that the bus showed and a trusted node gives to the address, with that node.
+    pub(super) fn shown_as_claimed(&self) -> Vec<(NodeId, Endpoint)> {
+        let shown = self.claims.iter().filter(|claim| self.shown.contains(&claim.id));
+        shown.filter_map(|claim| Some((claim.id, claim.first.clone()?))).collect()
+    }
+
+    /// Credentials may go there from now on.
+    pub(super) fn prove(&mut self) {
+        self.proved = true;
     }
 }
 
@@ -105,12 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn the_bus_proves_only_the_id_that_a_table_gives() {
+    fn the_bus_speaks_for_the_id_that_a_trusted_table_gives() {
+        let (id, other) = (NodeId::made_up(1), NodeId::made_up(2));
+        let witness = Endpoint::new("10.0.0.1", 1);
         let mut place = Place::new(false);
-        place.claim(NodeId::made_up(1), None);
-        place.bus_shows(NodeId::made_up(2));
+        place.claim(id, None);
+        place.bus_shows(other);
+        place.bus_shows(id);
+        assert_eq!(place.shown_as_claimed(), [], "nobody who is trusted says so");
+        place.claim(id, Some(&witness));
+        assert_eq!(place.shown_as_claimed(), [(id, witness)]);
         assert!(!place.is_trusted());
-        place.bus_shows(NodeId::made_up(1));
-        assert!(place.is_trusted());
     }
 }

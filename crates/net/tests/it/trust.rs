@@ -1,10 +1,15 @@
 //! Rule 23: credentials are not sent to an address that only one peer claims, nor to where a
 //! redirection points.
 
-use slotwright_core::model::{Endpoint, NodeId};
+use slotwright_core::diagnose::Risk;
+use slotwright_core::drive::End;
+use slotwright_core::journal::Entry;
+use slotwright_core::model::{Endpoint, NodeId, Slot};
 use slotwright_core::observation::{Observation, Said, Silence};
+use slotwright_core::plan::{Change, Fact, Holds, Plan, Step};
 use slotwright_core::verify::Canary;
-use slotwright_net::act::{ActToken, canary::canaries, may_change};
+use slotwright_net::act::canary::canaries;
+use slotwright_net::act::{ActToken, JournalFile, Stop, carry_out, may_change};
 use slotwright_net::{Limits, Login, Secret, Target, block_on, observe, observe_and_trust};
 
 use super::fakes::{Fakes, Manner, cluster, table};
@@ -130,4 +135,64 @@ fn two_nodes_that_give_an_address_to_different_ids_prove_nothing() {
     });
     look(&fakes.at[..2]);
     assert!(!told_password(&fakes, 2));
+}
+
+/// Peers of which the first is trusted, and the last is known by its word alone and answers to
+/// anybody; and the end of a plan of one step on the peer with number `on`.
+fn carried_out(on: u32, change: impl FnOnce(&[Endpoint]) -> Change) -> (Fakes, End) {
+    let fakes = Fakes::start(2, |at| vec![locked(at)[0].clone(), cluster(at)[1].clone()]);
+    let ids = [0, 1].map(NodeId::made_up);
+    let step = Step {
+        mends: "SLOT_OPEN".to_owned(),
+        on: NodeId::made_up(on),
+        change: change(&fakes.at),
+        risk: Risk::MovesOwnership,
+        why: String::new(),
+        guard: ids.map(|id| Fact::new(id, Holds::Answers)).to_vec(),
+        expect: vec![Fact::new(ids[1], Holds::Calls { itself: "nobody".to_owned() })],
+        within_ms: 1,
+        stage: 0,
+    };
+    let plan = Plan {
+        format: 1,
+        tool: String::new(),
+        parent: String::new(),
+        nodes: ids.into_iter().zip(fakes.at.clone()).collect(),
+        steps: vec![step],
+        loss: Vec::new(),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = JournalFile::begin(folder.path(), "run").expect("a journal");
+    let target = target(&fakes.at[..1]);
+    let end = block_on(async {
+        let limits = Limits::default();
+        let (_, trusted) = observe_and_trust(&target, &limits).await;
+        let (within, stop, token) = ((&limits, &trusted), Stop::default(), ActToken::agreed());
+        let mut tell = |_: &Plan, _: &Entry| {};
+        carry_out(&target, within, plan, &token, &mut journal, &stop, &mut tell).await
+    });
+    (fakes, end.expect("a runtime").expect("a journal"))
+}
+
+#[test]
+fn who_answers_to_anybody_gets_no_password_for_a_step() {
+    let (fakes, end) = carried_out(1, |_| Change::BumpEpoch);
+    assert!(matches!(end, End::Refused { .. }), "the peer knows no such command: {end:?}");
+    let heard = fakes.heard(1);
+    assert!(heard.iter().any(|line| line.concat() == b"CLUSTERBUMPEPOCH"), "{heard:?}");
+    assert!(!told_password(&fakes, 1), "{heard:?}");
+}
+
+#[test]
+fn keys_are_not_moved_with_a_password_to_where_it_may_not_go() {
+    let (fakes, end) = carried_out(0, |at| Change::MoveKeys {
+        slot: Slot::new(7).expect("a slot"),
+        to: NodeId::made_up(1),
+        at: at[1].clone(),
+    });
+    let withheld =
+        |reply: &str| reply.starts_with("credentials withheld: only one peer says that this");
+    assert!(matches!(&end, End::Refused { reply, .. } if withheld(reply)), "{end:?}");
+    let keys_asked = |line: &Vec<Vec<u8>>| line.iter().any(|word| word == b"GETKEYSINSLOT");
+    assert!(!fakes.heard(0).iter().any(keys_asked) && !told_password(&fakes, 1));
 }

@@ -19,7 +19,7 @@ use slotwright_core::verify::Verification;
 use slotwright_net::act::{
     ActToken, Attendant, JournalFile, Recovered, Recovery, Stop, carry_out, recover as run,
 };
-use slotwright_net::{Limits, Target, block_on, observe};
+use slotwright_net::{Limits, Target, block_on, observe_and_trust};
 use slotwright_sim::rehearse::Rehearsal;
 
 use super::failure::Failure;
@@ -251,7 +251,7 @@ async fn carry_out_file(
 ) -> Result<u8, Failure> {
     let mut whole = target.clone();
     whole.census = true;
-    let seen = observe(&whole, limits).await;
+    let (seen, trusted) = observe_and_trust(&whole, limits).await;
     let answers = seen.sightings.iter().filter_map(|sighting| sighting.myid.get());
     if !answers.into_iter().any(|id| plan.nodes.contains_key(id)) {
         render::failure("none of the nodes of this plan answers: it is for another cluster", None);
@@ -273,7 +273,7 @@ async fn carry_out_file(
     let journal = book.open()?;
     journal.append(&Entry::Planned { plan: Box::new(plan.clone()) })?;
     let mut tell = |plan: &Plan, entry: &Entry| desk.recorded(plan, entry);
-    let end = carry_out(target, limits, plan, &token, journal, stop, &mut tell).await?;
+    let end = carry_out(target, (limits, &trusted), plan, &token, journal, stop, &mut tell).await?;
     let done = end == End::Done;
     book.end(if done { "the plan is done" } else { "the plan stopped" })?;
     Ok(match end {
