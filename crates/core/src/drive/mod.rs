@@ -23,6 +23,10 @@ use crate::plan::{Change, Differing, Fact, Plan, Step};
 /// handshake takes about as long.
 pub const LOOK_EVERY_MS: u64 = 50;
 
+/// How old a guard may be when its step is sent, in milliseconds. Between the two is one line on
+/// disk; who takes longer was stopped, or its machine slept, and others may have mended meanwhile.
+pub const GUARD_HOLDS_MS: u64 = 1_000;
+
 /// What the shell does next.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Next {
@@ -154,6 +158,8 @@ pub struct Drive {
     /// The step that is next.
     at: usize,
     phase: Phase,
+    /// When the guard of the step at hand was read.
+    guarded_ms: u64,
     /// Steps of this stage that were sent and whose expectation has not been seen, with the time
     /// until when it must have come.
     open: Vec<(usize, u64)>,
@@ -171,6 +177,7 @@ impl Drive {
             plan,
             at: 0,
             phase: Phase::Guard,
+            guarded_ms: 0,
             open: Vec::new(),
             to_record: Vec::new(),
             differing: Vec::new(),
@@ -211,8 +218,11 @@ impl Drive {
     /// Takes in what came of the last answer.
     fn take(&mut self, now_ms: u64, event: Event) {
         match (self.phase.clone(), event) {
-            (Phase::Guarding, Event::Looked(seen)) => self.judge_guard(&seen),
-            (Phase::Announcing, Event::Recorded) => self.phase = Phase::Sending,
+            (Phase::Guarding, Event::Looked(seen)) => {
+                self.guarded_ms = now_ms;
+                self.judge_guard(&seen);
+            }
+            (Phase::Announcing, Event::Recorded) => self.announced(now_ms),
             (Phase::Sending, Event::Sent(reply)) => self.sent(now_ms, reply),
             (Phase::Awaiting, Event::Looked(seen)) => self.judge_open(now_ms, &seen),
             (Phase::Awaiting, Event::Paused) => self.phase = Phase::Await,
@@ -258,6 +268,21 @@ impl Drive {
             }
         }
         self.phase = Phase::Announcing;
+    }
+
+    /// A step is on record, and is sent if its guard was read just now: else the cluster is looked
+    /// at anew.
+    fn announced(&mut self, now_ms: u64) {
+        let age_ms = now_ms.saturating_sub(self.guarded_ms);
+        if age_ms <= GUARD_HOLDS_MS {
+            self.phase = Phase::Sending;
+            return;
+        }
+        let step = self.at;
+        let fact = format!("this run stood still for {age_ms} ms before it could send");
+        let reply = Reply::Refused(format!("nothing was sent: {fact}"));
+        self.to_record.push(Entry::StepReplied { step, reply });
+        self.over(End::Changed { step, fact });
     }
 
     fn sent(&mut self, now_ms: u64, reply: Reply) {

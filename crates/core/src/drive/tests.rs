@@ -51,6 +51,8 @@ struct World {
     sent: Vec<usize>,
     entries: Vec<Entry>,
     now_ms: u64,
+    /// How long a record takes.
+    record_ms: u64,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
             sent: Vec::new(),
             entries: Vec::new(),
             now_ms: 0,
+            record_ms: 0,
         }
     }
 
@@ -99,6 +102,7 @@ impl World {
                 Next::Record(entry) => {
                     story.take(&entry).expect("entries are in order");
                     self.entries.push(entry);
+                    self.now_ms += self.record_ms;
                     Event::Recorded
                 }
                 Next::Send(number) => {
@@ -242,4 +246,21 @@ fn keys_that_differ_end_their_step_and_not_the_round() {
     let (holder, owner, names) = (Sketch::id(0), to, vec!["a".to_owned()]);
     assert_eq!(end, End::Differ { keys: vec![Differing { holder, owner, slot, count: 2, names }] });
     assert_eq!(world.sent, [0, 1], "what does not hang on them goes on");
+}
+
+#[test]
+fn a_run_that_stood_still_before_a_step_looks_anew() {
+    let mut world = World::new();
+    world.record_ms = GUARD_HOLDS_MS + 1;
+    let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0)])));
+    assert!(
+        matches!(&end, End::Changed { step: 0, fact } if fact.contains("stood still")),
+        "{end:?}"
+    );
+    assert!(world.sent.is_empty());
+    let last = world.entries.last();
+    assert!(matches!(last, Some(Entry::StepReplied { reply: Reply::Refused(_), .. })), "{last:?}");
+    let mut world = World::new();
+    world.record_ms = GUARD_HOLDS_MS;
+    assert_eq!(world.run(&mut Drive::new(plan(vec![step(0, 5, 0)]))), End::Done);
 }
