@@ -173,9 +173,14 @@ fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
             draft.seen.name(*id)
         )));
     }
-    let both = |id: &&NodeId| facts.holders.contains(id);
-    let with_keys: Vec<NodeId> = facts.claimants.iter().filter(both).copied().collect();
     let votes = |id: &NodeId| facts.owners.iter().filter(|(_, owner)| *owner == Some(*id)).count();
+    let both = |id: &&NodeId| facts.holders.contains(id);
+    let mut with_keys: Vec<NodeId> = facts.claimants.iter().filter(both).copied().collect();
+    // How many keys it has is its own word: where another vouches for a rival that has keys too, it
+    // does not outweigh that.
+    if with_keys.iter().any(|id| votes(id) > 1) {
+        with_keys.retain(|id| votes(id) > 1);
+    }
     let epoch = |id: &NodeId| draft.live(*id).map(|node| node.own.epoch);
     let by_opinion = facts.claimants.iter().max_by_key(|id| (votes(id), epoch(id), **id)).copied();
     let Some(winner) = fullest(draft, &with_keys, slots).or(by_opinion) else {
