@@ -1,21 +1,27 @@
-//! `cargo xtask crashes`: the tool is killed at its n-th send, write and fsync, n = 1, 2, 3 … until
-//! a run completes. The next run, told nothing but the target, must end healthy with every key.
+//! `cargo xtask crashes`: the tool is killed at its n-th send, write and fdatasync, n = 1, 2, 3 …
+//! until a run completes. The next run, told nothing but the target, must end healthy with every
+//! key.
+//!
+//! A run that is killed before its first step is on record has only looked: the cluster is as it
+//! was, and the next crash point is tried on the same one. Of these, unless all are wanted
+//! (`--full`), ever fewer are taken until the first that is killed later; from there each is.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use anyhow::{Context, bail, ensure};
 use slotwright_core::findings;
-use slotwright_core::scenario::{Act, Scenario, Server, Until};
+use slotwright_core::journal::{self, Entry};
+use slotwright_core::scenario::{Act, Reply, Scenario, Server, Until};
 use slotwright_lab::cluster::Cluster;
 use slotwright_lab::servers::{self, Binary};
 
 use crate::ci::{say, step};
 
 /// Findings whose scenarios are recovered in several steps, of every part of the planner.
-const CODES: [&str; 12] = [
+pub const CODES: [&str; 12] = [
     "ALL_ADDRESSES_STALE",
     "PEER_ADDRESS_STALE",
     "FORGOTTEN_NODE_ZOMBIE",
@@ -31,8 +37,8 @@ const CODES: [&str; 12] = [
 ];
 
 /// What is counted. `sendto` is every question and every command; `write` every line of the
-/// journal and of the terminal; `fsync` every line of the journal that is on disk.
-const CALLS: [&str; 3] = ["fsync", "write", "sendto"];
+/// journal and of the terminal; `fdatasync` every line of the journal that is on disk.
+const CALLS: [&str; 3] = ["fdatasync", "write", "sendto"];
 
 /// Keys of each cluster.
 const KEYS: usize = 300;
@@ -49,23 +55,38 @@ struct Series {
 /// How a series went.
 #[derive(Debug, Default)]
 struct Tally {
+    /// Runs that were killed after their first step was on record.
     crashes: usize,
+    /// Runs that were killed before.
+    looked: usize,
     complaints: Vec<String>,
 }
 
-/// Runs all series. `every` leaves out crash points: 1 takes each.
+/// Which crash points are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Points {
+    /// Each n-th only, of those after the first step.
+    pub every: usize,
+    /// Those before the first step as well, one by one.
+    pub full: bool,
+}
+
+/// Runs all series.
 pub fn run(
     root: &Path,
-    every: usize,
+    points: Points,
     jobs: usize,
     server: Server,
     codes: &[String],
 ) -> anyhow::Result<()> {
-    ensure!(every > 0, "--every is at least 1");
+    ensure!(points.every > 0, "--every is at least 1");
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         bail!("strace is needed; install it with: apt-get install strace");
     }
     step(root, "building slotwright", &["build", "--package", "slotwright"])?;
+    std::fs::create_dir_all(root.join(".cache"))?;
+    // Whoever builds meanwhile does not change the program between two runs.
+    std::fs::copy(root.join("target/debug/slotwright"), program(root)).context("copy it")?;
     let binaries = servers::ensure(&[server], &say)?;
     let wanted = |code: &&&str| codes.is_empty() || codes.iter().any(|one| one == **code);
     let series =
@@ -76,13 +97,14 @@ pub fn run(
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(series) = lock(&queue).pop_front() {
-                    let tally = crash(root, series, every, server, &binaries);
-                    let mut tally = tally.unwrap_or_else(|error| Tally {
-                        crashes: 0,
-                        complaints: vec![format!("{error:#}")],
-                    });
+                    let mut tally = Tally::default();
+                    let crashed = crash(root, series, points, server, &binaries, &mut tally);
+                    tally.complaints.extend(crashed.err().map(|error| format!("{error:#}")));
                     let name = format!("{} at {}", series.code, series.call);
-                    println!("{name:<48} {:>4} crash points", tally.crashes);
+                    println!(
+                        "{name:<48} {:>4} crash points, and {:>3} before the first step",
+                        tally.crashes, tally.looked
+                    );
                     for complaint in &mut tally.complaints {
                         println!("    {complaint}");
                     }
@@ -94,37 +116,64 @@ pub fn run(
     let done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let crashes: usize = done.values().map(|tally| tally.crashes).sum();
     let complaints: usize = done.values().map(|tally| tally.complaints.len()).sum();
-    println!("\n{} series, {crashes} crash points, {complaints} went wrong", done.len());
+    let looked: usize = done.values().map(|tally| tally.looked).sum();
+    println!(
+        "\n{}: {} series, {crashes} crash points, {looked} before the first step, {complaints} went \
+         wrong",
+        server.name(),
+        done.len()
+    );
     ensure!(complaints == 0, "a run after a crash did not end healthy with every key");
     ensure!(crashes > 0, "no run was killed");
     Ok(())
 }
 
-fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     what.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// One series: a fresh broken cluster for each crash point.
+/// One series: a fresh broken cluster for each crash point that may have changed it.
 fn crash(
     root: &Path,
     series: Series,
-    every: usize,
+    points: Points,
     server: Server,
     binaries: &[Binary],
-) -> anyhow::Result<Tally> {
-    let mut tally = Tally::default();
-    let mut at = 1;
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let mut place = Search { at: 1, stride: 1, looked: 0, found: points.full };
+    let mut untouched = None;
     loop {
-        let mut cluster = broken(series.code, server, binaries)?;
+        let mut cluster = match untouched.take() {
+            Some(cluster) => cluster,
+            None => broken(series.code, server, binaries)?,
+        };
         let before = names(&mut cluster)?;
         let seeds = seeds(&mut cluster);
-        let journals = root.join(".cache/crash-journals").join(format!("{}-{at}", series.code));
+        let at = place.at;
+        let name = format!("{}-{}-{}-{at}", server.name(), series.code, series.call);
+        let journals = root.join(".cache/crash-journals").join(name);
+        if journals.exists() {
+            std::fs::remove_dir_all(&journals)?;
+        }
         let inject = format!("inject={}:signal=KILL:when={at}", series.call);
         let trace = format!("trace={}", series.call);
         let strace = ["strace", "-f", "-q", "-o", "/dev/null", "-e", &trace, "-e", &inject];
         let (killed, _) = recover(root, &strace, &seeds, &journals)?;
+        if killed == Some(0) && place.found {
+            return Ok(());
+        }
+        if killed.is_none() && !has_begun_a_step(&journals)? {
+            tally.looked += 1;
+            untouched = Some(cluster);
+            place.before_the_first_step(points.full);
+            continue;
+        }
+        if place.go_back() {
+            continue;
+        }
         if killed == Some(0) {
-            return Ok(tally);
+            return Ok(());
         }
         tally.crashes += 1;
         let (code, said) = recover(root, &[], &seeds, &journals)?;
@@ -137,11 +186,62 @@ fn crash(
         if lost > 0 {
             tally.complaints.push(format!("{what}: {lost} of {} keys are gone", before.len()));
         }
-        at += every;
+        place.at += points.every;
     }
 }
 
-fn broken(code: &str, server: Server, binaries: &[Binary]) -> anyhow::Result<Cluster> {
+/// The way to the first crash point after a step was begun: in strides that double, and one by one
+/// from the last that was still before it.
+struct Search {
+    at: usize,
+    stride: usize,
+    /// The last that was killed before its first step.
+    looked: usize,
+    found: bool,
+}
+
+impl Search {
+    fn before_the_first_step(&mut self, full: bool) {
+        self.looked = self.at;
+        self.at += if self.found { 1 } else { self.stride };
+        if !full {
+            self.stride *= 2;
+        }
+    }
+
+    /// After a stride that went beyond the first step: takes it again from where it began, half as
+    /// long. False when the first one is found.
+    fn go_back(&mut self) -> bool {
+        self.found |= self.at <= self.looked + 1;
+        if self.found {
+            return false;
+        }
+        self.stride = ((self.at - self.looked) / 2).max(1);
+        self.at = self.looked + self.stride;
+        true
+    }
+}
+
+/// Whether the run of this journal came to a step.
+fn has_begun_a_step(journals: &Path) -> anyhow::Result<bool> {
+    for file in std::fs::read_dir(journals).into_iter().flatten() {
+        let read = journal::read(&std::fs::read(file?.path())?);
+        let begun = |entry: &Entry| matches!(entry, Entry::StepBegun { .. });
+        // A torn line may be the beginning of one.
+        if read.damage.is_some() || read.entries.iter().any(begun) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The copy of the program that runs.
+fn program(root: &Path) -> PathBuf {
+    root.join(".cache/slotwright-that-crashes")
+}
+
+/// A cluster of real servers, broken as the scenario of a finding says.
+pub fn broken(code: &str, server: Server, binaries: &[Binary]) -> anyhow::Result<Cluster> {
     let entry = findings::ALL.iter().find(|entry| entry.code() == code);
     let mut scenario: Scenario = (entry.with_context(|| format!("no finding {code}"))?.scenario)();
     if !scenario.bare {
@@ -149,13 +249,16 @@ fn broken(code: &str, server: Server, binaries: &[Binary]) -> anyhow::Result<Clu
     }
     let mut cluster = Cluster::build(&scenario, server, binaries)?;
     cluster.act(&Act::Wait(Until::Settled, 30_000))?;
+    // Who is started again has its keys, as with any persistence.
+    cluster.act(&Act::SendAll("SAVE".to_owned(), Reply::Fine))?;
     for act in &scenario.acts {
         cluster.act(act)?;
     }
     Ok(cluster)
 }
 
-fn seeds(cluster: &mut Cluster) -> String {
+/// The addresses of all that run, as a target.
+pub fn seeds(cluster: &mut Cluster) -> String {
     cluster.addresses(&[]).iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
@@ -166,7 +269,7 @@ fn recover(
     seeds: &str,
     journals: &Path,
 ) -> anyhow::Result<(Option<i32>, String)> {
-    let program = root.join("target/debug/slotwright").display().to_string();
+    let program = program(root).display().to_string();
     let folder = journals.display().to_string();
     let ours = [&program, "recover", seeds, "--yes", "--journal-dir", &folder];
     let allow = CODES.join(",");
@@ -187,7 +290,7 @@ fn recover(
 }
 
 /// The keys on all nodes that run.
-fn names(cluster: &mut Cluster) -> anyhow::Result<std::collections::BTreeSet<String>> {
+pub fn names(cluster: &mut Cluster) -> anyhow::Result<std::collections::BTreeSet<String>> {
     let mut all = std::collections::BTreeSet::new();
     for node in 0..cluster.addresses(&[]).len() {
         if let Ok(found) = cluster.ask(node, "KEYS *") {

@@ -9,7 +9,9 @@ mod crashes;
 mod demo;
 mod fuzz;
 mod leash;
+mod liar;
 mod new_finding;
+mod races;
 mod sim;
 mod tidy;
 
@@ -52,6 +54,9 @@ enum Task {
         /// Takes each n-th crash point only.
         #[arg(long, default_value_t = 1)]
         every: usize,
+        /// Takes those before the first step one by one as well: such a run has only looked.
+        #[arg(long)]
+        full: bool,
         /// Clusters at the same time.
         #[arg(long, default_value_t = 4)]
         jobs: usize,
@@ -60,6 +65,31 @@ enum Task {
         server: slotwright_core::scenario::Server,
         /// The scenarios of these findings only.
         codes: Vec<String>,
+    },
+    /// Two and three of our runs at once, and `redis-cli --cluster fix` beside ours at each step.
+    Races {
+        /// Takes each n-th step only.
+        #[arg(long, default_value_t = 1)]
+        every: usize,
+        /// Clusters at the same time.
+        #[arg(long, default_value_t = 4)]
+        jobs: usize,
+        /// On this server only: redis-7.0, redis-8.2, valkey-9.1.
+        #[arg(long, value_parser = bench::server)]
+        server: Vec<slotwright_core::scenario::Server>,
+        /// The scenarios of these findings only.
+        codes: Vec<String>,
+    },
+    /// One of six nodes lies to `recover`, in every way, beside honest nodes in several states.
+    Liar {
+        /// Clusters at the same time.
+        #[arg(long, default_value_t = 4)]
+        jobs: usize,
+        /// On this server only: redis-7.0, redis-8.2, valkey-9.1.
+        #[arg(long, value_parser = bench::server)]
+        server: Vec<slotwright_core::scenario::Server>,
+        /// The strategies whose names contain one of these words.
+        only: Vec<String>,
     },
     /// Random schedules in the modelled world, with every checker.
     Sim {
@@ -152,8 +182,16 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&root),
         Task::Codegen { check } => codegen::run(&root, check),
         Task::Tidy => tidy::run(&root),
-        Task::Crashes { every, jobs, server, codes } => {
-            crashes::run(&root, every, jobs, server, &codes)
+        Task::Crashes { every, full, jobs, server, codes } => {
+            crashes::run(&root, crashes::Points { every, full }, jobs, server, &codes)
+        }
+        Task::Races { every, jobs, server, codes } => {
+            let servers = bench::all_unless(&server).to_vec();
+            races::run(&root, &races::Options { every, jobs, servers, codes })
+        }
+        Task::Liar { jobs, server, only } => {
+            let servers = bench::all_unless(&server).to_vec();
+            liar::run(&root, &liar::Options { jobs, servers, only })
         }
         Task::Sim { .. } if cfg!(debug_assertions) => sim::launch(&root),
         Task::Sim { replay: Some(seed), bug, .. } => sim::replay(seed, bug.as_deref()),

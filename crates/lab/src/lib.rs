@@ -21,6 +21,7 @@ pub mod healthy;
 pub mod kept;
 mod layout;
 pub mod leash;
+pub mod liar;
 mod look;
 pub mod outcome;
 mod place;

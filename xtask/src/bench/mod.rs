@@ -91,7 +91,8 @@ pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<()> {
     }
 }
 
-fn all_unless(named: &[Server]) -> &[Server] {
+/// The servers that were named, or all.
+pub fn all_unless(named: &[Server]) -> &[Server] {
     if named.is_empty() { &Server::ALL } else { named }
 }
 
