@@ -14,6 +14,8 @@ mod pages;
 mod purity;
 #[path = "it/rehearse.rs"]
 mod rehearse;
+#[path = "it/rivals.rs"]
+mod rivals;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/world.rs"]
