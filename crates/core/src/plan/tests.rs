@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnose::diagnose;
-use crate::model::{Slot, SlotSet};
+use crate::model::{Flag, Flags, Slot, SlotSet};
 use crate::observation::sketch::Sketch;
 use crate::observation::{Census, LinkState, OpenSlot, Said};
 
@@ -490,4 +490,28 @@ fn keys_that_differ_are_named_and_not_tried_again() {
     // A third key came: it may be one that can be moved.
     let seen = with_keys(&sketch, &owns, &[(0, 16_000, 3)]);
     assert_ne!(changes(&plan(&seen, &diagnose(&seen), &policy)), []);
+}
+
+#[test]
+fn no_slot_is_taken_on_the_word_of_the_claimant_alone() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let mut owns = owned(&sketch);
+    let claimed = SlotSet::range(0, 9);
+    // A replica of the third primary says that it is a primary, with slots of the first.
+    sketch.row(5, 5, |row| {
+        row.flags = Flags::none().with(Flag::Myself).with(Flag::Primary);
+        row.primary = None;
+        row.slots = claimed.clone();
+    });
+    sketch.row(5, 0, |row| row.slots = row.slots.difference(&claimed));
+    // It says that it has keys of two slots, of which the owner has keys of one.
+    owns[0] = owns[0].difference(&claimed);
+    let planning = planned(&with_keys(&sketch, &owns, &[(0, 3, 1), (5, 3, 1), (5, 4, 9)]));
+    let taken =
+        planning.plan.steps.iter().find(|step| {
+            step.on == Sketch::id(0) && matches!(step.change, Change::DelSlots { .. })
+        });
+    assert_eq!(taken, None);
+    let mut whys = planning.refusals.iter().map(|refusal| &refusal.why);
+    assert!(whys.any(|why| why.contains("itself says")), "{planning:#?}");
 }
