@@ -11,8 +11,11 @@ const SEEDS: [u64; 9] = [4, 5, 6, 13, 14, 21, 25, 98, 105];
 #[test]
 fn the_model_shows_what_real_servers_show() {
     let binaries = servers::ensure(&Server::ALL, &|_| ()).expect("the servers");
-    let servers = Server::ALL.iter().cycle();
-    let scripts = SEEDS.iter().zip(servers).map(|(seed, server)| Script::of(*seed, *server));
+    // The servers go round with the seed, as they do in the command.
+    let scripts = SEEDS.iter().map(|seed| {
+        let turn = usize::try_from(seed % 3).unwrap_or(0);
+        Script::of(*seed, Server::ALL[turn])
+    });
     let outcomes = run_all(scripts.collect(), &binaries, 4, &|_| ());
     assert_eq!(outcomes.len(), SEEDS.len());
     for outcome in outcomes {
