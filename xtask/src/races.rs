@@ -575,6 +575,8 @@ fn can_cost_keys(change: &Change) -> bool {
         Change::Forget { .. }
         | Change::DelSlots { .. }
         | Change::MoveKeys { .. }
+        | Change::CopyLibrary { .. }
+        | Change::LogInAsYou
         | Change::ConfigSet { .. } => false,
     }
 }

@@ -128,6 +128,8 @@ impl Names {
             | Change::SetConfigEpoch { .. }
             | Change::Failover { .. }
             | Change::ConfigSet { .. } => change.clone(),
+            // The model has neither libraries nor passwords.
+            Change::CopyLibrary { .. } | Change::LogInAsYou => return None,
         })
     }
 
@@ -174,6 +176,9 @@ impl Names {
             | Holds::EpochAtLeast { .. }
             | Holds::StateOk
             | Holds::Setting { .. }) => same.clone(),
+            Holds::HasLibrary { .. } | Holds::LogsInAsItself | Holds::WantsAPassword => {
+                return None;
+            }
         };
         Some(Fact { on: self.node(fact.on)?, holds })
     }

@@ -301,15 +301,17 @@ impl Rehearsing {
     /// One start of us; of two, the second plans for itself.
     fn start(&self, stage: &mut Stage<'_>, first: bool, story: &mut Vec<String>) -> Option<Over> {
         let mishaps = if stage.calm { Mishaps::default() } else { stage.script.mishaps };
-        if let Some(bug) = self.bug {
-            bug.act_before(&mut stage.world);
-        }
         let count = if stage.script.two { 2 } else { 1 };
         let mut tools: Vec<Tool> = (0..count)
             .map(|n| {
                 let plan = if first && n == 0 { self.plan.clone() } else { nothing(&self.plan) };
                 let tool = Tool::new(&stage.world, &self.policy, mishaps, self.bug);
-                tool.carrying(plan, self.twin.seeds().clone())
+                let mut tool = tool.carrying(plan, self.twin.seeds().clone());
+                if let Some(bug) = self.bug {
+                    let lines = bug.sends_first(&stage.world);
+                    tool.misbehave(&mut stage.world, &lines);
+                }
+                tool
             })
             .collect();
         let until = stage.world.now + PATIENCE_MS;

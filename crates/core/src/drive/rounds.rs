@@ -9,7 +9,8 @@ use crate::diagnose::{Found, Report, Settling, Severity};
 use crate::model::NodeId;
 use crate::observation::{Observation, Picture};
 use crate::plan::{
-    Change, Differing, Holds, Planning, Policy, Reason, Refusal, Repair, repairs_of, stamp, unstamped,
+    Change, Differing, Holds, Planning, Policy, Reason, Refusal, Repair, repairs_of, stamp,
+    unstamped,
 };
 
 /// Until the next look while the servers mend something themselves, in milliseconds.

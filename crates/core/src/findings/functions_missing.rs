@@ -23,8 +23,9 @@ finding! {
     ///
     /// ## The repair
     /// Load the library on the primaries that lack it: `FUNCTION DUMP` on one that has it, then
-    /// `FUNCTION RESTORE` there, or load the source again. `recover` loads each library as the
-    /// first primary that has it shows it, where one of that name is missing.
+    /// `FUNCTION RESTORE` there, or load the source again. `recover` loads a library that more
+    /// than half of the primaries have, as the first of them shows it, where one of that name is
+    /// missing.
     ///
     /// ## Repair safety
     /// `FUNCTION RESTORE` without a policy appends and refuses to overwrite a library of the same
@@ -101,11 +102,9 @@ impl Finding for FunctionsMissing {
     }
 
     fn scenario() -> Scenario {
-        Scenario::of(3, 0).send(
-            0,
-            "FUNCTION LOAD \"#!lua name=orders\nredis.register_function('total', function() \
-             return 1 end)\"",
-        )
+        let load = "FUNCTION LOAD \"#!lua name=orders\nredis.register_function('total', \
+                    function() return 1 end)\"";
+        Scenario::of(3, 0).send(0, load).send(1, load)
     }
 }
 

@@ -189,13 +189,13 @@ fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     let rivals: Vec<NodeId> = facts.claimants.iter().filter(|id| **id != winner).copied().collect();
     let majority = |id: &&NodeId| votes(id) > facts.owners.len() / 2;
     if let Some(rival) = rivals.iter().find(majority).filter(|_| votes(&winner) == 1) {
-        return Verdict::Nobody(format!(
+        return Verdict::Nobody(Reason::ClaimantAlone.says(format!(
             "only {} itself says that it owns {} and has keys of them; most others give them to \
              {}, which has none: decide who shall have them",
             draft.seen.name(winner),
             some_slots(slots),
             draft.seen.name(*rival)
-        ));
+        )));
     }
     Verdict::To { winner, rivals }
 }

@@ -105,7 +105,7 @@ impl Harm {
         if let Some(silent) = picture.silent_members().first() {
             return Err(Unknown::Silent(*silent));
         }
-        let live = live::all(&picture).map_err(Unknown::Twice)?;
+        let live = live::all(&picture).map_err(|why| Unknown::Twice(why.text))?;
         let counted = |node: &Live<'_>| node.census().is_some_and(|c| c.counted == SlotSet::all());
         if let Some(node) = live.iter().find(|node| !counted(node)) {
             return Err(Unknown::NotCounted(node.id));

@@ -1,5 +1,8 @@
 //! Function libraries go to the primaries that lack them.
 //!
+//! A library is code: it is taken only where more than half of the primaries have it, never on the
+//! word of one. Where fewer have it, a person says whether it was meant for all.
+//!
 //! `FUNCTION LOAD` without `REPLACE` only adds: a server refuses a library or a function of a name
 //! that it has already.
 
@@ -34,21 +37,30 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     }
     if steps.is_empty() {
         for found in found {
-            let why = "no primary that answers showed a library that another one lacks";
+            let why = "a library is code, and is taken only where more than half of the primaries have \
+                       it: load its source on the others, or delete it where it is not meant to be";
             draft.refuse(found, Reason::NoLibraryToLoad.says(why));
         }
     }
     draft.steps.extend(steps);
 }
 
-/// The libraries that a primary lacks, and for each the first primary that has it.
+/// The libraries that a primary lacks and most have, and for each the first primary that has it.
 fn missing<'d, 'a>(draft: &'d Draft<'a>, node: &Live<'a>) -> Vec<(String, &'d Live<'a>)> {
     let Some(own) = node.sighting.functions.get() else { return Vec::new() };
+    let primaries: Vec<&Live<'a>> =
+        draft.live.iter().filter(|node| !node.claims().is_empty()).collect();
+    let most_have = |name: &String| {
+        let has = |node: &&&Live<'a>| {
+            node.sighting.functions.get().is_some_and(|names| names.contains(name))
+        };
+        2 * primaries.iter().filter(has).count() > primaries.len()
+    };
     let mut all: Vec<(String, &Live<'a>)> = Vec::new();
-    for giver in draft.live.iter().filter(|giver| !giver.claims().is_empty()) {
+    for giver in primaries.iter().copied() {
         for name in giver.sighting.functions.get().into_iter().flatten() {
             let known = own.contains(name) || all.iter().any(|(other, _)| other == name);
-            if !known && is_plain(name) {
+            if !known && is_plain(name) && most_have(name) {
                 all.push((name.clone(), giver));
             }
         }

@@ -158,6 +158,8 @@ reasons! {
     PasswordNotYours,
     /// Not everybody gives its slots to the owner whose epoch is too small.
     OwnerDisputed,
+    /// Only who claims slots says that it owns them, and who is believed to has no key of them.
+    ClaimantAlone,
     /// No primary showed a function library that another one lacks.
     NoLibraryToLoad,
 }

@@ -362,7 +362,7 @@ fn another_password_or_user_than_ours_is_not_made_up() {
 }
 
 #[test]
-fn a_library_is_added_where_it_is_missing() {
+fn a_library_that_most_have_is_added_where_it_is_missing() {
     let mut sketch = Sketch::healthy(3, 0);
     for (n, names) in [vec!["orders", "users"], vec!["users"], vec![]].into_iter().enumerate() {
         let names = names.into_iter().map(str::to_owned).collect();
@@ -376,10 +376,8 @@ fn a_library_is_added_where_it_is_missing() {
         assert!(step.guard.contains(&Fact::new(*from, has)), "{step:#?}");
         lacking.push((step.on, name));
     }
-    lacking.sort_unstable();
-    let mut wanted = [(1, "orders"), (2, "orders"), (2, "users")].map(|(n, l)| (Sketch::id(n), l));
-    wanted.sort_unstable();
-    assert_eq!(lacking, wanted);
+    // One node has the other: nobody loads the code of one.
+    assert_eq!(lacking, [(Sketch::id(2), "users")]);
     assert_eq!(planning.plan.risk(), Risk::Reversible);
 }
 

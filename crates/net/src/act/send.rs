@@ -59,7 +59,11 @@ pub(super) async fn send(
             Reply::Refused(WITHHELD.to_owned())
         }
         Change::MoveKeys { slot, at, .. } => move_keys(&mut server, *slot, at).await,
-        Change::CopyLibrary { name, from, at } => copy_library(&mut server, name, (from, at)).await,
+        Change::CopyLibrary { name, from, at } => {
+            copy_library(&mut server, name, (from, at, trusted.allows(at))).await
+        }
+        // The change is the password itself.
+        Change::LogInAsYou if !trusted.allows(at) => Reply::Refused(WITHHELD.to_owned()),
         Change::LogInAsYou => log_in_as_you(&mut server).await,
         change => {
             let lines: Vec<Line> = change
@@ -195,9 +199,9 @@ fn parts(value: &Value<'_>) -> Vec<Vec<u8>> {
 async fn copy_library(
     server: &mut Server<'_>,
     name: &str,
-    (from, at): (&NodeId, &Endpoint),
+    (from, at, login): (&NodeId, &Endpoint, bool),
 ) -> Reply {
-    let mut giver = match Server::reach(server.target, at, server.token).await {
+    let mut giver = match Server::reach(server.target, login, at, server.token).await {
         Ok(giver) => giver,
         Err(silence) => {
             return Reply::Refused(format!("cannot reach {at}: {}", silence.describe()));

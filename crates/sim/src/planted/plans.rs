@@ -201,6 +201,7 @@ pub(super) fn takeover_now(seen: &Observation) -> Option<Box<Planning>> {
                 nodes,
                 steps,
                 loss: Vec::new(),
+                census: Vec::new(),
             },
             refusals: Vec::new(),
             waiting: Vec::new(),
