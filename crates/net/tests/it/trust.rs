@@ -160,6 +160,7 @@ fn carried_out(on: u32, change: impl FnOnce(&[Endpoint]) -> Change) -> (Fakes, E
         nodes: ids.into_iter().zip(fakes.at.clone()).collect(),
         steps: vec![step],
         loss: Vec::new(),
+        census: Vec::new(),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let mut journal = JournalFile::begin(folder.path(), "run").expect("a journal");
