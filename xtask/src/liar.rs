@@ -29,6 +29,9 @@ use crate::ci::{say, step};
 use crate::crashes::{CODES, lock, names};
 
 const PASSWORD: &str = "opensesame";
+/// The exit code of a run, and what it said.
+type Ran = (Option<i32>, String);
+
 /// The member that lies: a replica of the third primary.
 const LIAR: usize = 5;
 const SHARDS: usize = 3;
@@ -316,7 +319,7 @@ fn returns(
     cluster: &mut Cluster,
     before: &BTreeSet<String>,
     folder: &Path,
-    ours: &dyn Fn(&Path, &[&str]) -> anyhow::Result<(Option<i32>, String)>,
+    ours: &dyn Fn(&Path, &[&str]) -> anyhow::Result<Ran>,
     verdict: &mut Verdict,
 ) -> anyhow::Result<()> {
     cluster.act(&Act::Start(LIAR, At::Same, Vec::new()))?;
@@ -332,12 +335,7 @@ fn returns(
     Ok(())
 }
 
-fn recover(
-    program: &Path,
-    target: &str,
-    folder: &Path,
-    words: &[&str],
-) -> anyhow::Result<(Option<i32>, String)> {
+fn recover(program: &Path, target: &str, folder: &Path, words: &[&str]) -> anyhow::Result<Ran> {
     let output = Command::new("timeout")
         .arg(RUN_SECONDS)
         .arg(program)

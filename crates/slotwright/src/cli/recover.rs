@@ -42,16 +42,17 @@ use crate::render::{self, Colour, page::Page};
 Nothing is sent before you agree. Ctrl-C ends the step at hand and stops; the same command goes on
 from there. What was sent, and what came of it, is in a journal: `slotwright journal show`.
 
-With --rehearse the first round, and each that drops a copy, is carried out in a model of the cluster
-before it is asked about, with all the rounds after it and under random faults. If a step of ours
-loses a key there, it is not sent without your word for that very plan (--accept-data-loss).
+With --rehearse the first round, and each that drops a copy, is carried out in a model of the
+cluster before it is asked about, with all the rounds after it and under random faults. If a step
+of ours loses a key there, it is not sent without your word for that very plan
+(--accept-data-loss).
 
 At the end stands the proof, as of `slotwright verify`: a key written and read through every
 primary, every slot, owner, replica and key looked at, and the keys counted against the first look.
 
 Exit codes: 0 healthy, 1 we failed, 2 usage, 3 something is left that we do not mend, 6 refused: a
-round needs --yes, --allow or --accept-data-loss, 7 the plan is stale, 8 something was done and the cluster is not
-healthy, or the proof failed, 130 interrupted.")]
+round needs --yes, --allow or --accept-data-loss, 7 the plan is stale, 8 something was done and the
+cluster is not healthy, or the proof failed, 130 interrupted.")]
 pub struct RecoverArgs {
     #[command(flatten)]
     target: TargetArgs,
