@@ -181,6 +181,8 @@ struct Stage<'a> {
     begun: u64,
     next: usize,
     calm: bool,
+    /// The tool was started once.
+    started: bool,
     /// The keys that must not be lost; empty before the tool is started.
     ledger: Ledger,
 }
@@ -189,7 +191,7 @@ impl<'a> Stage<'a> {
     fn new(script: &'a Script) -> Self {
         let world = World::healthy(script.shape, script.seed);
         let begun = world.now;
-        Self { script, world, begun, next: 0, calm: false, ledger: Ledger::new() }
+        Self { script, world, begun, next: 0, calm: false, started: false, ledger: Ledger::new() }
     }
 
     const fn elapsed(&self) -> u64 {
@@ -276,7 +278,8 @@ impl<'a> Stage<'a> {
     /// One start of the tool; two of them take turns where the script wants it.
     fn start(&mut self, trial: &mut Trial, bug: Option<Bug>, count: usize) -> Option<Over> {
         let mishaps = if self.calm { Mishaps::default() } else { self.script.mishaps };
-        let kill = self.script.kill.filter(|_| trial.journal.is_empty());
+        let first = !std::mem::replace(&mut self.started, true);
+        let kill = self.script.kill.filter(|_| first);
         let policy = Policy::default();
         let new = |world: &World| Tool::new(world, &policy, mishaps, bug).killed_at(kill);
         let mut tools: Vec<Tool> = (0..count).map(|_| new(&self.world)).collect();
