@@ -178,7 +178,8 @@ impl<'a> Draft<'a> {
     }
 
     fn seat_the_silent(&mut self) {
-        for id in self.seen.silent_members() {
+        let silent: BTreeSet<NodeId> = self.seen.silent_members().into_iter().collect();
+        for id in silent.into_iter().chain(self.known_by_the_bus_only()) {
             let bus = self.seen.bus_answers().into_iter().find(|(_, said)| said.id == id);
             let row = self.seen.usual_row(id);
             let at = match bus {
@@ -207,6 +208,13 @@ impl<'a> Draft<'a> {
             ));
             self.seats.push(Seat { id, addr, observer: None, quiet: Some(quiet) });
         }
+    }
+
+    /// Those who run, as their bus shows, and are in no table that was shown.
+    fn known_by_the_bus_only(&self) -> BTreeSet<NodeId> {
+        let members: BTreeSet<NodeId> = self.seen.members().map(|(id, _)| id).collect();
+        let answers = self.seen.bus_answers().into_iter().map(|(_, said)| said.id);
+        answers.filter(|id| !members.contains(id)).collect()
     }
 
     /// Whether the node at an address is one that owns nothing: a member that is sought there in
@@ -382,7 +390,9 @@ impl<'a> Draft<'a> {
             node.ok = said.state_ok;
             node.offset = said.offset.0;
             node.current_epoch = said.current_epoch.0;
-            if node.primary.is_none() {
+            if said.flags.has(Flag::Replica) {
+                node.primary = node.primary.or(said.primary.and_then(|id| self.names.id(id)));
+            } else if node.primary.is_none() {
                 node.slots = Rc::new(said.slots.clone());
                 node.config_epoch = said.config_epoch.0;
             }
