@@ -22,7 +22,7 @@ use slotwright_core::scenario::Server as Kind;
 
 use crate::left_out;
 use crate::names::Names;
-use crate::server::{Addr, Id, Key, Link, Node, Open, Peer, Saved, key_in};
+use crate::server::{Addr, Id, Key, Link, Node, Open, Peer, Saved, key_in, slot_of};
 use crate::world::{Standing, World};
 
 /// What time it is when a twin begins: late enough for every age that matters.
@@ -499,8 +499,8 @@ impl<'a> Draft<'a> {
         sighting.census.get().map(Census::occupied)
     }
 
-    /// The keys of a node whose keys were not counted: as at another of its shard, else some in its
-    /// slots.
+    /// The keys of a node whose keys were not counted: as at another of its shard, else, of a
+    /// replica, what others have of its primary's slots, else some in its slots.
     fn guessed(&self, at: usize, held: &[Option<SlotSet>]) -> BTreeMap<Key, u64> {
         let (node, id) = (&self.nodes[at], self.seats[at].id);
         if held[at].is_some() || self.gone.contains(&id) {
@@ -512,9 +512,16 @@ impl<'a> Draft<'a> {
         if let Some(other) = shard.next() {
             return self.nodes[other].keys.clone();
         }
-        // A replica: those of its primary.
+        // A replica: those of its primary, whoever has them now.
         let owner = self.nodes.iter().find(|other| Some(other.id) == node.primary);
-        let own = owner.unwrap_or(node).slots.iter().enumerate();
+        let slots = &owner.unwrap_or(node).slots;
+        let all = self.nodes.iter().flat_map(|node| &node.keys);
+        let known = all.filter(|(key, _)| node.primary.is_some() && slots.contains(slot_of(**key)));
+        let known: BTreeMap<Key, u64> = known.map(|(key, version)| (*key, *version)).collect();
+        if !known.is_empty() {
+            return known;
+        }
+        let own = slots.iter().enumerate();
         let some = own.filter(|(n, _)| n % usize::from(SILENT_STRIDE) == 0);
         some.map(|(_, slot)| (key_in(slot, node.shard.unwrap_or(0)), 1)).collect()
     }

@@ -160,7 +160,9 @@ impl Rounds {
         let settled = all_say_ok(seen) && !confirmed.all().any(is_ours);
         // One that has just been started says fail for some seconds, and nothing is wrong with it.
         let since = *self.quiet_since_ms.get_or_insert(now_ms);
-        let in_grace = in_grace || (healthy && now_ms < since + GRACE_MS);
+        let passes = is_unexplained(&confirmed).then(|| until_forgiven(seen));
+        let patience = passes.or(healthy.then_some(GRACE_MS)).unwrap_or(0);
+        let in_grace = in_grace || now_ms < since + patience;
         if in_grace && !settled {
             return self.again(Reason::ServersTakeItIn, "the servers take in what was done");
         }
@@ -244,6 +246,18 @@ impl Rounds {
         });
         Decision::Finished(Outcome::Stuck(refusals))
     }
+}
+
+/// Nothing that was found tells why nodes say fail.
+fn is_unexplained(report: &Report) -> bool {
+    let mut grave = report.all().filter(|found| found.severity >= Severity::Error).peekable();
+    grave.peek().is_some() && grave.all(|found| found.code == "CLUSTER_DOWN")
+}
+
+/// How long a node may say fail with nothing wrong any more: a voter that was held for failed is
+/// held so for two more node timeouts (`clearNodeFailureIfNeeded`), and then the state is judged.
+fn until_forgiven(picture: &Picture<'_>) -> u64 {
+    GRACE_MS.max(2 * picture.node_timeout_ms() + 5_000)
 }
 
 /// Nothing is wrong that matters now.
