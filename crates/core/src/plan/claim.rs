@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::some_slots;
+use super::live::Live;
 use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::Risk;
@@ -15,8 +16,9 @@ use crate::observation::BusIdentity;
 
 /// What becomes of a stretch of slots.
 enum Verdict {
-    /// This node shall own it; these claim it as well and must let go first.
-    To { winner: NodeId, rivals: Vec<NodeId> },
+    /// This node shall own it; these claim it as well and must let go first. `alone`: nobody but
+    /// the node itself says so, and most others give it to one of these.
+    To { winner: NodeId, rivals: Vec<NodeId>, alone: bool },
     /// Nobody has a key of it: it is spread over all.
     Empty,
     /// Nobody gets it, and why.
@@ -30,12 +32,14 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     let mut empty = SlotSet::new();
     let mut won: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
     let mut lost: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
+    let mut on_one_word: BTreeSet<NodeId> = BTreeSet::new();
     for (facts, slots) in &stretches {
         match verdict(draft, facts, slots) {
             Verdict::Fine => {}
             Verdict::Empty => empty = empty.union(slots),
             Verdict::Nobody(why) => draft.refuse_all(Repair::Claim, &why),
-            Verdict::To { winner, rivals } => {
+            Verdict::To { winner, rivals, alone } => {
+                on_one_word.extend(alone.then_some(winner));
                 let all = won.entry(winner).or_default();
                 *all = all.union(slots);
                 for rival in rivals {
@@ -57,11 +61,25 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         let all = won.entry(id).or_default();
         *all = all.union(&slots);
     }
+    let barred: BTreeMap<NodeId, Why> = won
+        .iter()
+        .filter_map(|(winner, slots)| Some((*winner, would_delete(draft, *winner, slots, &lost)?)))
+        .collect();
+    for why in barred.values() {
+        draft.refuse_all(Repair::Claim, why);
+    }
     for ((rival, winner), slots) in lost {
-        let_go(draft, rival, winner, slots);
+        if !barred.contains_key(&winner) {
+            let_go(draft, rival, winner, slots);
+        }
     }
     for (winner, slots) in won {
-        take(draft, winner, &slots);
+        if !barred.contains_key(&winner) {
+            take(draft, winner, &slots);
+        }
+    }
+    for step in &mut draft.steps {
+        ask_for_a_word(step, &on_one_word);
     }
     if !sure && !missed.is_empty() {
         missed::own_up(draft, &missed);
@@ -113,7 +131,7 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     }
     match facts.claimants.as_slice() {
         [] => unclaimed(draft, facts, slots),
-        [one] => Verdict::To { winner: *one, rivals: Vec::new() },
+        [one] => Verdict::To { winner: *one, rivals: Vec::new(), alone: false },
         _ => disputed(draft, facts, slots),
     }
 }
@@ -137,7 +155,7 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
         )));
     }
     if let Some(winner) = fullest(draft, &facts.holders, slots) {
-        return Verdict::To { winner, rivals: Vec::new() };
+        return Verdict::To { winner, rivals: Vec::new(), alone: false };
     }
     if let Some(copy) = facts.copies.first() {
         return Verdict::Nobody(Reason::KeysOnReplicaOnly.says(format!(
@@ -161,7 +179,7 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
         )));
     }
     let former = named.into_iter().find(|id| draft.live(*id).is_some_and(|n| n.is_primary()));
-    former.map_or(Verdict::Empty, |winner| Verdict::To { winner, rivals: Vec::new() })
+    former.map_or(Verdict::Empty, |winner| Verdict::To { winner, rivals: Vec::new(), alone: false })
 }
 
 /// Several who answer claim it.
@@ -187,17 +205,51 @@ fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
         return Verdict::Fine;
     };
     let rivals: Vec<NodeId> = facts.claimants.iter().filter(|id| **id != winner).copied().collect();
-    let majority = |id: &&NodeId| votes(id) > facts.owners.len() / 2;
-    if let Some(rival) = rivals.iter().find(majority).filter(|_| votes(&winner) == 1) {
-        return Verdict::Nobody(Reason::ClaimantAlone.says(format!(
-            "only {} itself says that it owns {} and has keys of them; most others give them to \
-             {}, which has none: decide who shall have them",
-            draft.seen.name(winner),
-            some_slots(slots),
-            draft.seen.name(*rival)
-        )));
+    let majority = |id: &NodeId| votes(id) > facts.owners.len() / 2;
+    let alone = votes(&winner) == 1 && rivals.iter().any(majority);
+    Verdict::To { winner, rivals, alone }
+}
+
+/// Why a claim must not become the newest that anybody knows: another node claims some of the slots
+/// as well, does not let go of them before, and has keys of them, which it would delete.
+fn would_delete(
+    draft: &Draft<'_>,
+    winner: NodeId,
+    won: &SlotSet,
+    lost: &BTreeMap<(NodeId, NodeId), SlotSet>,
+) -> Option<Why> {
+    let all = draft.live(winner)?.own.slots.union(won);
+    let at_risk = |node: &Live<'_>| {
+        let let_go = lost.get(&(node.id, winner)).cloned().unwrap_or_default();
+        let both = node.claims().intersection(&all).difference(&let_go);
+        // What was not counted may be there.
+        let keys = node.census().map_or_else(
+            || both.clone(),
+            |census| both.difference(&census.counted.difference(&census.occupied())),
+        );
+        (!keys.is_empty()).then_some(keys)
+    };
+    let others = draft.live.iter().filter(|node| node.id != winner);
+    others.filter_map(|node| Some((node.id, at_risk(node)?))).next().map(|(other, keys)| {
+        Reason::WouldDelete.says(format!(
+            "{} claims {} as well and has keys of them, or may have: it would delete them when the \
+             claim of {} becomes the newest",
+            draft.seen.name(other),
+            some_slots(&keys),
+            draft.seen.name(winner)
+        ))
+    })
+}
+
+/// What rests on the word of the one that gains by it needs a word of the user, too: a member that
+/// was forgotten looks like one that lies.
+fn ask_for_a_word(step: &mut Step, on_one_word: &BTreeSet<NodeId>) {
+    let gains = on_one_word.contains(&step.on)
+        || step.guard.iter().any(|fact| on_one_word.contains(&fact.on));
+    if gains && step.risk < Risk::DropsCopy {
+        step.risk = Risk::DropsCopy;
+        step.why.push_str("; only who gets them says so, and most others give them to another");
     }
-    Verdict::To { winner, rivals }
 }
 
 /// Of these nodes the one that has the most keys in these slots.

@@ -158,8 +158,8 @@ reasons! {
     PasswordNotYours,
     /// Not everybody gives its slots to the owner whose epoch is too small.
     OwnerDisputed,
-    /// Only who claims slots says that it owns them, and who is believed to has no key of them.
-    ClaimantAlone,
+    /// Another claims the same slots, has keys of them, and would delete them.
+    WouldDelete,
     /// No primary showed a function library that another one lacks.
     NoLibraryToLoad,
 }

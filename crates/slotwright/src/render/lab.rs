@@ -180,6 +180,11 @@ pub fn ended(kept: &Kept) {
 /// The last line.
 pub fn total(outcomes: &[Outcome]) {
     let count = |of: fn(&Verdict) -> bool| outcomes.iter().filter(|o| of(&o.verdict)).count();
+    let wrongly = outcomes.iter().filter_map(|outcome| outcome.healing.as_ref());
+    let wrongly = wrongly.filter(|healing| !healing.is_fine()).count();
+    if wrongly > 0 {
+        out(&format!("{wrongly} recovered otherwise than they must"));
+    }
     out(&format!(
         "{} passed, {} missed, {} could not be staged, {} not applicable",
         count(|verdict| matches!(verdict, Verdict::Passed)),
