@@ -25,6 +25,7 @@ pub(crate) fn of(seen: &Picture<'_>) -> BTreeSet<String> {
         out.insert("TLS".to_owned());
     }
     let mut seldom_counted = false;
+    let mut silent_about_settings = Vec::new();
     for (number, sighting) in seen.sightings() {
         let shows = sighting.nodes.get();
         if shows.is_some_and(|view| !view.oddities.is_empty()) {
@@ -38,12 +39,20 @@ pub(crate) fn of(seen: &Picture<'_>) -> BTreeSet<String> {
             }
             continue;
         }
+        silent_about_settings.extend(sighting.config.get().is_none().then_some(&sighting.from));
         out.extend(of_one(seen, sighting));
         if seen.id_of(number).is_none() {
             out.insert(format!("{}: it does not say who it is", sighting.from));
         }
         let counted = sighting.census.get().map(|census| &census.counted);
         seldom_counted |= counted.is_none_or(|counted| *counted != SlotSet::all());
+    }
+    if let Some((first, others)) = silent_about_settings.split_first() {
+        let more = match others.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        out.insert(format!("settings that {first}{more} do not tell"));
     }
     if seldom_counted {
         out.insert("keys that were not counted: some are put where the slots are".to_owned());
@@ -74,14 +83,11 @@ fn of_one(seen: &Picture<'_>, sighting: &Sighting) -> Vec<String> {
         Some(_) => {}
         None => out.push(format!("the version of {at}, which it does not tell")),
     }
-    match sighting.config.get() {
-        None => out.push(format!("the settings of {at}, which it does not tell")),
-        Some(config) => {
-            let other = SETTINGS
-                .iter()
-                .filter(|(name, value)| config.get(name).is_some_and(|set| set != *value));
-            out.extend(other.map(|(name, value)| format!("{name} other than {value} at {at}")));
-        }
+    if let Some(config) = sighting.config.get() {
+        let other = SETTINGS
+            .iter()
+            .filter(|(name, value)| config.get(name).is_some_and(|set| set != *value));
+        out.extend(other.map(|(name, value)| format!("{name} other than {value} at {at}")));
     }
     if let Some(info) = sighting.info.get() {
         let database = |name: &str| {

@@ -251,8 +251,8 @@ impl Rehearsing {
         } else {
             lost_without_us(&self.twin, &script, number, took_ms)
         };
-        // A server that starts, and on Valkey one that is elected, deletes what is not its own: with
-        // the bus mended the servers elect, and nobody else has a say in it.
+        // A server that starts, and on Valkey one that is elected, deletes what is not its own:
+        // with the bus mended the servers elect, and nobody else has a say in it.
         let thrown = stage.world.deleted.iter().filter(|one| one.cause == Cause::StartCheck);
         let alone: BTreeSet<Key> = alone.into_iter().chain(thrown.map(|one| one.key)).collect();
         let ours = lost.difference(&alone).filter(|key| !self.announced.contains(slot_of(**key)));
