@@ -8,12 +8,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use slotwright_sim::marks;
 use slotwright_sim::prefixes;
 use slotwright_sim::regressions::Regression;
-use slotwright_sim::trial::{Bug, Script, run, shrink};
+use slotwright_sim::trial::{Bug, Script, run, shrink, tell};
 
 /// Violations that are shown in full.
-const SHOWN: usize = 5;
+const SHOWN: usize = 20;
+
+/// So many schedules must bring up every mark; fewer only say what they did not.
+const MARKS_FROM: u64 = 100_000;
 
 /// What came of many schedules.
 #[derive(Default)]
@@ -70,17 +74,39 @@ pub fn run_many(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
     for (seed, violations) in bad.iter().take(SHOWN) {
         println!("seed {seed}: {}", violations.join("; "));
     }
+    for mark in marks::unforeseen(&sum.marks) {
+        println!("said never to come up, and does (crates/sim/src/marks.rs): {mark}");
+    }
+    let missing = marks::missing(&sum.marks);
     println!(
-        "\n{schedules} schedules (seeds {seed} to {}): {} healthy, {} with a reason why not, {} \
-         violations; {:.0} schedules a second on {jobs} threads",
+        "\nseeds {seed} to {}: {} healthy, {} with a reason why not\n\
+         {:.0} schedules a second a core ({jobs} threads, {seconds:.0} s; {:.0} a second of their \
+         own time)\n{} violations\n{} marks at zero{}",
         seed + schedules - 1,
         sum.healthy,
         schedules - sum.healthy - bad.len() as u64,
+        schedules as f64 / seconds / jobs as f64,
+        schedules as f64 / own_seconds(),
         bad.len(),
-        schedules as f64 / seconds,
+        missing.len(),
+        if missing.is_empty() { String::new() } else { format!(": {}", missing.join(", ")) },
     );
     ensure!(bad.is_empty(), "replay one: cargo xtask sim --replay {}", bad[0].0);
+    ensure!(
+        missing.is_empty() || schedules < MARKS_FROM,
+        "{schedules} schedules, and these never came up: {}",
+        missing.join(", ")
+    );
     Ok(())
+}
+
+/// Seconds that this process has had a core for: what a schedule costs, whoever else is at work.
+fn own_seconds() -> f64 {
+    let Ok(used) = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF) else {
+        return f64::NAN;
+    };
+    let time = used.user_time();
+    time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
 fn take(sum: &mut Sum, seed: u64) {
@@ -120,7 +146,7 @@ pub fn replay(seed: u64, bug: Option<&str>) -> anyhow::Result<()> {
     let script = Script::of(seed);
     let whole = run(&script, bug);
     let short = if whole.violations.is_empty() { script } else { shrink(&script, bug) };
-    let trial = run(&short, bug);
+    let trial = tell(&short, bug);
     for line in &trial.story {
         println!("{line}");
     }

@@ -246,8 +246,11 @@ impl World {
     fn settle_collision(&mut self, n: usize, id: Id, head: &Header) {
         let node = &mut self.nodes[n];
         let both = !head.is_replica && node.primary.is_none();
+        if !both || head.epoch != node.config_epoch {
+            return;
+        }
         let (mine, theirs) = (NodeId::made_up(node.id), NodeId::made_up(id));
-        if both && head.epoch == node.config_epoch && mine.as_bytes() < theirs.as_bytes() {
+        if mine.as_bytes() < theirs.as_bytes() {
             node.current_epoch += 1;
             node.config_epoch = node.current_epoch;
             node.dirty = true;

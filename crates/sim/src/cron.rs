@@ -19,14 +19,34 @@ const HANDSHAKE_MS: u64 = 1_000;
 impl World {
     pub(crate) fn cron(&mut self, n: usize) {
         self.nodes[n].ticks += 1;
-        self.drop_old_handshakes(n);
-        self.keep_links(n);
+        // In most ticks nothing is due with anybody: one look at the table tells.
+        let due = self.is_anything_due(n);
+        if due {
+            self.drop_old_handshakes(n);
+            self.keep_links(n);
+        }
         self.meet_the_deaf(n);
-        self.send_pings(n);
-        self.suspect(n);
+        self.ping_somebody(n);
+        if due {
+            self.send_pings(n);
+            self.suspect(n);
+        }
         self.replicate(n);
         self.stand_for_election(n);
         self.judge_state(n);
+    }
+
+    /// Whether a handshake, a connection, a ping or an answer is due, or a ban over.
+    fn is_anything_due(&self, n: usize) -> bool {
+        let (now, node) = (self.now, &self.nodes[n]);
+        let half = node.timeout / 2;
+        let due = |peer: &Peer| {
+            let Some(link) = peer.link else { return true };
+            let other = &self.nodes[link.to];
+            let since = if peer.ping_sent == 0 { peer.pong_at } else { peer.ping_sent };
+            peer.handshake.is_some() || !other.up || other.boot != link.boot || now - since > half
+        };
+        !node.bans.is_empty() || node.peers.iter().any(due)
     }
 
     fn drop_old_handshakes(&mut self, n: usize) {
@@ -113,13 +133,12 @@ impl World {
         self.send(n, link.to, link.boot, link.number, packet);
     }
 
-    fn send_pings(&mut self, n: usize) {
-        let (now, node) = (self.now, &self.nodes[n]);
-        let half = node.timeout / 2;
-        if node.ticks % 10 == 0 && !node.peers.is_empty() {
+    fn ping_somebody(&mut self, n: usize) {
+        let node = &self.nodes[n];
+        if node.ticks.is_multiple_of(10) && !node.peers.is_empty() {
             // The oldest pong of five.
-            let picked = (0..5).map(|_| self.rng.usize(0..self.nodes[n].peers.len()));
-            let picked: Vec<usize> = picked.collect();
+            let peers = node.peers.len();
+            let picked: [usize; 5] = std::array::from_fn(|_| self.rng.usize(0..peers));
             let peers = &self.nodes[n].peers;
             let free = |at: &usize| {
                 let peer = &peers[*at];
@@ -130,6 +149,10 @@ impl World {
                 self.ping(n, at, PacketKind::Ping);
             }
         }
+    }
+
+    fn send_pings(&mut self, n: usize) {
+        let (now, half) = (self.now, self.nodes[n].timeout / 2);
         for at in 0..self.nodes[n].peers.len() {
             let peer = &self.nodes[n].peers[at];
             let due = peer.link.is_some() && peer.ping_sent == 0 && now - peer.pong_at > half;
@@ -160,13 +183,13 @@ impl World {
     pub(crate) fn mark_failing(&mut self, n: usize, id: Id) {
         let now = self.now;
         let node = &mut self.nodes[n];
+        if !node.peer(id).is_some_and(|peer| peer.suspected && peer.failed_at.is_none()) {
+            return;
+        }
         let window = node.timeout * 2;
         let voters: Vec<Id> = node.peers.iter().filter(|p| p.votes()).map(|p| p.id).collect();
         let (quorum, own) = (node.quorum(), usize::from(node.votes()));
         let Some(peer) = node.peer_mut(id) else { return };
-        if !peer.suspected || peer.failed_at.is_some() {
-            return;
-        }
         peer.reports.retain(|(_, at)| now - at <= window);
         let reports = peer.reports.iter().filter(|(from, _)| voters.contains(from)).count();
         if reports + own < quorum {
@@ -205,40 +228,38 @@ impl World {
 
     fn gossip(&mut self, n: usize, to: Option<usize>, dials: bool) -> Vec<Gossip> {
         let to = to.map(|to| self.nodes[to].id);
-        let node = &self.nodes[n];
-        let known = |peer: &&Peer| peer.handshake.is_none() && Some(peer.id) != to;
-        let tells = |peer: &&Peer| {
+        let known = |peer: &Peer| peer.handshake.is_none() && Some(peer.id) != to;
+        let tells = |peer: &Peer| {
             let reached = peer.link.is_some() || (dials && peer.addr.is_some());
             known(peer) && !peer.suspected && (reached || !peer.slots.is_empty())
         };
-        let at = |which: &dyn Fn(&&Peer) -> bool| -> Vec<usize> {
-            let peers = node.peers.iter().enumerate();
-            peers.filter(|(_, peer)| which(peer)).map(|(at, _)| at).collect()
+        let mut fit = std::mem::take(&mut self.fit);
+        fit.clear();
+        let peers = &self.nodes[n].peers;
+        let mut told = Vec::with_capacity(GOSSIP);
+        let mut tell = |peer: &Peer| {
+            told.extend(peer.addr.map(|addr| Gossip {
+                id: peer.id,
+                addr,
+                failing: peer.suspected || peer.failed_at.is_some(),
+                is_replica: peer.is_replica,
+                pong_at: peer.pong_at,
+            }));
         };
         // Whom it suspects it tells of, whether or not a connection stands; of all others some.
-        let mut chosen = at(&|peer| known(peer) && peer.suspected);
-        let fit = at(&tells);
-        let begin = if fit.is_empty() { 0 } else { self.rng.usize(0..fit.len()) };
-        let others = fit.iter().cycle().skip(begin).take(fit.len().min(GOSSIP)).copied();
-        for at in others {
-            if !chosen.contains(&at) {
-                chosen.push(at);
+        for (at, peer) in peers.iter().enumerate() {
+            if tells(peer) {
+                fit.push(at);
+            } else if peer.suspected && known(peer) {
+                tell(peer);
             }
         }
-        let node = &self.nodes[n];
-        chosen
-            .into_iter()
-            .filter_map(|at| {
-                let peer = &node.peers[at];
-                Some(Gossip {
-                    id: peer.id,
-                    addr: peer.addr?,
-                    failing: peer.suspected || peer.failed_at.is_some(),
-                    is_replica: peer.is_replica,
-                    pong_at: peer.pong_at,
-                })
-            })
-            .collect()
+        let begin = if fit.is_empty() { 0 } else { self.rng.usize(0..fit.len()) };
+        for next in 0..fit.len().min(GOSSIP) {
+            tell(&peers[fit[(begin + next) % fit.len()]]);
+        }
+        self.fit = fit;
+        told
     }
 
     /// A replica asks the address that it knows of its primary; whoever answers there is followed.
@@ -406,16 +427,19 @@ impl World {
         if is_primary && !node.ok && now - since < WRITABLE_DELAY_MS {
             return;
         }
-        let whole = usize::from(node.assigned().len())
-            == usize::from(slotwright_core::model::SLOT_COUNT)
-            && !node.peers.iter().any(|peer| peer.failed_at.is_some() && !peer.slots.is_empty());
-        let reached = usize::from(node.votes())
-            + node
-                .peers
-                .iter()
-                .filter(|peer| peer.votes() && !peer.suspected && peer.failed_at.is_none())
-                .count();
-        let minority = reached < node.quorum();
+        // No slot has two owners in one table.
+        let mut assigned = usize::from(node.slots.len());
+        let mut size = usize::from(node.votes());
+        let (mut reached, mut failed) = (size, false);
+        for peer in node.peers.iter().filter(|peer| !peer.slots.is_empty()) {
+            assigned += usize::from(peer.slots.len());
+            failed |= peer.failed_at.is_some();
+            let votes = peer.votes();
+            size += usize::from(votes);
+            reached += usize::from(votes && !peer.suspected && peer.failed_at.is_none());
+        }
+        let whole = assigned == usize::from(slotwright_core::model::SLOT_COUNT) && !failed;
+        let minority = reached < size / 2 + 1;
         if minority {
             node.minority_at = now;
         }

@@ -11,8 +11,9 @@ mod cron;
 pub mod fault;
 pub mod leash;
 mod left_out;
-mod marks;
+pub mod marks;
 pub mod names;
+mod open_marks;
 mod planted;
 pub mod prefixes;
 pub mod regressions;
@@ -25,7 +26,7 @@ mod view;
 mod world;
 
 pub use commands::{Answer, addr_of, id_of};
-pub use view::{BUS_PORT, PORT, ip};
+pub use view::{Asked, BUS_PORT, PORT, ip};
 pub use world::{Deleted, Lost, Shape, TICK_MS, World};
 
 /// What real servers do and the model does not, and why.

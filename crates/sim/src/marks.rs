@@ -1,81 +1,408 @@
-//! What Valkey does with the marks of open slots when somebody claims, or no longer claims, slots.
+//! What must come up in a long run: a planner, a drive or a checker that is never reached there has
+//! not been tried, however many schedules were free of violations.
 //!
-//! Redis leaves all of them alone: what it imports nobody can take, and a mark that leads away
-//! stays when the slot has gone.
+//! Each list of what comes up has a second one beside it, of what cannot, and why. A test holds the
+//! two together to be all that there is.
 
-use slotwright_core::model::{Slot, SlotSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::server::{Id, Open};
-use crate::world::World;
+use slotwright_core::drive::End;
+use slotwright_core::plan::{Holds, Plan, Reason};
 
-impl World {
-    /// Whether two ids belong to one shard.
-    pub(crate) fn are_one_shard(&self, one: Id, other: Id) -> bool {
-        let shard = |id: Id| self.nodes.iter().find(|node| node.id == id)?.shard;
-        one == other || shard(one).is_some_and(|known| shard(other) == Some(known))
+/// The mark of a finding.
+pub(crate) fn of_finding(code: &str) -> String {
+    format!("found {code}")
+}
+
+/// The mark of a reason of the planner or of the rounds.
+pub(crate) fn of_reason(reason: Reason) -> String {
+    format!("reason {}", reason.name())
+}
+
+/// The marks of the end of a drive: how it ended, and which kind of fact was the cause.
+pub(crate) fn of_end(end: &End, plan: &Plan) -> Vec<String> {
+    let kind = |step: usize, text: &str| {
+        let step = plan.steps.get(step);
+        let mut facts = step.into_iter().flat_map(|step| step.guard.iter().chain(&step.expect));
+        let fact = facts.find(|fact| fact.to_string() == text);
+        fact.map_or("?", |fact| kind_of(&fact.holds))
+    };
+    let (name, of) = match end {
+        End::Done => ("drive done", None),
+        End::Changed { step, fact } => {
+            ("drive changed", Some(format!("guard {} false", kind(*step, fact))))
+        }
+        End::Blind { step, fact } => {
+            ("drive blind", Some(format!("guard {} unknown", kind(*step, fact))))
+        }
+        End::Refused { .. } => ("drive refused", None),
+        End::NotSeen { step, fact } => {
+            ("drive not seen", Some(format!("expected {} not seen", kind(*step, fact))))
+        }
+        End::Differ { .. } => ("drive found keys of two values", None),
+        End::Interrupted { .. } => ("drive interrupted", None),
+    };
+    std::iter::once(name.to_owned()).chain(of).collect()
+}
+
+const fn kind_of(holds: &Holds) -> &'static str {
+    match holds {
+        Holds::Answers => "Answers",
+        Holds::Knows { .. } => "Knows",
+        Holds::KnowsNot { .. } => "KnowsNot",
+        Holds::Reaches { .. } => "Reaches",
+        Holds::DoesNotReach { .. } => "DoesNotReach",
+        Holds::Calls { .. } => "Calls",
+        Holds::Owns { .. } => "Owns",
+        Holds::OwnsNot { .. } => "OwnsNot",
+        Holds::Unowned { .. } => "Unowned",
+        Holds::Open { .. } => "Open",
+        Holds::HoldsKeys { .. } => "HoldsKeys",
+        Holds::HoldsNoKeys { .. } => "HoldsNoKeys",
+        Holds::IsPrimary => "IsPrimary",
+        Holds::ReplicaOf { .. } => "ReplicaOf",
+        Holds::Follows { .. } => "Follows",
+        Holds::IsEmpty => "IsEmpty",
+        Holds::OffsetAtLeast { .. } => "OffsetAtLeast",
+        Holds::EpochAtLeast { .. } => "EpochAtLeast",
+        Holds::StateOk => "StateOk",
+        Holds::Setting { .. } => "Setting",
+        Holds::HasLibrary { .. } => "HasLibrary",
+        Holds::LogsInAsItself => "LogsInAsItself",
+        Holds::WantsAPassword => "WantsAPassword",
+    }
+}
+
+/// Findings that come up.
+const FINDINGS: &[&str] = &[
+    "ADDRESS_PERMUTED_NOADDR",
+    "ADDRESS_REUSED_BY_FOREIGN_NODE",
+    "ALL_ADDRESSES_STALE",
+    "BUS_ONE_WAY_PARTITION",
+    "BUS_PORT_BLOCKED",
+    "CLIENT_ENDPOINT_UNREACHABLE",
+    "CLIENT_NULL_OR_UNKNOWN_ENDPOINT",
+    "CLIENT_SEEDS_UNREACHABLE",
+    "CLUSTER_DOWN",
+    "CLUSTER_SPLIT_ISLANDS",
+    "EPOCH_COLLISION",
+    "EPOCH_CONTAMINATED_BY_FOREIGN_NODE",
+    "FORGET_NODE_RETURNS",
+    "FORGOT_SLOT_OWNER",
+    "GHOST_NODE_ENTRIES",
+    "HANDSHAKE_NEVER_COMPLETES",
+    "KEYS_IN_FOREIGN_SLOT",
+    "KEY_ON_TWO_PRIMARIES",
+    "MEMBERSHIP_ASYMMETRIC",
+    "MINORITY_PARTITION",
+    "NODE_DOWN",
+    "NODE_IDENTITY_LOST",
+    "ORPHAN_DATA_NODE",
+    "PEER_ADDRESS_STALE",
+    "PRIMARY_NOADDR_MASKED",
+    "QUORUM_LOST",
+    "REPLICA_GHOST_KEYS",
+    "REPLICA_LINK_DOWN",
+    "REPLICA_TOO_STALE",
+    "SELF_ADDRESS_STALE",
+    "SELF_ADDRESS_UNKNOWN",
+    "SHARD_DOWN",
+    "SLOTS_UNASSIGNED",
+    "SLOT_CLAIMED_TWICE",
+    "SLOT_OPEN",
+    "SLOT_OWNER_DISAGREEMENT",
+    "TOO_FEW_VOTERS",
+];
+
+/// Findings that do not, and why.
+const NO_FINDINGS: &[(&str, &[&str])] = &[
+    (
+        "no file system, no memory limit, no host: those servers live in memory only",
+        &[
+            "AOF_WRITE_ERROR",
+            "DISK_ERROR_MISCONF",
+            "MAXCLIENTS_EXHAUSTED",
+            "MAXMEMORY_ABOVE_HOST",
+            "MAXMEMORY_REACHED",
+            "PERSISTENCE_OFF",
+        ],
+    ),
+    (
+        "no users, no passwords, no TLS (LEFT_OUT)",
+        &[
+            "ACL_DENIES_CLUSTER_COMMANDS",
+            "ACL_DIVERGED",
+            "AUTH_MISMATCH",
+            "COMMAND_RENAMED",
+            "MASTERAUTH_MISSING",
+            "PASSWORD_DRIFT",
+            "PROTECTED_MODE",
+            "REPLICA_AUTH_FAILED",
+            "TLS_BUS_MISMATCH",
+        ],
+    ),
+    (
+        "an address is a number, announced by nobody, without names (LEFT_OUT)",
+        &[
+            "ANNOUNCE_ADDRESS_WRONG",
+            "BUS_PORT_WRONG",
+            "CLIENT_SEED_DNS_ALL_OR_NOTHING",
+            "DUAL_STACK_MISMATCH",
+            "HOSTNAME_AS_ANNOUNCE_IP",
+            "ILLEGAL_ADDRESS",
+            "LOOPBACK_ADDRESS",
+            "SOURCE_ADDRESS_MISMATCH",
+        ],
+    ),
+    (
+        "all servers of a world have one version and the same settings",
+        &[
+            "CONFIG_DRIFT",
+            "ENDPOINT_TYPE_MIXED",
+            "FAILOVER_DISABLED",
+            "FULL_COVERAGE_MASKED",
+            "MIXED_VERSIONS",
+            "NODE_TIMEOUT_TOO_SMALL",
+            "OLD_SERVER_VERSION",
+            "RDB_VERSION_INCOMPATIBLE",
+            "WRITES_REFUSED_MIN_REPLICAS",
+        ],
+    ),
+    ("atomic slot migration is left out (LEFT_OUT)", &["ASM_STUCK_OR_FAILED", "MIGRATION_RUNNING"]),
+    (
+        "a key has a version: no databases, functions, scripts, and a data set is loaded at once (LEFT_OUT)",
+        &["BUSY_SCRIPT", "FUNCTIONS_MISSING", "KEYS_IN_DB_NONZERO", "NODE_LOADING"],
+    ),
+    (
+        "a packet has no size, and a connection no buffer",
+        &["BUS_BUFFER_GROWTH", "LINK_BUFFER_LIMIT_EXCEEDED", "MTU_BLACKHOLE"],
+    ),
+    (
+        "every server has the clock of the world and speaks its protocol",
+        &["CLOCK_SKEW", "CLUSTER_DISABLED_ON_NODE", "NOT_REDIS"],
+    ),
+    ("counters of elections and fail messages are not kept", &["TIMEOUT_FLAPPING"]),
+    (
+        "no fault adds servers: nobody runs twice, and no second cluster stands beside",
+        &[
+            "CLONED_CLUSTER_HIJACK",
+            "DUPLICATE_NODE_ID_LIVE",
+            "LEFTOVER_STATE",
+            "REPLICA_SYNCED_FROM_FOREIGN",
+        ],
+    ),
+    (
+        "no fault moves whole shares of slots, and no shape has several replicas",
+        &["ORPHANED_PRIMARY", "SINGLE_PRIMARY_OWNS_ALL", "SLOT_IMBALANCE"],
+    ),
+    (
+        "no fault resets a member, wipes one, or ends a move at its source first",
+        &[
+            "CLIENT_SEED_HAS_NO_SLOTS",
+            "EMPTY_PRIMARY",
+            "EMPTY_PRIMARY_RESTART_WIPED_SHARD",
+            "RESET_MISTAKE",
+            "SLOT_OWNERLESS_AFTER_SOURCE_FIRST",
+        ],
+    ),
+    ("no fault lets all forget an owner and give its slots away", &["FORGOTTEN_NODE_ZOMBIE"]),
+    (
+        "a replica hears every epoch of its primary before that dies, or is told by the first UPDATE",
+        &["FAILOVER_BLOCKED_BY_EPOCH"],
+    ),
+    (
+        "a stopped process has its port open, and the model tells a look of it that it timed out on both",
+        &["NODE_HUNG"],
+    ),
+];
+
+/// Reasons of the planner and of the rounds that do not come up, and why. All others must.
+const NO_REASONS: &[(&str, &[Reason])] = &[
+    (
+        "no server loads a data set, and none migrates slots by itself (LEFT_OUT)",
+        &[Reason::NodeLoads, Reason::MigrationRuns],
+    ),
+    ("no server runs twice", &[Reason::TwoProcesses]),
+    (
+        "a look counts the keys of everybody who answers",
+        &[
+            Reason::GiverNotCounted,
+            Reason::HeirNotCounted,
+            Reason::FreeNotCounted,
+            Reason::DisputedNotCounted,
+        ],
+    ),
+    ("settings are the same everywhere, and none is wrong", &[Reason::ValueToChoose]),
+    (
+        "the user of this world never says that a node is gone",
+        &[
+            Reason::NoPrimaryToInherit,
+            Reason::HeadNotOne,
+            Reason::GoneAnswers,
+            Reason::GoneHasReplica,
+            Reason::GoneReplicaSilent,
+            Reason::GoneNotCounted,
+        ],
+    ),
+    ("no primary is without slots: no fault resets a member", &[Reason::NobodyFree]),
+    ("a replica has no marks: it drops them when it becomes one", &[Reason::NoMark]),
+    ("no shape has two replicas of one primary", &[Reason::ReplicaSilent]),
+    (
+        "open: not seen in 3,000 schedules, and whether a fault can bring it about is not decided",
+        &[
+            Reason::NoWholeCopy,
+            Reason::NothingToPromote,
+            Reason::ImportDisputed,
+            Reason::MovedAmongMany,
+            Reason::NobodyHasItsKeys,
+            Reason::HeirOwnsOthers,
+            Reason::GhostAnswers,
+            Reason::GhostHasSlots,
+            Reason::NoPrimaryToClaim,
+            Reason::SideWithoutSlots,
+        ],
+    ),
+];
+
+/// What else comes up: ends of drives, guards that fail, expectations that do not come, kills.
+const OTHERS: &[&str] = &[
+    "drive blind",
+    "drive changed",
+    "drive done",
+    "drive not seen",
+    "drive refused",
+    "ended healthy",
+    "ended stuck",
+    "expected Calls not seen",
+    "expected HoldsNoKeys not seen",
+    "expected KnowsNot not seen",
+    "expected Open not seen",
+    "expected Owns not seen",
+    "expected Reaches not seen",
+    "guard Answers unknown",
+    "guard Owns false",
+    "killed after a record",
+    "killed after a send",
+    "killed and run again",
+    "killed before a send",
+    "two at once",
+];
+
+/// What else could come up and does not, and why.
+const NO_OTHERS: &[(&str, &[&str])] = &[
+    ("nobody presses Ctrl-C in the model: a kill is worse", &["drive interrupted"]),
+    ("who answers, answers", &["guard Answers false"]),
+    ("open: data loss is agreed to by nobody, and what offers it is rare", &["declined"]),
+    (
+        "open: a fault must fall within the milliseconds between a look and the guard of a step, and \
+         faults come when they like",
+        &[
+            "guard DoesNotReach false",
+            "guard DoesNotReach unknown",
+            "guard HoldsKeys false",
+            "guard HoldsKeys unknown",
+            "guard HoldsNoKeys false",
+            "guard HoldsNoKeys unknown",
+            "guard IsEmpty false",
+            "guard IsEmpty unknown",
+            "guard IsPrimary false",
+            "guard IsPrimary unknown",
+            "guard KnowsNot false",
+            "guard KnowsNot unknown",
+            "guard OffsetAtLeast false",
+            "guard OffsetAtLeast unknown",
+            "guard Open false",
+            "guard Open unknown",
+            "guard Owns unknown",
+            "guard OwnsNot false",
+            "guard OwnsNot unknown",
+            "guard ReplicaOf false",
+            "guard ReplicaOf unknown",
+            "guard Unowned false",
+            "guard Unowned unknown",
+        ],
+    ),
+];
+
+/// Every mark that must be hit.
+fn wanted() -> BTreeSet<String> {
+    let findings = FINDINGS.iter().map(|code| of_finding(code));
+    let never = |reason: &&Reason| NO_REASONS.iter().any(|(_, all)| all.contains(reason));
+    let reasons = Reason::ALL.iter().filter(|reason| !never(reason)).map(|one| of_reason(*one));
+    let others = OTHERS.iter().map(|mark| (*mark).to_owned());
+    findings.chain(reasons).chain(others).collect()
+}
+
+/// What must come up and did not.
+pub fn missing(marks: &BTreeMap<String, u64>) -> Vec<String> {
+    wanted().into_iter().filter(|mark| !marks.contains_key(mark)).collect()
+}
+
+/// What came up although it is said that it cannot: the list is wrong.
+pub fn unforeseen(marks: &BTreeMap<String, u64>) -> Vec<String> {
+    let findings = NO_FINDINGS.iter().flat_map(|(_, codes)| codes.iter());
+    let findings = findings.map(|code| of_finding(code));
+    let reasons = NO_REASONS.iter().flat_map(|(_, all)| all.iter()).map(|one| of_reason(*one));
+    let others = NO_OTHERS.iter().flat_map(|(_, all)| all.iter()).map(|mark| (*mark).to_owned());
+    let all = findings.chain(reasons).chain(others);
+    all.filter(|mark| marks.contains_key(mark)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kinds of facts that are guards of steps: each must fail, or the reason stands in [`NO_OTHERS`].
+    const GUARDS: &[&str] = &[
+        "Answers",
+        "DoesNotReach",
+        "HoldsKeys",
+        "HoldsNoKeys",
+        "IsEmpty",
+        "IsPrimary",
+        "KnowsNot",
+        "OffsetAtLeast",
+        "Open",
+        "Owns",
+        "OwnsNot",
+        "ReplicaOf",
+        "Unowned",
+    ];
+
+    #[test]
+    fn every_finding_comes_up_or_says_why_not() {
+        let never = NO_FINDINGS.iter().flat_map(|(_, codes)| codes.iter());
+        let mut listed: Vec<String> =
+            FINDINGS.iter().chain(never).map(|code| (*code).to_owned()).collect();
+        listed.sort();
+        let mut all: Vec<String> =
+            slotwright_core::findings::ALL.iter().map(|entry| entry.code()).collect();
+        all.sort();
+        assert_eq!(listed, all, "each code once, in one of the two lists");
     }
 
-    /// The marks of Valkey, after `sender` has claimed slots and `taken` of them are its now
-    /// (`clusterUpdateSlotsConfigWith`). A replica has its primary's marks.
-    pub(crate) fn adjust_marks(
-        &mut self,
-        n: usize,
-        (sender, epoch): (Id, u64),
-        claimed: &SlotSet,
-        taken: &SlotSet,
-    ) {
-        if !self.nodes[n].is_valkey() {
-            return;
-        }
-        let marks: Vec<(u16, Open)> =
-            self.nodes[n].open.iter().map(|(slot, open)| (*slot, *open)).collect();
-        for (number, open) in marks {
-            let Some(slot) = Slot::new(number) else { continue };
-            let (is_taken, is_claimed) = (taken.contains(slot), claimed.contains(slot));
-            let own = self.nodes[n].id;
-            let adjusted = match open {
-                Open::Migrating(_) if is_taken => self.are_one_shard(sender, own).then_some(open),
-                Open::Importing(from) if is_taken && from != sender => {
-                    self.are_one_shard(sender, from).then_some(Open::Importing(sender))
-                }
-                Open::Migrating(to)
-                    if !is_claimed && self.has_taken_over(n, (sender, epoch), to) =>
-                {
-                    Some(Open::Migrating(sender))
-                }
-                Open::Importing(from) if !is_claimed && from == sender => {
-                    self.end_import(n, slot);
-                    continue;
-                }
-                _ => continue,
-            };
-            let node = &mut self.nodes[n];
-            match adjusted {
-                Some(open) => node.open.insert(number, open),
-                None => node.open.remove(&number),
-            };
-            node.dirty = true;
-        }
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut marks: BTreeMap<String, u64> = wanted().into_iter().map(|mark| (mark, 1)).collect();
+        assert_eq!(missing(&marks), [] as [String; 0]);
+        marks.remove("drive done");
+        assert_eq!(missing(&marks), ["drive done"]);
     }
 
-    /// Whether a sender took the place of the target of a move.
-    fn has_taken_over(&self, n: usize, (sender, epoch): (Id, u64), target: Id) -> bool {
-        let row = self.nodes[n].peer(target);
-        let is_over = row.is_some_and(|row| row.is_replica || row.epoch < epoch);
-        target != sender && is_over && self.are_one_shard(sender, target)
+    #[test]
+    fn nothing_is_both_wanted_and_impossible() {
+        let all: BTreeMap<String, u64> = wanted().into_iter().map(|mark| (mark, 1)).collect();
+        assert_eq!(unforeseen(&all), [] as [String; 0]);
     }
 
-    /// Who was given a slot by its source, and did not notice, takes it.
-    fn end_import(&mut self, n: usize, slot: Slot) {
-        let node = &mut self.nodes[n];
-        if node.primary.is_some() {
-            return;
-        }
-        node.open.remove(&slot.get());
-        if !node.slots.contains(slot) {
-            let id = node.id;
-            node.assign(&SlotSet::one(slot), Some(id));
-            node.bump();
+    #[test]
+    fn every_kind_of_guard_fails_or_says_why_not() {
+        for kind in GUARDS {
+            for how in ["false", "unknown"] {
+                let mark = format!("guard {kind} {how}");
+                let never = NO_OTHERS.iter().any(|(_, all)| all.contains(&mark.as_str()));
+                assert!(wanted().contains(&mark) != never, "{mark}");
+            }
         }
     }
 }

@@ -4,26 +4,32 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use slotwright_core::diagnose::{Risk, diagnose};
+use slotwright_core::diagnose::{Risk, diagnose, judge};
 use slotwright_core::drive::{Decision, Drive, End, Event, Next, Outcome, Reply, Rounds};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::NodeId;
-use slotwright_core::observation::Observation;
+use slotwright_core::observation::{Observation, Picture};
 use slotwright_core::plan::{Change, KEYS_A_ROUND, Plan, Policy, Step};
 
 use crate::checkers::{
     Deed, Ledger, crash_safe, idempotent, never_worse, read_only::Untouched, stable,
 };
 use crate::commands::{Answer, addr_of};
+use crate::marks;
 use crate::planted::Bug;
 use crate::server::Addr;
+use crate::view::Asked;
 use crate::world::World;
 
 /// A look at a cluster takes so long.
 const LOOK_MS: u64 = 15;
 /// A wait between looks is so many times as long as it should be: a look costs more than anything
-/// else in a schedule, and a shell may be slow.
+/// else in a schedule, and a shell may be slow. Each wait in a row is longer by one.
 const LAZY: u64 = 3;
+/// The longest.
+const LAZIEST: u64 = 10;
+/// A step has about so many records: the chance of being killed after one is shared among them.
+const RECORDS_A_STEP: u32 = 3;
 /// A command takes so long.
 const SEND_MS: u64 = 2;
 /// How long an answer is waited for.
@@ -75,6 +81,8 @@ pub struct Tool {
     event: Option<Event>,
     sent: usize,
     sends: usize,
+    /// Waits since something was done.
+    waits: u64,
     killed_at: Option<Kill>,
     /// A step of the round was not answered.
     unanswered: bool,
@@ -121,6 +129,7 @@ impl Tool {
             event: None,
             sent: 0,
             sends: 0,
+            waits: 0,
             killed_at: None,
             unanswered: false,
             spoiled: false,
@@ -174,11 +183,12 @@ impl Tool {
     fn decide(&mut self, world: &mut World) -> (u64, Option<Over>) {
         let untouched = Untouched::now(world);
         let seen = self.look(world);
-        let report = diagnose(&seen);
+        let picture = Picture::new(&seen);
+        let report = judge(&picture);
         self.violations.extend(untouched.check(world));
-        self.marks.extend(report.all().map(|found| found.code.clone()));
+        self.marks.extend(report.all().map(|found| marks::of_finding(&found.code)));
         let now = world.now - self.begun_ms;
-        let decision = self.rounds.decide(now, &seen, &report);
+        let decision = self.rounds.decide_on(now, &picture, &report);
         let decision = match self.bug {
             Some(bug) => bug.spoil_decision(decision, &seen, self.rounds.acted()),
             None => decision,
@@ -187,7 +197,8 @@ impl Tool {
             Decision::Finished(outcome) => self.finish(world, outcome),
             Decision::LookAgain { in_ms, why } => {
                 self.tell(world, &format!("waits: {why}"));
-                (LOOK_MS + in_ms * LAZY, None)
+                self.waits += 1;
+                (LOOK_MS + in_ms * (LAZY + self.waits - 1).min(LAZIEST), None)
             }
             Decision::Act(planning) => self.begin(planning.plan, &seen),
         }
@@ -226,7 +237,7 @@ impl Tool {
             }
             None => plan,
         };
-        self.sent = 0;
+        (self.sent, self.waits) = (0, 0);
         self.longest = self.longest.max(plan.steps.len());
         if self.record(Entry::Planned { plan: Box::new(plan.clone()) }) {
             return (LOOK_MS, Some(Over::Killed));
@@ -268,18 +279,19 @@ impl Tool {
         let next = drive.next(world.now - self.begun_ms, self.event.take());
         let mut took = 0;
         match next {
-            Next::Look { nodes, slots, .. } => {
+            Next::Look { nodes, slots, settings } => {
                 let at = |id: &NodeId| addr_of(&drive.plan().nodes.get(id)?.host);
                 let addrs: BTreeSet<Addr> = nodes.iter().filter_map(at).collect();
-                let counted = (!slots.is_empty()).then_some(&slots);
-                let seen = world.ask(&addrs, counted, false);
+                let count = (!slots.is_empty()).then_some(&slots);
+                let seen = world.ask(&addrs, Asked { count, settings, client: false });
                 self.looked = Some(seen.clone());
                 self.event = Some(Event::Looked(seen));
                 took = LOOK_MS;
             }
             Next::Record(entry) => {
-                if self.record(entry) {
-                    return (0, Some(Over::Killed));
+                let chance = self.mishaps.killed / RECORDS_A_STEP;
+                if self.record(entry) || self.happens(world, chance) {
+                    return self.killed("killed after a record");
                 }
                 self.event = Some(Event::Recorded);
             }
@@ -300,7 +312,7 @@ impl Tool {
     }
 
     fn stop(&mut self, world: &mut World, plan: &Plan, end: &End) -> (u64, Option<Over>) {
-        self.marks.insert(end_name(end).to_owned());
+        self.marks.extend(marks::of_end(end, plan));
         if *end != End::Done {
             self.tell(world, &format!("{end:?}"));
         }
@@ -316,7 +328,7 @@ impl Tool {
         }
         if bug.repeats_rounds() && *end == End::Done {
             let addrs = plan.nodes.values().filter_map(|at| addr_of(&at.host)).collect();
-            self.looked = Some(world.ask(&addrs, None, false));
+            self.looked = Some(world.ask(&addrs, Asked::default()));
             for number in 0..plan.steps.len() {
                 self.journal.push(Entry::StepBegun { step: number });
                 let _said = self.send(world, plan, number);
@@ -337,6 +349,7 @@ impl Tool {
         number: usize,
     ) -> (u64, Option<Reply>) {
         if self.happens(world, self.mishaps.killed) {
+            self.marks.insert("killed before a send".to_owned());
             return (0, None);
         }
         self.sent += 1;
@@ -347,6 +360,7 @@ impl Tool {
         });
         self.tell(world, &line.unwrap_or_default());
         if self.happens(world, self.mishaps.killed) {
+            self.marks.insert("killed after a send".to_owned());
             return (ms, None);
         }
         let Some(bug) = self.bug else { return (ms, Some(reply)) };
@@ -356,6 +370,18 @@ impl Tool {
             self.misbehave(world, &lines);
         }
         (ms, Some(bug.spoil_reply(reply)))
+    }
+
+    fn killed(&mut self, how: &str) -> (u64, Option<Over>) {
+        self.marks.insert(how.to_owned());
+        (0, Some(Over::Killed))
+    }
+
+    /// What came up so far, with the reasons that the rounds gave.
+    pub fn take_marks(&mut self) -> BTreeSet<String> {
+        let reasons = self.rounds.reasons().iter();
+        self.marks.extend(reasons.map(|reason| marks::of_reason(*reason)));
+        std::mem::take(&mut self.marks)
     }
 
     fn happens(&self, world: &mut World, thousandths: u32) -> bool {
@@ -491,17 +517,5 @@ fn reply_of(answers: Vec<Answer>) -> Reply {
         None => Reply::Accepted,
         Some(text) if done => Reply::Unknown(text),
         Some(text) => Reply::Refused(text),
-    }
-}
-
-const fn end_name(end: &End) -> &'static str {
-    match end {
-        End::Done => "drive: done",
-        End::Changed { .. } => "drive: a guard did not hold",
-        End::Blind { .. } => "drive: a guard could not be told",
-        End::Refused { .. } => "drive: refused",
-        End::NotSeen { .. } => "drive: what was expected did not come",
-        End::Differ { .. } => "drive: keys differ",
-        End::Interrupted { .. } => "drive: interrupted",
     }
 }

@@ -124,9 +124,18 @@ pub struct Trial {
 
 /// Runs a script. With `bug` the tool behaves badly in that way.
 pub fn run(script: &Script, bug: Option<Bug>) -> Trial {
-    let mut trial = run_staged(script, bug);
+    stage(script, bug, false)
+}
+
+/// The same, and tells what is found in the end.
+pub fn tell(script: &Script, bug: Option<Bug>) -> Trial {
+    stage(script, bug, true)
+}
+
+fn stage(script: &Script, bug: Option<Bug>, tells: bool) -> Trial {
+    let mut trial = run_staged(script, bug, tells);
     if script.tools > 1 && trial.violations.is_empty() && !trial.healthy {
-        let alone = run_staged(&Script { tools: 1, ..script.clone() }, bug);
+        let alone = run_staged(&Script { tools: 1, ..script.clone() }, bug, false);
         let afterwards = trial.marks.contains_key(MENDED_LATER);
         let worse = exclusive::check(alone.healthy, afterwards, script.tools);
         // Not yet a violation: see docs/decisions/0010-blame-by-lineage.md.
@@ -135,7 +144,7 @@ pub fn run(script: &Script, bug: Option<Bug>) -> Trial {
     trial
 }
 
-fn run_staged(script: &Script, bug: Option<Bug>) -> Trial {
+fn run_staged(script: &Script, bug: Option<Bug>, tells: bool) -> Trial {
     let mut stage = Stage::new(script);
     stage.pass_until(TOOL_AT_MS);
     let since = stage.world.now;
@@ -143,8 +152,9 @@ fn run_staged(script: &Script, bug: Option<Bug>) -> Trial {
     let mut trial = Trial::default();
     let last = stage.recover(&mut trial, bug);
     check_end(&mut stage, &mut trial, last, bug);
-    for found in Tool::found(&stage.world) {
-        trial.story.push(format!("still found: {found}"));
+    if tells {
+        let found = Tool::found(&stage.world);
+        trial.story.extend(found.iter().map(|found| format!("still found: {found}")));
     }
     trial.deeds.sort_by_key(|deed| deed.at);
     let lineage = Lineage { world: &stage.world, deeds: &trial.deeds, since };
@@ -183,6 +193,8 @@ struct Stage<'a> {
     calm: bool,
     /// The tool was started once.
     started: bool,
+    /// The last start of the tool sent nothing, and nothing else happened.
+    idle: bool,
     /// The keys that must not be lost; empty before the tool is started.
     ledger: Ledger,
 }
@@ -191,7 +203,16 @@ impl<'a> Stage<'a> {
     fn new(script: &'a Script) -> Self {
         let world = World::healthy(script.shape, script.seed);
         let begun = world.now;
-        Self { script, world, begun, next: 0, calm: false, started: false, ledger: Ledger::new() }
+        Self {
+            script,
+            world,
+            begun,
+            next: 0,
+            calm: false,
+            started: false,
+            idle: false,
+            ledger: Ledger::new(),
+        }
     }
 
     const fn elapsed(&self) -> u64 {
@@ -257,7 +278,9 @@ impl<'a> Stage<'a> {
                 self.pass_until(CALM_AT_MS + SETTLE_MS);
             }
             let was_calm = self.calm;
+            let before = trial.commands;
             let over = self.start(trial, bug, self.script.tools);
+            self.idle = was_calm && trial.commands == before;
             let mark = match &over {
                 Some(Over::Ended(Outcome::Healthy)) => "ended healthy",
                 Some(Over::Ended(Outcome::Stuck(_))) => "ended stuck",
@@ -281,6 +304,9 @@ impl<'a> Stage<'a> {
         let first = !std::mem::replace(&mut self.started, true);
         let kill = self.script.kill.filter(|_| first);
         let policy = Policy::default();
+        if count > 1 {
+            *trial.marks.entry("two at once".to_owned()).or_default() += 1;
+        }
         let new = |world: &World| Tool::new(world, &policy, mishaps, bug).killed_at(kill);
         let mut tools: Vec<Tool> = (0..count).map(|_| new(&self.world)).collect();
         if let (Some(bug), Some(tool)) = (bug, tools.first_mut()) {
@@ -315,7 +341,7 @@ impl<'a> Stage<'a> {
 
 impl Trial {
     /// Takes in what a run of the tool did.
-    fn take(&mut self, tool: Tool, ended: bool) {
+    fn take(&mut self, mut tool: Tool, ended: bool) {
         let spent = bounded::Spent {
             rounds: tool.rounds(),
             commands: tool.commands,
@@ -323,10 +349,10 @@ impl Trial {
             ended,
         };
         self.violations.extend(bounded::check(spent));
-        self.violations.extend(tool.violations);
+        self.violations.append(&mut tool.violations);
         self.rounds += spent.rounds;
         self.commands += spent.commands;
-        for mark in tool.marks {
+        for mark in tool.take_marks() {
             *self.marks.entry(mark).or_default() += 1;
         }
         self.story.extend(tool.story);
@@ -345,6 +371,11 @@ fn check_end(stage: &mut Stage<'_>, trial: &mut Trial, last: Option<Over>, bug: 
         Some(Over::Ended(Outcome::Healthy)) => {
             trial.healthy = true;
             trial.violations.extend(stable::unhealthy(&stage.world));
+            // A run that sent nothing was the second one.
+            if stage.idle {
+                trial.violations.extend(stable::broken_tables(&stage.world));
+                return;
+            }
             let mut again = Trial::default();
             let over = stage.start(&mut again, bug, stage.script.tools);
             if again.commands > 0 || !matches!(over, Some(Over::Ended(Outcome::Healthy))) {

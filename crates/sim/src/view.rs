@@ -25,11 +25,35 @@ const EPOCH_MS: u64 = 1_700_000_000_000;
 
 /// The IP of an address.
 pub fn ip(addr: Addr) -> String {
-    format!("10.0.{}.{}", addr / 256, addr % 256)
+    // A look makes hundreds of them: without `format!`.
+    let mut text = String::with_capacity("10.0.255.255".len());
+    text.push_str("10.0.");
+    push_number(&mut text, addr / 256);
+    text.push('.');
+    push_number(&mut text, addr % 256);
+    text
+}
+
+fn push_number(text: &mut String, number: u32) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.extend(char::from_digit(number % 10, 10));
 }
 
 fn at(addr: Addr) -> Endpoint {
     Endpoint::new(ip(addr), PORT)
+}
+
+/// What is asked beside id, table, state and `INFO`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// The keys in these slots.
+    pub count: Option<&'a SlotSet>,
+    /// `CONFIG GET`.
+    pub settings: bool,
+    /// `CLUSTER SLOTS`.
+    pub client: bool,
 }
 
 impl World {
@@ -55,7 +79,8 @@ impl World {
             }
             all.extend(more);
         }
-        let mut seen = self.ask(&all, Some(&SlotSet::all()), true);
+        let everything = Asked { count: Some(&SlotSet::all()), settings: true, client: true };
+        let mut seen = self.ask(&all, everything);
         seen.named = seeds.iter().map(|addr| at(*addr)).collect();
         for addr in &all {
             seen.bus.push(self.probe(*addr));
@@ -64,16 +89,11 @@ impl World {
     }
 
     /// A look at these addresses only.
-    pub fn ask(
-        &self,
-        addrs: &BTreeSet<Addr>,
-        count: Option<&SlotSet>,
-        client: bool,
-    ) -> Observation {
+    pub fn ask(&self, addrs: &BTreeSet<Addr>, asked: Asked<'_>) -> Observation {
         let mut seen = Observation::empty();
         seen.at_ms = EPOCH_MS + self.now;
         for addr in addrs {
-            let sighting = self.sighting(*addr, &mut seen.rows, count, client);
+            let sighting = self.sighting(*addr, &mut seen.rows, asked);
             seen.sightings.push(sighting);
         }
         seen.rows.seal();
@@ -96,13 +116,7 @@ impl World {
         BusSighting { address: Endpoint::new(ip(addr), BUS_PORT), said, over_tls: None }
     }
 
-    fn sighting(
-        &self,
-        addr: Addr,
-        rows: &mut RowTable,
-        count: Option<&SlotSet>,
-        client: bool,
-    ) -> Sighting {
+    fn sighting(&self, addr: Addr, rows: &mut RowTable, asked: Asked<'_>) -> Sighting {
         let mut sighting = Sighting::new(at(addr));
         sighting.at_ms = EPOCH_MS + self.now;
         let Some(n) = self.listener(addr).filter(|n| self.is_reached(*n)) else {
@@ -122,11 +136,13 @@ impl World {
         sighting.nodes = Said::This(self.table_of(node, rows));
         sighting.cluster_info = Said::This(cluster_info(node));
         sighting.info = Said::This(self.info(node));
-        sighting.config = Said::This(config(node));
-        if client {
+        if asked.settings {
+            sighting.config = Said::This(config(node));
+        }
+        if asked.client {
             sighting.slots = Said::This(client_slots(node));
         }
-        if let Some(counted) = count {
+        if let Some(counted) = asked.count {
             sighting.census = Said::This(census(node, counted));
         }
         sighting
@@ -153,59 +169,62 @@ impl World {
             Kind::Redis82 => "8.2.3",
             Kind::Valkey91 => "7.2.4",
         };
-        let mut info: Fields = [
-            ("redis_version", version),
-            ("redis_mode", "cluster"),
-            ("cluster_enabled", "1"),
-            ("loading", "0"),
-            ("rdb_last_bgsave_status", "ok"),
-            ("aof_last_write_status", "ok"),
-            ("aof_enabled", "1"),
-            ("maxmemory", "0"),
-            ("used_memory", "1000000"),
-            ("connected_clients", "5"),
-            ("maxclients", "10000"),
-        ]
-        .into_iter()
-        .collect();
-        if node.is_valkey() {
-            info.set("server_name", "valkey");
-            info.set("valkey_version", "9.1.2");
-        }
         let up_s = (self.now - node.started_at.min(self.now)) / 1_000;
-        info.set("uptime_in_seconds", &up_s.to_string());
-        info.set("run_id", &format!("{:032x}{:08x}", node.id, node.boot));
-        let shard = node.primary.unwrap_or(node.id);
-        info.set("master_replid", &format!("{shard:040x}"));
-        info.set("master_repl_offset", &node.offset.to_string());
-        if !node.keys.is_empty() {
-            info.set("db0", &format!("keys={},expires=0,avg_ttl=0", node.keys.len()));
+        let up_s = up_s.to_string();
+        let run_id = format!("{:032x}{:08x}", node.id, node.boot);
+        let replid = format!("{:040x}", node.primary.unwrap_or(node.id));
+        let (offset, port) = (node.offset.to_string(), PORT.to_string());
+        let db0 = format!("keys={},expires=0,avg_ttl=0", node.keys.len());
+        let (host, down_s) = (node.master.map(ip).unwrap_or_default(), self.down_s(node));
+        let slaves = self.linked_replicas(node).to_string();
+        let is_replica = node.primary.is_some();
+        let link = if node.link_up { "up" } else { "down" };
+        // By name: what is sorted already is not sorted again.
+        let all = [
+            (true, "aof_enabled", "1"),
+            (true, "aof_last_write_status", "ok"),
+            (true, "cluster_enabled", "1"),
+            (true, "connected_clients", "5"),
+            (!is_replica, "connected_slaves", &slaves),
+            (!node.keys.is_empty(), "db0", &db0),
+            (true, "loading", "0"),
+            (is_replica, "master_host", &host),
+            (is_replica && !node.link_up, "master_link_down_since_seconds", &down_s),
+            (is_replica, "master_link_status", link),
+            (is_replica, "master_port", &port),
+            (true, "master_repl_offset", &offset),
+            (true, "master_replid", &replid),
+            (is_replica, "master_sync_in_progress", "0"),
+            (true, "maxclients", "10000"),
+            (true, "maxmemory", "0"),
+            (true, "rdb_last_bgsave_status", "ok"),
+            (true, "redis_mode", "cluster"),
+            (true, "redis_version", version),
+            (true, "role", if is_replica { "slave" } else { "master" }),
+            (true, "run_id", &run_id),
+            (node.is_valkey(), "server_name", "valkey"),
+            (is_replica, "slave_repl_offset", &offset),
+            (true, "uptime_in_seconds", &up_s),
+            (true, "used_memory", "1000000"),
+            (node.is_valkey(), "valkey_version", "9.1.2"),
+        ];
+        let has = all.into_iter().filter(|(has, ..)| *has);
+        has.map(|(_, name, value)| (name, value)).collect()
+    }
+
+    fn down_s(&self, node: &Node) -> String {
+        match node.synced {
+            Some(_) => (self.now.saturating_sub(node.link_down_at) / 1_000).to_string(),
+            None => "-1".to_owned(),
         }
-        match node.primary {
-            Some(_) => {
-                info.set("role", "slave");
-                info.set("master_host", &node.master.map(ip).unwrap_or_default());
-                info.set("master_port", &PORT.to_string());
-                info.set("master_link_status", if node.link_up { "up" } else { "down" });
-                info.set("slave_repl_offset", &node.offset.to_string());
-                info.set("master_sync_in_progress", "0");
-                if !node.link_up {
-                    let down_s = match node.synced {
-                        Some(_) => ((self.now - node.link_down_at) / 1_000).to_string(),
-                        None => "-1".to_owned(),
-                    };
-                    info.set("master_link_down_since_seconds", &down_s);
-                }
-            }
-            None => {
-                let own = self.nodes.iter().filter(|other| {
-                    other.is_live() && other.primary == Some(node.id) && other.link_up
-                });
-                info.set("role", "master");
-                info.set("connected_slaves", &own.count().to_string());
-            }
-        }
-        info
+    }
+
+    fn linked_replicas(&self, node: &Node) -> usize {
+        let own = self
+            .nodes
+            .iter()
+            .filter(|other| other.is_live() && other.primary == Some(node.id) && other.link_up);
+        own.count()
     }
 }
 
@@ -294,40 +313,53 @@ pub(crate) fn row_of(node: &Node, peer: &Peer) -> NodeRow {
 }
 
 fn cluster_info(node: &Node) -> Fields {
-    let assigned = node.assigned().len();
-    let failing = |pick: fn(&Peer) -> bool| -> u16 {
-        node.peers.iter().filter(|peer| pick(peer)).map(|peer| peer.slots.len()).sum()
+    // No slot has two owners in one table.
+    let failing = |pick: fn(&Peer) -> bool| -> u64 {
+        node.peers.iter().filter(|peer| pick(peer)).map(|peer| u64::from(peer.slots.len())).sum()
     };
+    let assigned = u64::from(node.slots.len()) + failing(|_| true);
     let failed = failing(|peer| peer.failed_at.is_some());
     let suspected = failing(|peer| peer.suspected);
     let known = node.peers.iter().filter(|peer| peer.handshake.is_none()).count() + 1;
     let epoch = node.primary.map_or(node.config_epoch, |primary| node.epoch_of(primary));
-    let mut info = Fields::default();
-    info.set("cluster_state", if node.ok { "ok" } else { "fail" });
-    info.set("cluster_slots_assigned", &assigned.to_string());
-    info.set("cluster_slots_ok", &(assigned - failed - suspected).to_string());
-    info.set("cluster_slots_pfail", &suspected.to_string());
-    info.set("cluster_slots_fail", &failed.to_string());
-    info.set("cluster_known_nodes", &known.to_string());
-    info.set("cluster_size", &node.size().to_string());
-    info.set("cluster_current_epoch", &node.current_epoch.to_string());
-    info.set("cluster_my_epoch", &epoch.to_string());
-    info
+    let text = [
+        node.current_epoch,
+        known as u64,
+        epoch,
+        node.size() as u64,
+        assigned,
+        failed,
+        assigned.saturating_sub(failed + suspected),
+        suspected,
+    ]
+    .map(|number| number.to_string());
+    let names = [
+        "cluster_current_epoch",
+        "cluster_known_nodes",
+        "cluster_my_epoch",
+        "cluster_size",
+        "cluster_slots_assigned",
+        "cluster_slots_fail",
+        "cluster_slots_ok",
+        "cluster_slots_pfail",
+    ];
+    let numbers = names.into_iter().zip(text.iter().map(String::as_str));
+    let state = ("cluster_state", if node.ok { "ok" } else { "fail" });
+    numbers.chain([state]).collect()
 }
 
 fn config(node: &Node) -> Fields {
-    let mut config: Fields = [
-        ("cluster-require-full-coverage", "yes"),
+    let timeout = node.timeout.to_string();
+    let all = [
+        ("appendonly", "yes"),
         ("cluster-announce-ip", ""),
+        ("cluster-node-timeout", &timeout),
+        ("cluster-preferred-endpoint-type", "ip"),
         ("cluster-replica-no-failover", "no"),
         ("cluster-replica-validity-factor", "10"),
-        ("cluster-preferred-endpoint-type", "ip"),
-        ("appendonly", "yes"),
-    ]
-    .into_iter()
-    .collect();
-    config.set("cluster-node-timeout", &node.timeout.to_string());
-    config
+        ("cluster-require-full-coverage", "yes"),
+    ];
+    all.into_iter().collect()
 }
 
 fn client_slots(node: &Node) -> Vec<SlotsRange> {
@@ -347,9 +379,10 @@ fn client_slots(node: &Node) -> Vec<SlotsRange> {
 }
 
 fn census(node: &Node, counted: &SlotSet) -> Census {
-    let mut keys = std::collections::BTreeMap::new();
-    for slot in node.keys.keys().map(|key| slot_of(*key)).filter(|slot| counted.contains(*slot)) {
-        *keys.entry(slot.get()).or_insert(0_u64) += 1;
-    }
-    Census { counted: counted.clone(), keys: keys.into_iter().collect() }
+    let slots = node.keys.keys().map(|key| slot_of(*key));
+    let mut slots: Vec<Slot> = slots.filter(|slot| counted.contains(*slot)).collect();
+    slots.sort_unstable();
+    let counts = slots.chunk_by(|a, b| a == b).map(|same| (same[0].get(), same.len() as u64));
+    let keys = counts.collect();
+    Census { counted: counted.clone(), keys }
 }

@@ -4,8 +4,7 @@
 //! goes on in [`World::advance`] only; two packets from one server to another arrive in the order
 //! in which they were sent, as over TCP.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use slotwright_core::model::{SLOT_COUNT, SlotSet};
@@ -83,27 +82,31 @@ enum Happening {
     Deliver(Box<Delivery>),
 }
 
+/// What is to happen, by the millisecond: nothing is planned further ahead than a tick, so a ring
+/// takes the place of a sorted queue. Within a millisecond, what was planned first comes first.
 #[derive(Clone, Debug)]
-struct Queued {
-    at: u64,
-    number: u64,
-    what: Happening,
+struct Queue {
+    ring: Vec<Vec<Happening>>,
 }
 
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
+/// Milliseconds that the ring holds: more than a tick, and than the longest way of a packet.
+const RING: u64 = 128;
+const _: () = assert!(RING > TICK_MS && RING > DELAY_MS);
+
+impl Queue {
+    fn new() -> Self {
+        Self { ring: (0..RING).map(|_| Vec::new()).collect() }
     }
-}
-impl Eq for Queued {}
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+
+    fn at(&mut self, ms: u64) -> Option<&mut Vec<Happening>> {
+        self.ring.get_mut(usize::try_from(ms % RING).ok()?)
     }
-}
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+
+    fn push(&mut self, now: u64, at: u64, what: Happening) {
+        assert!(at > now && at - now < RING, "{at} is no time within a tick of {now}");
+        if let Some(due) = self.at(at) {
+            due.push(what);
+        }
     }
 }
 
@@ -159,10 +162,12 @@ pub struct World {
     /// Servers whose client port nobody reaches.
     pub client_cut: BTreeSet<usize>,
     pub(crate) rng: fastrand::Rng,
-    queue: BinaryHeap<Reverse<Queued>>,
+    queue: Queue,
     held: BTreeMap<usize, Vec<Delivery>>,
-    arrivals: BTreeMap<(usize, usize), u64>,
-    queued: u64,
+    /// When the last packet arrives, by sender and receiver.
+    arrivals: Vec<Vec<u64>>,
+    /// Room for the choice of whom a packet tells of.
+    pub(crate) fit: Vec<usize>,
     links: u64,
     ids: Id,
     addrs: Addr,
@@ -224,10 +229,10 @@ impl World {
             cut: BTreeSet::new(),
             client_cut: BTreeSet::new(),
             rng: fastrand::Rng::with_seed(seed),
-            queue: BinaryHeap::new(),
+            queue: Queue::new(),
             held: BTreeMap::new(),
-            arrivals: BTreeMap::new(),
-            queued: 0,
+            arrivals: Vec::new(),
+            fit: Vec::new(),
             links: 0,
             ids: HANDSHAKE_IDS,
             addrs: 0,
@@ -304,22 +309,28 @@ impl World {
     }
 
     fn push(&mut self, at: u64, what: Happening) {
-        self.queued += 1;
-        self.queue.push(Reverse(Queued { at, number: self.queued, what }));
+        self.queue.push(self.now, at, what);
     }
 
     /// Lets time go on.
     pub fn advance(&mut self, ms: u64) {
         let until = self.now + ms;
-        while self.queue.peek().is_some_and(|Reverse(next)| next.at <= until) {
-            let Some(Reverse(next)) = self.queue.pop() else { break };
-            self.now = self.now.max(next.at);
-            match next.what {
-                Happening::Tick(n, boot) => self.tick(n, boot),
-                Happening::Deliver(delivery) => self.deliver(*delivery),
+        while self.now < until {
+            self.now += 1;
+            let now = self.now;
+            let Some(due) = self.queue.at(now).filter(|due| !due.is_empty()) else { continue };
+            let mut due = std::mem::take(due);
+            for what in due.drain(..) {
+                match what {
+                    Happening::Tick(n, boot) => self.tick(n, boot),
+                    Happening::Deliver(delivery) => self.deliver(*delivery),
+                }
+            }
+            // Its room is used again; nothing was planned for this very millisecond.
+            if let Some(place) = self.queue.at(now) {
+                *place = due;
             }
         }
-        self.now = until;
     }
 
     fn tick(&mut self, n: usize, boot: u32) {
@@ -355,7 +366,12 @@ impl World {
             return;
         }
         let at = self.now + 1 + self.rng.u64(0..DELAY_MS);
-        let last = self.arrivals.entry((from, to)).or_insert(0);
+        let total = self.nodes.len();
+        if self.arrivals.len() < total {
+            self.arrivals.resize_with(total, Vec::new);
+            self.arrivals.iter_mut().for_each(|row| row.resize(total, 0));
+        }
+        let last = &mut self.arrivals[from][to];
         let at = at.max(*last);
         *last = at;
         let delivery = Delivery { from, to, to_boot, link, packet };

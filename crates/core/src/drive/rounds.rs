@@ -58,6 +58,8 @@ pub struct Rounds {
     acted: u32,
     repeats: u32,
     last: Vec<(NodeId, Change)>,
+    /// Rounds that met members whom those who met them did not know, and how often.
+    met: Vec<(Vec<(NodeId, Change)>, u32)>,
     since_act_ms: Option<u64>,
     waiting_since_ms: Option<u64>,
     banned_until_ms: Option<u64>,
@@ -143,7 +145,8 @@ impl Rounds {
             return self.again(Reason::MayPass, "some of this may pass by itself");
         }
         let healthy = is_healthy(&confirmed);
-        let undecided = self.undecided(&planning);
+        let mut undecided = self.undecided(&planning);
+        undecided.extend(self.unheard(seen));
         if healthy && all_say_ok(seen) && !undecided.is_empty() {
             return Decision::Finished(Outcome::Stuck(undecided));
         }
@@ -185,12 +188,14 @@ impl Rounds {
 
     fn act(&mut self, now_ms: u64, mut planning: Planning, seen: &Picture<'_>) -> Decision {
         let steps = sends(&planning);
+        let banned = meets_unknown(&planning, seen);
         if self.last != steps {
+            // Rounds that forget each other's members may take turns for ever.
+            let before = self.met.iter().find(|(old, _)| banned && *old == steps);
+            self.repeats = before.map_or(0, |(_, times)| *times);
             self.last = steps;
-            self.repeats = 0;
         }
         self.repeats += 1;
-        let banned = meets_unknown(&planning, seen);
         if self.repeats > REPEATS_MAX || self.acted >= ROUNDS_MAX {
             return Decision::Finished(Outcome::Stuck(self.no_progress(&planning)));
         }
@@ -215,6 +220,10 @@ impl Rounds {
                     ),
                 };
             }
+        }
+        if banned {
+            self.met.retain(|(old, _)| *old != self.last);
+            self.met.push((self.last.clone(), self.repeats));
         }
         planning.plan.parent = stamp(seen.observation());
         Decision::Act(Box::new(planning))
@@ -308,6 +317,26 @@ impl Rounds {
         };
         let refusals = planning.refusals.iter().filter(moves);
         refusals.filter(|_| !self.policy.differing.is_empty()).cloned().collect()
+    }
+
+    /// Owners of slots that answered nobody: what they say of their slots nobody knows, and each may
+    /// have given some up.
+    fn unheard(&mut self, seen: &Picture<'_>) -> Vec<Refusal> {
+        let silent = seen.silent_members();
+        let voters = seen.voters().into_iter().filter(|id| silent.contains(id));
+        let refusals: Vec<Refusal> = voters
+            .map(|id| Refusal {
+                code: "OWNER_NOT_HEARD".to_owned(),
+                finding: format!("{} owns slots and does not answer from here", seen.name(id)),
+                why: "all others say ok; whether it serves all that they give it, only its own \
+                      table tells: run this again from where it answers"
+                    .to_owned(),
+            })
+            .collect();
+        if !refusals.is_empty() {
+            self.reasons.insert(Reason::OwnerNotHeard);
+        }
+        refusals
     }
 
     fn no_progress(&mut self, planning: &Planning) -> Vec<Refusal> {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::diagnose::Risk;
+use crate::diagnose::{Risk, diagnose};
 use crate::journal::Story;
 use crate::model::Endpoint;
+use crate::observation::Silence;
 use crate::observation::sketch::Sketch;
-use crate::plan::{Change, Holds, SlotState};
+use crate::plan::{Change, Holds, Policy, SlotState};
 
 /// A step that gives slot `slot` to node 1 in the table of node `on`.
 fn step(on: usize, slot: u16, stage: u32) -> Step {
@@ -263,4 +264,24 @@ fn a_run_that_stood_still_before_a_step_looks_anew() {
     let mut world = World::new();
     world.record_ms = GUARD_HOLDS_MS;
     assert_eq!(world.run(&mut Drive::new(plan(vec![step(0, 5, 0)]))), End::Done);
+}
+
+#[test]
+fn nothing_is_called_healthy_while_an_owner_is_not_heard() {
+    let mut sketch = Sketch::healthy(3, 1);
+    sketch.silence(0, Silence::TimedOut, None);
+    let decide = |seen: &Observation| {
+        let mut rounds = Rounds::new(Policy::default());
+        let report = diagnose(seen);
+        let _unsure = rounds.decide(0, seen, &report);
+        rounds.decide(60_000, seen, &report)
+    };
+    let Decision::Finished(Outcome::Stuck(refusals)) = decide(&sketch.build()) else {
+        panic!("its own table may give up what the others say is its own")
+    };
+    assert!(refusals.iter().any(|refusal| refusal.code == "OWNER_NOT_HEARD"), "{refusals:?}");
+    let mut sketch = Sketch::healthy(3, 1);
+    sketch.silence(3, Silence::TimedOut, None);
+    let replica = decide(&sketch.build());
+    assert_eq!(replica, Decision::Finished(Outcome::Healthy), "a replica serves no slot");
 }

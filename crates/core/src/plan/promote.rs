@@ -3,7 +3,7 @@
 //! FORCE asks the voters and needs their majority; TAKEOVER asks nobody, so it is for a lost
 //! majority, or for voters that refuse for good. Either drops the old primary's copy with what it
 //! had not replicated: it comes back as a replica and is emptied. So it never happens over a
-//! primary that anybody can reach, only to the replica that has the newest data, and only with the
+//! primary that anybody can reach, to no more replicas than a majority needs, only to the one that has the newest data, and only with the
 //! user's word ([`Risk::DropsCopy`]).
 
 use std::collections::BTreeSet;
@@ -26,9 +26,17 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
         return refuse_where_nobody_stands(draft, &dead);
     }
-    for (stage, primary) in (0..).zip(dead) {
-        if let Err(why) = replace(draft, primary, majority, stage) {
-            draft.refuse_all(Repair::Promote, &why);
+    // Once enough are replaced, the voters elect the others themselves: an election that is about
+    // to be won is not raced.
+    let needed = if majority { dead.len() } else { quorum - (voters.len() - dead.len()) };
+    let mut replaced = 0;
+    for primary in dead {
+        if replaced == needed {
+            break;
+        }
+        match replace(draft, primary, majority, u32::try_from(replaced).unwrap_or(u32::MAX)) {
+            Ok(()) => replaced += 1,
+            Err(why) => draft.refuse_all(Repair::Promote, &why),
         }
     }
     if draft.steps.is_empty() && draft.refusals.is_empty() {

@@ -54,6 +54,8 @@ reasons! {
     PatienceOver,
     /// A node says fail, and nothing that was found explains it.
     FailUnexplained,
+    /// All is well but for an owner that does not answer from here.
+    OwnerNotHeard,
     /// A node id answers from two processes.
     TwoProcesses,
     /// The nodes are of clusters that do not know each other.

@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnose::diagnose;
 use crate::model::{Flag, Flags, Slot, SlotSet};
 use crate::observation::sketch::Sketch;
-use crate::observation::{Census, LinkState, OpenSlot, Said};
+use crate::observation::{Census, LinkState, OpenSlot, Said, Silence};
 
 /// The observation, in which each primary holds a key in each slot that `owns` gives it, and
 /// whatever else `more` says.
@@ -141,11 +141,7 @@ fn nothing_is_taken_from_a_cluster_that_does_not_know_us() {
 fn a_primary_that_died_a_moment_ago_is_left_to_its_voters() {
     let mut sketch = Sketch::healthy(3, 1);
     let owns = owned(&sketch);
-    sketch.silence(
-        0,
-        crate::observation::Silence::Refused,
-        Some(crate::observation::Silence::Refused),
-    );
+    sketch.silence(0, Silence::Refused, Some(Silence::Refused));
     sketch.rows_about(0, |row| row.link = LinkState::Disconnected);
     let planning = planned(&with_keys(&sketch, &owns, &[]));
     assert_eq!(planning.plan.steps, []);
@@ -156,7 +152,7 @@ fn a_primary_that_died_a_moment_ago_is_left_to_its_voters() {
 fn forgotten_and_silent() -> (Sketch, Vec<SlotSet>) {
     let mut sketch = Sketch::healthy(3, 0);
     let owns = owned(&sketch);
-    sketch.silence(2, crate::observation::Silence::TimedOut, None);
+    sketch.silence(2, Silence::TimedOut, None);
     for node in 0..2 {
         let table = sketch.nodes[node].table.as_mut().expect("a table");
         table.retain(|row| row.id != Sketch::id(2));
@@ -531,4 +527,20 @@ fn no_claim_becomes_the_newest_while_a_rival_has_keys_to_delete() {
     let planning = planned(&seen);
     assert_eq!(changes(&planning), [], "{planning:#?}");
     assert!(whys(&planning).contains("would delete them"), "{planning:#?}");
+}
+
+#[test]
+fn no_more_take_over_than_a_majority_needs() {
+    let mut sketch = Sketch::healthy(3, 1);
+    for dead in [0, 1] {
+        sketch.silence(dead, Silence::Refused, Some(Silence::Refused));
+        sketch.flagged(dead, Flag::Suspected, LinkState::Disconnected);
+        sketch.info(dead + 3, "master_link_status", "down");
+        sketch.info(dead + 3, "slave_repl_offset", "7");
+    }
+    let owns = owned(&sketch);
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let takeovers = changes(&planning);
+    let takeover = Change::Failover { how: Failover::Takeover };
+    assert_eq!(takeovers, [(Sketch::id(3), &takeover)], "the other one is elected then");
 }

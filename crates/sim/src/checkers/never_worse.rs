@@ -67,9 +67,16 @@ pub fn usurps(world: &World, n: usize, words: &[String]) -> Option<String> {
             "never worse: takes over from node {primary}, which lives and is heard"
         ));
     }
-    node.election
-        .asked
-        .then(|| format!("never worse: node {n} takes over while it is being elected"))
+    // Without a majority nobody decides an election, and it is asked for again and again.
+    let voters = (0..world.nodes.len()).filter(|other| {
+        let voter = &world.nodes[*other];
+        let cut = world.cut.contains(&(n, *other)) || world.cut.contains(&(*other, n));
+        voter.is_live() && voter.votes() && !cut
+    });
+    // The same order by another run of ours only begins it anew.
+    let again = node.election.manual && words.iter().any(|word| word == "FORCE");
+    let decided = node.election.asked && !again && voters.count() >= node.quorum();
+    decided.then(|| format!("never worse: node {n} takes over while it is being elected"))
 }
 
 /// The slots that a living primary claims for itself, and those that two claim.
