@@ -474,8 +474,7 @@ impl<'a> Stage<'a> {
                 }
                 Fault::Freeze { node } => self.world.freeze(node, false),
                 Fault::Cut { from, to, .. } => {
-                    self.world.cut.remove(&(from, to));
-                    self.world.cut.remove(&(to, from));
+                    self.world.mend(|pair| [(from, to), (to, from)].contains(pair));
                 }
                 Fault::CutClient { node } => {
                     self.world.client_cut.remove(&node);

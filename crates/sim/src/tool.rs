@@ -99,6 +99,8 @@ pub struct Tool {
     pub deeds: Vec<Deed>,
     /// Steps of the longest plan.
     pub longest: usize,
+    /// The story tells what each look shows, too.
+    pub tells: bool,
     /// Everything sent so far, for a story.
     pub story: Vec<String>,
     /// Commands that were sent.
@@ -139,6 +141,7 @@ impl Tool {
             violations: Vec::new(),
             deeds: Vec::new(),
             longest: 0,
+            tells: false,
             story: Vec::new(),
             commands: 0,
             journal: vec![begun],
@@ -187,6 +190,11 @@ impl Tool {
         let report = judge(&picture);
         self.violations.extend(untouched.check(world));
         self.marks.extend(report.all().map(|found| marks::of_finding(&found.code)));
+        if self.tells {
+            let codes: BTreeSet<&str> = report.all().map(|found| found.code.as_str()).collect();
+            let codes: Vec<&str> = codes.into_iter().collect();
+            self.tell(world, &format!("sees {}", codes.join(" ")));
+        }
         let now = world.now - self.begun_ms;
         let decision = self.rounds.decide_on(now, &picture, &report);
         let decision = match self.bug {

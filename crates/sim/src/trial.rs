@@ -145,7 +145,7 @@ fn stage(script: &Script, bug: Option<Bug>, tells: bool) -> Trial {
 }
 
 fn run_staged(script: &Script, bug: Option<Bug>, tells: bool) -> Trial {
-    let mut stage = Stage::new(script);
+    let mut stage = Stage { tells, ..Stage::new(script) };
     stage.pass_until(TOOL_AT_MS);
     let since = stage.world.now;
     stage.ledger = stage.world.kept_keys();
@@ -187,6 +187,8 @@ fn lost_without_us(script: &Script, before: &Ledger) -> BTreeSet<Key> {
 /// The world and its script.
 struct Stage<'a> {
     script: &'a Script,
+    /// The story tells what each look shows.
+    tells: bool,
     world: World,
     begun: u64,
     next: usize,
@@ -205,6 +207,7 @@ impl<'a> Stage<'a> {
         let begun = world.now;
         Self {
             script,
+            tells: false,
             world,
             begun,
             next: 0,
@@ -256,7 +259,7 @@ impl<'a> Stage<'a> {
     /// Everything that is not lasting ends.
     fn calm_down(&mut self) {
         self.calm = true;
-        self.world.cut.clear();
+        self.world.mend(|_| true);
         self.world.client_cut.clear();
         for node in 0..self.world.nodes.len() {
             self.world.freeze(node, false);
@@ -309,6 +312,7 @@ impl<'a> Stage<'a> {
         }
         let new = |world: &World| Tool::new(world, &policy, mishaps, bug).killed_at(kill);
         let mut tools: Vec<Tool> = (0..count).map(|_| new(&self.world)).collect();
+        tools.iter_mut().for_each(|tool| tool.tells = self.tells);
         if let (Some(bug), Some(tool)) = (bug, tools.first_mut()) {
             let lines = bug.sends_first(&self.world);
             tool.misbehave(&mut self.world, &lines);

@@ -164,6 +164,8 @@ pub struct World {
     pub(crate) rng: fastrand::Rng,
     queue: Queue,
     held: BTreeMap<usize, Vec<Delivery>>,
+    /// What a cut keeps back: the kernel sends it again when the way is open.
+    kept_back: Vec<Delivery>,
     /// When the last packet arrives, by sender and receiver.
     arrivals: Vec<Vec<u64>>,
     /// Room for the choice of whom a packet tells of.
@@ -231,6 +233,7 @@ impl World {
             rng: fastrand::Rng::with_seed(seed),
             queue: Queue::new(),
             held: BTreeMap::new(),
+            kept_back: Vec::new(),
             arrivals: Vec::new(),
             fit: Vec::new(),
             links: 0,
@@ -355,15 +358,43 @@ impl World {
             self.held.entry(delivery.to).or_default().push(delivery);
             return;
         }
-        if !self.cut.contains(&(delivery.from, delivery.to)) {
+        if self.cut.contains(&(delivery.from, delivery.to)) {
+            self.keep_back(delivery);
+        } else {
             self.receive(delivery);
+        }
+    }
+
+    /// The last packet of a connection over which nothing passes.
+    fn keep_back(&mut self, delivery: Delivery) {
+        self.kept_back.retain(|old| (old.from, old.link) != (delivery.from, delivery.link));
+        self.kept_back.push(delivery);
+    }
+
+    /// Opens the ways between pairs, in that direction, to whom `opens` says so. What was kept back
+    /// comes through where its connection still stands.
+    pub(crate) fn mend(&mut self, opens: impl Fn(&(usize, usize)) -> bool) {
+        self.cut.retain(|pair| !opens(pair));
+        let stands = |delivery: &Delivery| {
+            let dialled_by = |n: usize| {
+                let own = self.nodes[n].peers.iter().filter_map(|peer| peer.link);
+                own.map(|link| link.number).any(|number| number == delivery.link)
+            };
+            dialled_by(delivery.from) || dialled_by(delivery.to)
+        };
+        let kept_back = std::mem::take(&mut self.kept_back);
+        let (open, shut): (Vec<Delivery>, Vec<Delivery>) =
+            kept_back.into_iter().partition(|one| !self.cut.contains(&(one.from, one.to)));
+        self.kept_back = shut;
+        for delivery in open.into_iter().filter(stands).collect::<Vec<_>>() {
+            self.push(self.now + 1, Happening::Deliver(Box::new(delivery)));
         }
     }
 
     /// Sends a packet over a connection.
     pub(crate) fn send(&mut self, from: usize, to: usize, to_boot: u32, link: u64, packet: Packet) {
         if self.cut.contains(&(from, to)) {
-            return;
+            return self.keep_back(Delivery { from, to, to_boot, link, packet });
         }
         let at = self.now + 1 + self.rng.u64(0..DELAY_MS);
         let total = self.nodes.len();

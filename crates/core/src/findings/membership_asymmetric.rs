@@ -47,18 +47,21 @@ finding! {
 
 impl Finding for MembershipAsymmetric {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
-        let views: Vec<(usize, NodeId, usize)> = seen
-            .observers()
-            .filter_map(|n| Some((n, seen.id_of(n)?, seen.sighting(n).nodes.get()?.rows.len())))
-            .collect();
-        // All tables are of one length: everybody lists everybody, or nobody can tell.
-        if views.windows(2).all(|pair| pair[0].2 == pair[1].2) {
+        let views: Vec<(usize, NodeId)> =
+            seen.observers().filter_map(|n| Some((n, seen.id_of(n)?))).collect();
+        // Everybody is listed by all others. That tables are of one length says nothing: of two,
+        // each may lack another one.
+        let listed = |id: NodeId| -> usize {
+            let rows = seen.member(id).map(|member| member.rows.as_slice()).unwrap_or_default();
+            rows.iter().map(|row| row.by.len()).sum()
+        };
+        if views.iter().all(|(_, id)| listed(*id) + 1 >= views.len()) {
             return;
         }
         for island in islands(seen) {
             let mut blind: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
-            for (observer, me, _) in
-                views.iter().filter(|(_, id, _)| island.live.binary_search(id).is_ok())
+            for (observer, me) in
+                views.iter().filter(|(_, id)| island.live.binary_search(id).is_ok())
             {
                 let listed: BTreeSet<NodeId> =
                     seen.view(*observer).map(|(row, _)| row.id).collect();
@@ -157,5 +160,20 @@ mod tests {
             sketch.nodes[a].table.as_mut().expect("drawn").retain(|row| row.id != id);
         }
         assert_eq!(sketch.detect::<MembershipAsymmetric>(&ENTRY), []);
+    }
+
+    #[test]
+    fn tables_of_one_length_may_lack_different_nodes() {
+        let mut sketch = Sketch::healthy(4, 0);
+        for (on, about) in [(0, 3), (1, 3), (2, 3), (3, 0)] {
+            let id = Sketch::id(about);
+            sketch.nodes[on].table.as_mut().expect("drawn").retain(|row| row.id != id);
+        }
+        let blind: Vec<_> = sketch
+            .detect::<MembershipAsymmetric>(&ENTRY)
+            .iter()
+            .flat_map(|found| found.subject.nodes.first().copied())
+            .collect();
+        assert_eq!(blind.len(), 2, "{blind:?}: nodes 1 and 2 do not know node 3, which knows them");
     }
 }

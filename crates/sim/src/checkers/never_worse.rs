@@ -67,11 +67,11 @@ pub fn usurps(world: &World, n: usize, words: &[String]) -> Option<String> {
             "never worse: takes over from node {primary}, which lives and is heard"
         ));
     }
-    // Without a majority nobody decides an election, and it is asked for again and again.
+    // Without a majority that knows it nobody decides an election, and it asks again and again.
     let voters = (0..world.nodes.len()).filter(|other| {
         let voter = &world.nodes[*other];
         let cut = world.cut.contains(&(n, *other)) || world.cut.contains(&(*other, n));
-        voter.is_live() && voter.votes() && !cut
+        voter.is_live() && voter.votes() && !cut && voter.peer(node.id).is_some()
     });
     // The same order by another run of ours only begins it anew.
     let again = node.election.manual && words.iter().any(|word| word == "FORCE");
