@@ -24,7 +24,7 @@ finding! {
     /// ## What we look at
     /// The table of the forgotten node, which lists members that do not list it, although they
     /// know others who do or nobody does; its own slots; and that these slots have no owner with
-    /// them. *Near it:* the node itself was reset and knows nobody (RESET_MISTAKE); its slots were
+    /// them. Or both lack each other, and members that both list have them both. *Near it:* the node itself was reset and knows nobody (RESET_MISTAKE); its slots were
     /// given to others meanwhile (FORGOTTEN_NODE_ZOMBIE); nobody owns the slots any more
     /// (SLOTS_UNASSIGNED).
     ///
@@ -42,14 +42,16 @@ finding! {
     /// The printed MEET, once, at one member, after the ban where there is one.
     pub struct ForgotSlotOwner { owner: NodeId, slots: SlotSet, by: Vec<NodeId>, wait: bool }
     group: Operations, severity: Critical, after: [],
-    repair: [Meet, Claim], since: "0.1",
+    settles: true, repair: [Meet, Claim], since: "0.1",
 }
 
 impl Finding for ForgotSlotOwner {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
-        for gone in forgotten::all(seen) {
+        for gone in forgotten::all_or_mutual(seen) {
             let Some(slots) = seen.own_row(gone.id).map(|row| &row.slots) else { continue };
-            let by = ownerless_with(seen, slots, &gone.by);
+            let mut lacking = [gone.by.as_slice(), &gone.mutual].concat();
+            lacking.sort_unstable();
+            let by = ownerless_with(seen, slots, &lacking);
             if slots.is_empty() || by.is_empty() {
                 continue;
             }
@@ -131,7 +133,8 @@ fn evidence(
     slots: &SlotSet,
     by: &[usize],
 ) -> Vec<Evidence> {
-    let owner = format!("I own slots {} and list the members that do not list me", brief(slots));
+    let lists = if gone.by.is_empty() { "do not list" } else { "list" };
+    let owner = format!("I own slots {} and {lists} the members that do not list me", brief(slots));
     let mut evidence = vec![Evidence::first_hand(gone.sighting, owner)];
     evidence.extend(by.iter().take(8).map(|n| {
         let says = format!("does not list {}, its slots have no owner", gone.id.short());
@@ -204,5 +207,15 @@ mod tests {
             forget(&mut sketch, observer, about);
         }
         assert_eq!(sketch.detect::<ForgotSlotOwner>(&ENTRY), []);
+    }
+
+    #[test]
+    fn two_that_forgot_each_other_are_found_where_others_have_both() {
+        let mut sketch = Sketch::healthy(4, 0);
+        forget(&mut sketch, 0, 1);
+        forget(&mut sketch, 1, 0);
+        let found = sketch.detect::<ForgotSlotOwner>(&ENTRY);
+        let owners: Vec<_> = found.iter().map(|found| found.subject.slots.len()).collect();
+        assert_eq!(owners, [4096, 4096], "{found:#?}");
     }
 }

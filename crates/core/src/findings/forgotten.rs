@@ -18,10 +18,19 @@ pub(super) struct Forgotten<'a> {
     pub by: Vec<usize>,
     /// Those who do.
     pub listed_by: Vec<usize>,
+    /// Those who do not list it and whom it does not list either, although members that both list
+    /// have them both: each forgot the other.
+    pub mutual: Vec<usize>,
 }
 
 /// All live nodes that some observers have forgotten, by id.
 pub(super) fn all<'a>(seen: &Picture<'a>) -> Vec<Forgotten<'a>> {
+    let all = all_or_mutual(seen);
+    all.into_iter().filter(|gone| !gone.by.is_empty()).collect()
+}
+
+/// Those too whom they forgot in return.
+pub(super) fn all_or_mutual<'a>(seen: &Picture<'a>) -> Vec<Forgotten<'a>> {
     let observers: Vec<usize> =
         seen.observers().filter(|observer| seen.view(*observer).count() > 1).collect();
     seen.members().filter_map(|(id, _)| one(seen, id, &observers)).collect()
@@ -38,17 +47,16 @@ fn one<'a>(seen: &Picture<'a>, id: NodeId, observers: &[usize]) -> Option<Forgot
         return None;
     }
     let lister_ids: Vec<NodeId> = listed_by.iter().filter_map(|n| seen.id_of(*n)).collect();
-    let by: Vec<usize> = observers
+    let told = |n: &usize| lister_ids.iter().any(|lister| seen.view_of(*n, *lister).is_some());
+    let (known, unknown): (Vec<usize>, Vec<usize>) = observers
         .iter()
         .copied()
         .filter(|n| !member.proved.contains(n) && listed_by.binary_search(n).is_err())
-        .filter(|n| is_known_to(seen, me, *n))
-        .filter(|n| {
-            listed_by.is_empty()
-                || lister_ids.iter().any(|lister| seen.view_of(*n, *lister).is_some())
-        })
-        .collect();
-    (!by.is_empty()).then(|| Forgotten { id, sighting: seen.sighting(me), by, listed_by })
+        .partition(|n| is_known_to(seen, me, *n));
+    let by: Vec<usize> = known.into_iter().filter(|n| listed_by.is_empty() || told(n)).collect();
+    let mutual: Vec<usize> = unknown.into_iter().filter(told).collect();
+    let any = !by.is_empty() || !mutual.is_empty();
+    any.then(|| Forgotten { id, sighting: seen.sighting(me), by, listed_by, mutual })
 }
 
 /// Each id that did not answer, with the observers who no longer list it although they know

@@ -10,7 +10,7 @@ use super::fact::some_slots;
 use super::live::Live;
 use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
-use crate::diagnose::Risk;
+use crate::diagnose::{Found, Risk};
 use crate::model::{Flag, NodeId, SlotSet};
 use crate::observation::BusIdentity;
 
@@ -19,6 +19,8 @@ enum Verdict {
     /// This node shall own it; these claim it as well and must let go first. `alone`: nobody but
     /// the node itself says so, and most others give it to one of these.
     To { winner: NodeId, rivals: Vec<NodeId>, alone: bool },
+    /// Nobody claims it, and of those who answer this node has its keys.
+    Found { holder: NodeId },
     /// Nobody has a key of it: it is spread over all.
     Empty,
     /// Nobody gets it, and why.
@@ -30,6 +32,7 @@ enum Verdict {
 pub(super) fn draft(draft: &mut Draft<'_>) {
     let stretches = segments::all(draft.seen, &draft.live);
     let mut empty = SlotSet::new();
+    let mut found: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
     let mut won: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
     let mut lost: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
     let mut on_one_word: BTreeSet<NodeId> = BTreeSet::new();
@@ -37,6 +40,10 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         match verdict(draft, facts, slots) {
             Verdict::Fine => {}
             Verdict::Empty => empty = empty.union(slots),
+            Verdict::Found { holder } => {
+                let all = found.entry(holder).or_default();
+                *all = all.union(slots);
+            }
             Verdict::Nobody(why) => draft.refuse_all(Repair::Claim, &why),
             Verdict::To { winner, rivals, alone } => {
                 on_one_word.extend(alone.then_some(winner));
@@ -49,10 +56,19 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             }
         }
     }
-    let missed = missed::among(draft, &empty);
+    let held = found.values().fold(SlotSet::new(), |all, slots| all.union(slots));
+    let missed = missed::among(draft, &empty, &held);
     // What is sure comes first, in a round of its own.
-    let sure = !won.is_empty() || missed.len() < empty.len();
-    let empty = if sure { empty.difference(&missed) } else { empty };
+    let sure = !won.is_empty() || missed.len() < empty.union(&held).len();
+    let put_off = if sure { missed.clone() } else { SlotSet::new() };
+    let empty = empty.difference(&put_off);
+    for (holder, slots) in found {
+        let slots = slots.difference(&put_off);
+        if !slots.is_empty() {
+            let all = won.entry(holder).or_default();
+            *all = all.union(&slots);
+        }
+    }
     let share = Spread::of(draft).spread(&empty);
     if share.is_empty() && !empty.is_empty() {
         draft.refuse_all(Repair::Claim, &Reason::NoPrimaryToClaim.says("no primary answers"));
@@ -154,16 +170,7 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
             draft.seen.name(*id)
         )));
     }
-    if let Some(winner) = fullest(draft, &facts.holders, slots) {
-        return Verdict::To { winner, rivals: Vec::new(), alone: false };
-    }
-    if let Some(copy) = facts.copies.first() {
-        return Verdict::Nobody(Reason::KeysOnReplicaOnly.says(format!(
-            "keys of {} are on the replica {} only",
-            some_slots(slots),
-            draft.seen.name(*copy)
-        )));
-    }
+    // Who is away may have more of its keys, and newer ones, than anybody who answers.
     if let Some(away) = who_may_hold_more(draft).first() {
         return Verdict::Nobody(Reason::SilentMayHaveKeys.says(format!(
             "{} may have keys on {}, which does not answer",
@@ -178,12 +185,30 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
             some_slots(slots)
         )));
     }
+    if let Some(holder) = fullest(draft, &facts.holders, slots) {
+        return Verdict::Found { holder };
+    }
+    if let Some(copy) = facts.copies.first() {
+        return Verdict::Nobody(Reason::KeysOnReplicaOnly.says(format!(
+            "keys of {} are on the replica {} only",
+            some_slots(slots),
+            draft.seen.name(*copy)
+        )));
+    }
     let former = named.into_iter().find(|id| draft.live(*id).is_some_and(|n| n.is_primary()));
     former.map_or(Verdict::Empty, |winner| Verdict::To { winner, rivals: Vec::new(), alone: false })
 }
 
 /// Several who answer claim it.
 fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
+    // A claim that was heard a moment ago is settled by the servers themselves: nobody lets go of
+    // a slot that the other one is about to lose.
+    let lasts = |found: &Found| {
+        found.code == "SLOT_CLAIMED_TWICE" && !found.subject.slots.intersection(slots).is_empty()
+    };
+    if !draft.report.all().any(lasts) {
+        return Verdict::Fine;
+    }
     if let Some(id) = facts.uncounted.iter().find(|id| facts.claimants.contains(id)) {
         return Verdict::Nobody(Reason::DisputedNotCounted.says(format!(
             "the keys of {} could not be counted on {}",

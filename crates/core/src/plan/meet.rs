@@ -52,8 +52,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 
 /// Primaries that own slots and hold keys of them, and that would delete these once they hear of a
 /// newer claim which stands in the table of another (`clusterUpdateSlotsConfigWith`, dirty slots),
-/// with the claimant; where the claimant has keys of these slots too, it has taken over, and what
-/// it has is what counts.
+/// with the claimant; where that takes all of its slots and has keys of these too, it has taken
+/// over, and what it has is what counts. Two that both claim a few slots may have different keys.
 fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
     let occupied = |node: &Live<'_>| node.census().map(Census::occupied).unwrap_or_default();
     let mut all = Vec::new();
@@ -67,8 +67,12 @@ fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
         let newer = rows.filter(|row| row.id != node.id && row.epoch >= node.own.epoch);
         let takes = newer.filter_map(|row| {
             let taken = row.slots.intersection(&at_stake);
-            let there = draft.live(row.id).map(&occupied).unwrap_or_default();
-            (!taken.difference(&there).is_empty()).then_some(row.id)
+            let winner = draft.live(row.id);
+            let there = winner.map(&occupied).unwrap_or_default();
+            let claimed = winner.map(Live::claims).unwrap_or_default().intersection(&taken);
+            let took_over = node.claims().difference(&row.slots).is_empty();
+            let loses = !taken.difference(&there).is_empty() || (!claimed.is_empty() && !took_over);
+            loses.then_some(row.id)
         });
         let winners: BTreeSet<NodeId> = takes.collect();
         all.extend(winners.into_iter().map(|winner| (node.id, winner)));

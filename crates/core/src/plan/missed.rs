@@ -14,8 +14,15 @@ use crate::model::SlotSet;
 /// A stretch is missed when chance leaves one like it empty in less than one of so many clusters.
 const ODDS: f64 = 1_000.0;
 
-/// Which of these slots, of which nobody who answers has a key, must have had keys.
-pub(super) fn among(draft: &Draft<'_>, empty: &SlotSet) -> SlotSet {
+/// A stretch with a few keys, less than this part of what is expected, is missed when chance leaves
+/// so few in less than one of [`THIN_ODDS`].
+const THIN: f64 = 4.0;
+/// See [`THIN`].
+const THIN_ODDS: f64 = 200.0;
+
+/// Which of these slots must have had keys: `empty` are those of which nobody who answers has one,
+/// `held` those of which somebody has one who does not own them: it may be a remnant.
+pub(super) fn among(draft: &Draft<'_>, empty: &SlotSet, held: &SlotSet) -> SlotSet {
     let (served, occupied) = served(draft);
     if occupied.is_empty() {
         return SlotSet::new();
@@ -30,7 +37,27 @@ pub(super) fn among(draft: &Draft<'_>, empty: &SlotSet) -> SlotSet {
             missed.insert(range.first, range.last);
         }
     }
+    for range in empty.union(held).ranges() {
+        let whole = SlotSet::range(range.first, range.last);
+        let there = held.intersection(&whole).len();
+        let expected = f64::from(whole.len()) * with / of;
+        let thin = f64::from(there) < expected / THIN && at_most(there, expected) < 1.0 / THIN_ODDS;
+        if thin {
+            missed = missed.union(&whole);
+        }
+    }
     missed
+}
+
+/// The chance that at most so many slots have keys where so many are expected (Poisson).
+fn at_most(count: u16, expected: f64) -> f64 {
+    let mut term = (-expected).exp();
+    let mut sum = term;
+    for k in 1..=count {
+        term *= expected / f64::from(k);
+        sum += term;
+    }
+    sum
 }
 
 /// The slots that primaries own whose keys were counted, and those of them that have keys.
@@ -59,7 +86,7 @@ pub(super) fn own_up(draft: &mut Draft<'_>, missed: &SlotSet) {
         slots: missed.clone(),
         keys: by_density,
         why: format!(
-            "{} of the {} slots that have an owner hold keys, and none of these does: whoever has \
+            "{} of the {} slots that have an owner hold keys, and of these none or few: whoever has \
              their keys is in no table any more, or its disk is not mounted. Name its address \
              beside the others if it runs, or start it; given away, its keys are deleted when it \
              joins again. The number of keys is guessed from those of the others",
@@ -70,7 +97,7 @@ pub(super) fn own_up(draft: &mut Draft<'_>, missed: &SlotSet) {
     for step in &mut draft.steps {
         step.risk = Risk::MayLoseData;
         if !matches!(step.change, Change::BumpEpoch) {
-            "nobody who answers owns these slots or has a key of them; see what is at risk"
+            "nobody who answers owns these slots, and their keys are missed; see what is at risk"
                 .clone_into(&mut step.why);
         }
     }

@@ -3,10 +3,12 @@
 //! Its `nodes.conf` is gone and its data is there: it came back under a new id, claims the slots
 //! that it has keys of (`verifyClusterConfigWithData`), and the others wait for the old id, which
 //! will never answer again. Only here is FORGET sent while slots still hang on an id, because the
-//! keys of those slots are proved to be at the newcomer.
+//! keys of those slots are proved to be at the newcomer. Where the lost id had replicas that are
+//! silent, the newcomer may be one of them instead, and the old node only be down: then what that
+//! wrote last is at risk, and the user has a word.
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Holds, Reason, Repair, Step, Why};
+use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
 use crate::model::{NodeId, SlotSet};
 
@@ -15,6 +17,8 @@ struct Heir {
     old: NodeId,
     new: NodeId,
     slots: SlotSet,
+    /// A silent replica of the lost id, which the heir may have been.
+    replica: Option<NodeId>,
 }
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -83,7 +87,7 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
         let why = format!("{} owns other slots already", draft.seen.name(one.id));
         return Err(Reason::HeirOwnsOthers.says(why));
     }
-    Ok(Heir { old, new: one.id, slots })
+    Ok(Heir { old, new: one.id, slots, replica: replicas.first().copied() })
 }
 
 fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
@@ -99,6 +103,21 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let survivors: Vec<NodeId> =
         draft.live.iter().filter(|n| n.id != heir.new).map(|n| n.id).collect();
     let newest = newest_epoch(draft) + 1;
+    let risk = if heir.replica.is_some() { Risk::DropsCopy } else { Risk::MovesOwnership };
+    if let Some(replica) = heir.replica {
+        draft.loss.push(Loss {
+            owner: Some(heir.old),
+            slots: heir.slots.clone(),
+            keys: None,
+            why: format!(
+                "what {} wrote and its replica {} had not copied, if {} is that replica under a \
+                 new id and the other one is only down: then start that instead",
+                heir.old.short(),
+                replica.short(),
+                heir.new.short()
+            ),
+        });
+    }
     let proof = Fact::new(heir.new, Holds::HoldsKeys { slots: held });
     for id in survivors.iter().copied().chain(knows_old.then_some(heir.new)) {
         if draft.live(id).and_then(|node| node.row(draft.seen, heir.old)).is_none() {
@@ -113,7 +132,7 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
         let change = Change::Forget { id: heir.old };
         let expect = vec![Fact::new(id, Holds::KnowsNot { about: heir.old })];
         let guard = vec![gone, proof.clone()];
-        push(draft, id, change, Risk::MovesOwnership, why, guard, expect, 0);
+        push(draft, id, change, risk, why, guard, expect, 0);
     }
     if !rest.is_empty() {
         let owns = Holds::Owns { owner: heir.new, slots: rest.clone() };
@@ -124,14 +143,14 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
         let why = "it takes the slots of its old id that had no key, too".to_owned();
         let change = Change::AddSlots { slots: rest, ranges };
         let expect = vec![Fact::new(heir.new, owns)];
-        push(draft, heir.new, change, Risk::MovesOwnership, why, guard, expect, 1);
+        push(draft, heir.new, change, risk, why, guard, expect, 1);
     }
     if alone && epoch == 0 {
         let change = Change::SetConfigEpoch { epoch: newest };
         let expect = vec![Fact::new(heir.new, Holds::EpochAtLeast { epoch: newest })];
         let why = "its claim must be the newest when it meets the others".to_owned();
         let guard = vec![Fact::new(heir.new, Holds::Answers)];
-        push(draft, heir.new, change, Risk::MovesOwnership, why, guard, expect, 2);
+        push(draft, heir.new, change, risk, why, guard, expect, 2);
     }
     for id in survivors {
         let knows = draft.live(id).and_then(|node| node.row(draft.seen, heir.new)).is_some();

@@ -234,14 +234,23 @@ fn slots_that_chance_may_leave_empty_are_spread() {
 fn what_is_sure_comes_before_what_is_missed() {
     let sketch = with_a_gap();
     let full = [SlotSet::range(0, 8_191), SlotSet::range(8_192, 10_000)];
-    // Node 0 has keys of one of them.
-    let planning = planned(&with_keys(&sketch, &full, &[(0, 12_000, 5)]));
+    // Node 0 has keys of nearly as many of them as could be; the end of the gap has none.
+    let many: Vec<(usize, u16, u64)> = (10_001..16_000).map(|slot| (0, slot, 5)).collect();
+    let planning = planned(&with_keys(&sketch, &full, &many));
     assert_eq!(planning.plan.risk(), Risk::MovesOwnership, "{planning:#?}");
     let added = planning.plan.steps.iter().find_map(|step| match &step.change {
         Change::AddSlots { slots, .. } => Some((step.on, slots.clone())),
         _ => None,
     });
-    assert_eq!(added, Some((Sketch::id(0), SlotSet::one(slot(12_000)))));
+    assert_eq!(added, Some((Sketch::id(0), SlotSet::range(10_001, 15_999))));
+}
+
+#[test]
+fn a_remnant_in_a_gap_does_not_make_its_holder_the_owner() {
+    let sketch = with_a_gap();
+    let full = [SlotSet::range(0, 8_191), SlotSet::range(8_192, 10_000)];
+    let planning = planned(&with_keys(&sketch, &full, &[(0, 12_000, 5)]));
+    assert_eq!(planning.plan.risk(), Risk::MayLoseData, "{planning:#?}");
 }
 
 fn changes(planning: &Planning) -> Vec<(NodeId, &Change)> {
