@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use slotwright_core::model::{NodeId, Slot, SlotSet};
 
-use crate::server::{Cause, Election, Id, Key, Open, Peer, slot_of};
+use crate::cron::header;
+use crate::server::{Cause, Election, Id, Key, Node, Open, Peer, slot_of};
 use crate::world::{Delivery, Header, Lost, Packet, PacketKind, World};
 
 impl World {
@@ -465,12 +466,7 @@ impl World {
         if refuses {
             return;
         }
-        let newer = |slots: &SlotSet, epoch: u64| {
-            epoch > head.epoch && !slots.intersection(&head.slots).is_empty()
-        };
-        let denied = newer(&node.slots, node.config_epoch)
-            || node.peers.iter().any(|peer| newer(&peer.slots, peer.epoch));
-        if denied {
+        if denies(node, head) {
             return;
         }
         let node = &mut self.nodes[n];
@@ -492,5 +488,29 @@ impl World {
             node.election.votes.retain(|voter| *voter != id);
             node.election.votes.push(id);
         }
+    }
+}
+
+/// Whether somebody has slots of a candidate's primary with a greater epoch, in a voter's table.
+fn denies(voter: &Node, head: &Header) -> bool {
+    let newer = |slots: &SlotSet, epoch: u64| {
+        epoch > head.epoch && !slots.intersection(&head.slots).is_empty()
+    };
+    newer(&voter.slots, voter.config_epoch)
+        || voter.peers.iter().any(|peer| newer(&peer.slots, peer.epoch))
+}
+
+impl World {
+    /// Whether a majority lives that knows a replica, hears it, and would not deny it its vote.
+    pub(crate) fn can_be_elected(&self, n: usize) -> bool {
+        let (node, head) = (&self.nodes[n], header(&self.nodes[n]));
+        let votes = |other: &usize| {
+            let voter = &self.nodes[*other];
+            let cut = self.cut.contains(&(n, *other)) || self.cut.contains(&(*other, n));
+            let knows = voter.peer(node.id).is_some_and(|row| row.is_replica)
+                && node.peer(voter.id).is_some_and(Peer::votes);
+            voter.is_live() && voter.votes() && !cut && knows && !denies(voter, &head)
+        };
+        (0..self.nodes.len()).filter(votes).count() >= node.quorum()
     }
 }

@@ -420,7 +420,7 @@ fn try_once_more(stage: &mut Stage<'_>, trial: &mut Trial) {
     }
     trial.marks.insert(MENDED_LATER.to_owned(), 1);
     if stage.script.tools == 1 {
-        trial.violations.extend(stable::gave_up(&trial.left, &again.story));
+        trial.violations.extend(stable::gave_up(&trial.left, again.commands, &again.story));
     }
 }
 

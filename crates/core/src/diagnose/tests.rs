@@ -37,7 +37,7 @@ const DANGEROUS: [&str; 22] = [
 
 /// Steps that name one of them all the same, each with what makes it safe there. The second word
 /// is a part of the step.
-const ALLOWED: [(&str, &str, &str); 23] = [
+const ALLOWED: [(&str, &str, &str); 24] = [
     ("BUSY_SCRIPT", "if it is UNKILLABLE", "the primary answers nobody; the loss is said"),
     ("CLUSTER_SPLIT_ISLANDS", "only if these nodes hold no key", "nothing is there to be lost"),
     ("DUPLICATE_NODE_ID_LIVE", "stop the other from outside", "its pod, not its volume"),
@@ -49,6 +49,7 @@ const ALLOWED: [(&str, &str, &str); 23] = [
     ("NODE_HUNG", "end that process for good", "ended, and kept from starting"),
     ("NODE_IDENTITY_LOST", "CLUSTER ADDSLOTSRANGE", "the keys were counted there"),
     ("NODE_IDENTITY_LOST", "CLUSTER FAILOVER", "the old id runs nowhere"),
+    ("OWNER_DISOWNS_SLOTS", "CLUSTER ADDSLOTSRANGE", "on the owner that all others name"),
     ("PRIMARY_NOADDR_MASKED", "CLUSTER FAILOVER FORCE", "nobody carries the id; keys looked at"),
     ("PROTECTED_MODE", "only where the network keeps strangers away", "the condition is said"),
     ("QUORUM_LOST", "CLUSTER FAILOVER TAKEOVER", "hosts off, volumes detached"),

@@ -65,6 +65,10 @@ pub struct Rounds {
     banned_until_ms: Option<u64>,
     /// Members were met that may be banned.
     met_the_banned: bool,
+    /// Since when some of what is found was not there in the look before.
+    unsure_since_ms: Option<u64>,
+    /// All that was found in the last look was there in the one before it.
+    was_sure: bool,
     /// Since when there is nothing to do.
     quiet_since_ms: Option<u64>,
     /// The last round found everything done already.
@@ -105,6 +109,7 @@ impl Rounds {
         }
         self.end = Some(end.clone());
         self.waiting_since_ms = None;
+        self.unsure_since_ms = None;
         self.quiet_since_ms = None;
         // What was seen before it says nothing about what is seen now.
         self.before = None;
@@ -118,9 +123,16 @@ impl Rounds {
     /// [`Self::decide`], for whoever has the index of the observation already.
     pub fn decide_on(&mut self, now_ms: u64, seen: &Picture<'_>, report: &Report) -> Decision {
         let settling = report.settling();
-        let unsure = self.before.is_none() && !settling.is_empty();
         let before = self.before.replace(settling).unwrap_or_default();
-        let confirmed = if report.all().all(|found| before.confirms(found)) {
+        let sure = report.all().all(|found| before.confirms(found));
+        // What comes and goes for longer than any ban lasts is no transient.
+        let since = *self.unsure_since_ms.get_or_insert(now_ms);
+        let unsure = !sure && now_ms < since + BAN_MS;
+        if sure && self.was_sure {
+            self.unsure_since_ms = None;
+        }
+        self.was_sure = sure;
+        let confirmed = if !unsure {
             Cow::Borrowed(report)
         } else {
             Cow::Owned(report.clone().keeping(|found| before.confirms(found)))
@@ -170,7 +182,7 @@ impl Rounds {
             return self.again(Reason::ServersTakeItIn, "the servers take in what was done");
         }
         let mut refusals = planning.refusals;
-        if healthy {
+        if healthy && !is_explained(seen, &confirmed) {
             self.reasons.insert(Reason::FailUnexplained);
             refusals.push(Refusal {
                 code: "CLUSTER_DOWN".to_owned(),
@@ -261,6 +273,19 @@ impl Rounds {
 fn is_unexplained(report: &Report) -> bool {
     let mut grave = report.all().filter(|found| found.severity >= Severity::Error).peekable();
     grave.peek().is_some() && grave.all(|found| found.code == "CLUSTER_DOWN")
+}
+
+/// Whether of every node that says fail something else was found, however grave.
+fn is_explained(seen: &Picture<'_>, report: &Report) -> bool {
+    let names = |id: NodeId| {
+        let of_it =
+            |found: &Found| found.code != "CLUSTER_DOWN" && found.subject.nodes.contains(&id);
+        report.all().any(of_it)
+    };
+    let mut failing = seen.sightings().filter(|(_, sighting)| {
+        sighting.cluster_info.get().is_some_and(|info| info.is("cluster_state", "fail"))
+    });
+    failing.all(|(number, _)| seen.id_of(number).is_some_and(names))
 }
 
 /// How long a node may say fail with nothing wrong any more: a voter that was held for failed is

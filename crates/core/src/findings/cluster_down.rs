@@ -36,6 +36,7 @@ finding! {
     /// changed: fail`. Keep the observation (`slotwright check -o json`).
     pub struct ClusterDown { nodes: Vec<Endpoint>, asked: usize }
     group: Slots, severity: Error, after: [
+        OwnerDisownsSlots,
         AclDeniesClusterCommands, AddressPermutedNoaddr, AddressReusedByForeignNode,
         AllAddressesStale, AnnounceAddressWrong, AofWriteError, AuthMismatch, BusPortBlocked,
         BusyScript, ClientEndpointUnreachable, ClientNullOrUnknownEndpoint,

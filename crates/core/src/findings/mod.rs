@@ -82,6 +82,7 @@ pub(crate) mod odd_addresses;
 pub mod old_server_version;
 pub mod orphan_data_node;
 pub mod orphaned_primary;
+pub mod owner_disowns_slots;
 pub mod password_drift;
 pub mod peer_address_stale;
 pub mod persistence_off;
@@ -185,6 +186,7 @@ pub static ALL: &[&Entry] = &[
     &old_server_version::ENTRY,
     &orphan_data_node::ENTRY,
     &orphaned_primary::ENTRY,
+    &owner_disowns_slots::ENTRY,
     &password_drift::ENTRY,
     &peer_address_stale::ENTRY,
     &persistence_off::ENTRY,

@@ -44,7 +44,7 @@ finding! {
         EpochContaminatedByForeignNode, BusOneWayPartition, PrimaryNoaddrMasked, NodeLoading,
         NodeHung, FailoverBlockedByEpoch, ReplicaTooStale, FailoverDisabled, SlotsUnassigned,
         HandshakeNeverCompletes, AddressReusedByForeignNode, LoopbackAddress, MtuBlackhole,
-        TlsBusMismatch, BusPortWrong, ForgetNodeReturns,
+        TlsBusMismatch, BusPortWrong, ForgetNodeReturns, OwnerDisownsSlots,
     ],
     settles: true, repair: [Claim], since: "0.1",
 }
@@ -55,7 +55,6 @@ impl Finding for SlotOwnerDisagreement {
         for opinion in others {
             // A node that knows of no slot at all stands outside; that is another finding.
             let slots = differing(agreed, opinion).intersection(&opinion.assigned);
-            let slots = slots.union(&disowned(seen, agreed, opinion));
             if slots.is_empty() {
                 continue;
             }
@@ -121,17 +120,6 @@ impl Finding for SlotOwnerDisagreement {
     }
 }
 
-/// The slots that an owner gives to nobody, itself included, while the others give them to it. One
-/// that owns none of its slots any more was reset, or is another: that is another finding.
-fn disowned(seen: &Picture<'_>, agreed: &Opinion, opinion: &Opinion) -> SlotSet {
-    let of = |id: &NodeId| {
-        let own = opinion.owners.get(id).filter(|own| !own.is_empty())?;
-        Some(agreed.owners.get(id)?.difference(own).difference(&opinion.assigned))
-    };
-    let ids = opinion.by.iter().filter_map(|n| seen.id_of(*n));
-    ids.filter_map(|id| of(&id)).fold(SlotSet::new(), |all, slots| all.union(&slots))
-}
-
 /// The slots that two opinions give to different ids.
 fn differing(a: &Opinion, b: &Opinion) -> SlotSet {
     let mut slots = SlotSet::new();
@@ -162,18 +150,6 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].subject.slots, slot);
         assert!(found[0].message.contains("10.0.0.3:6379"), "{}", found[0].message);
-    }
-
-    #[test]
-    fn an_owner_that_dropped_some_of_its_slots_is_found_and_one_without_any_is_not() {
-        let mut sketch = Sketch::healthy(3, 0);
-        sketch.row(0, 0, |row| row.slots = row.slots.difference(&SlotSet::range(5, 9)));
-        let found = sketch.detect::<SlotOwnerDisagreement>(&ENTRY);
-        assert_eq!(found.len(), 1, "{found:#?}");
-        assert_eq!(found[0].subject.slots, SlotSet::range(5, 9));
-        assert!(found[0].message.contains("slots 5-9 to 10.0.0.1:6379"), "{}", found[0].message);
-        sketch.row(0, 0, |row| row.slots = SlotSet::new());
-        assert!(sketch.detect::<SlotOwnerDisagreement>(&ENTRY).is_empty(), "it was reset");
     }
 
     #[test]

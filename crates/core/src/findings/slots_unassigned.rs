@@ -39,6 +39,7 @@ finding! {
     /// when it comes back.
     pub struct SlotsUnassigned { slots: SlotSet, holder: Option<NodeId> }
     group: Slots, severity: Critical, after: [
+        OwnerDisownsSlots,
         ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands,
         ClonedClusterHijack, OrphanDataNode, MembershipAsymmetric,
     ],

@@ -67,15 +67,9 @@ pub fn usurps(world: &World, n: usize, words: &[String]) -> Option<String> {
             "never worse: takes over from node {primary}, which lives and is heard"
         ));
     }
-    // Without a majority that knows it nobody decides an election, and it asks again and again.
-    let voters = (0..world.nodes.len()).filter(|other| {
-        let voter = &world.nodes[*other];
-        let cut = world.cut.contains(&(n, *other)) || world.cut.contains(&(*other, n));
-        voter.is_live() && voter.votes() && !cut && voter.peer(node.id).is_some()
-    });
     // The same order by another run of ours only begins it anew.
     let again = node.election.manual && words.iter().any(|word| word == "FORCE");
-    let decided = node.election.asked && !again && voters.count() >= node.quorum();
+    let decided = node.election.asked && !again && world.can_be_elected(n);
     decided.then(|| format!("never worse: node {n} takes over while it is being elected"))
 }
 

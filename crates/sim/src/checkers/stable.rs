@@ -62,8 +62,13 @@ pub fn claimed_too_early(world: &World) -> Option<String> {
         .then(|| format!("stable: called healthy, and {unserved} slots are served by nobody"))
 }
 
-/// Another start mended what was given up.
-pub fn gave_up(left: &[String], story: &[String]) -> Option<String> {
+/// Another start mended what was given up. Where that sent nothing, what a person was asked to do
+/// passed by itself: the reason was true when it was given, unless it was that there is none.
+pub fn gave_up(left: &[String], sent: usize, story: &[String]) -> Option<String> {
+    let untold = |left: &String| left.starts_with("CLUSTER_DOWN") || left.starts_with("WAITED");
+    if sent == 0 && !left.iter().any(untold) {
+        return None;
+    }
     let (left, story) = (left.join("; "), story.join("; "));
     Some(format!("stable: gave up what another start mends: {left}: {story}"))
 }
