@@ -67,6 +67,9 @@ pub struct Scenario {
     pub node_timeout_ms: u32,
     /// Words for the server's command line, of all nodes or of one.
     pub options: Vec<(Option<Node>, Vec<String>)>,
+    /// Whether the bus and replication speak TLS, with certificates of one authority, and clients
+    /// may on a port of its own. Slotwright looks over TLS then.
+    pub tls: bool,
     /// Nodes whose clock is ahead of the machine's by so many seconds (behind, if negative).
     pub clocks: Vec<(Node, i32)>,
     /// Keys written through the primaries before anything is broken: `key:0`, `key:1`, ...
@@ -314,6 +317,7 @@ impl Scenario {
             world: World::Loopback,
             node_timeout_ms: 1_500,
             options: Vec::new(),
+            tls: false,
             clocks: Vec::new(),
             keys: 0,
             bare: false,
@@ -366,6 +370,13 @@ impl Scenario {
     #[must_use]
     pub fn option_of(mut self, node: Node, words: &str) -> Self {
         self.options.push((Some(node), words.split_whitespace().map(str::to_owned).collect()));
+        self
+    }
+
+    /// Over TLS.
+    #[must_use]
+    pub const fn over_tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 

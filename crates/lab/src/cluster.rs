@@ -17,14 +17,16 @@ use std::time::Duration;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use slotwright_core::model::Slot;
 use slotwright_core::scenario::{Act, At, Scenario, Server, Until, World};
+use slotwright_net::Tls;
 
 use crate::background::Background;
+use crate::certificates;
 use crate::client::{Client, Value, words};
 use crate::clock::Clock;
 use crate::error::{Doing, Error, Result};
 use crate::kept::Kept;
 use crate::layout;
-use crate::place::{BUS_PORT, PORT, Place, make_folder};
+use crate::place::{BUS_PORT, PORT, Place, TLS_PORT, make_folder};
 use crate::process::{Launch, Process};
 use crate::servers::{Binary, helper};
 use crate::watchdog::{Debris, Watchdog};
@@ -48,6 +50,7 @@ pub struct Cluster {
     server: Server,
     world: World,
     node_timeout_ms: u32,
+    tls: bool,
     credentials: Vec<(Option<String>, String)>,
 }
 
@@ -98,6 +101,7 @@ impl Cluster {
             server,
             world: scenario.world,
             node_timeout_ms: scenario.node_timeout_ms,
+            tls: scenario.tls,
             credentials: credentials(scenario),
         };
         cluster.lay_out(scenario, ids)?;
@@ -135,6 +139,16 @@ impl Cluster {
         let running = self.running();
         let chosen = if of.is_empty() { running } else { of.to_vec() };
         chosen.into_iter().filter_map(|n| Some(self.nodes.get(n)?.address())).collect()
+    }
+
+    /// Where these nodes are looked at, and how: over TLS where they speak it.
+    pub(crate) fn windows(&mut self, of: &[usize]) -> Result<(Vec<SocketAddr>, Option<Tls>)> {
+        let mut addresses = self.addresses(of);
+        if !self.tls {
+            return Ok((addresses, None));
+        }
+        addresses.iter_mut().for_each(|address| address.set_port(TLS_PORT));
+        Ok((addresses, Some(certificates::tls(self.place.folder())?)))
     }
 
     /// The numbers of the nodes that run and are not frozen.
@@ -211,7 +225,7 @@ impl Cluster {
         let node = self.node(number)?;
         let id = match what {
             "ip" => return Ok(node.launch.ip.to_string()),
-            "port" => return Ok(PORT.to_string()),
+            "port" => return Ok(node.launch.port().to_string()),
             "cport" => return Ok(BUS_PORT.to_string()),
             "id" => node.id.clone(),
             _ => node.first_id.clone(),
@@ -238,8 +252,12 @@ impl Cluster {
                 self.mount_small_disk(number, kib)?;
             }
             let path = self.nodes[number].launch.folder.join("nodes.conf");
-            let text = layout::file(&rows, number, self.server);
+            let port = if self.tls { TLS_PORT } else { PORT };
+            let text = layout::file(&rows, number, self.server, port);
             std::fs::write(&path, text).doing(|| format!("writing {}", path.display()))?;
+        }
+        if self.tls {
+            self.prepare_tls()?;
         }
         for (number, ahead_s) in &scenario.clocks {
             let clock = Clock::new(self.place.folder(), *ahead_s)?;
@@ -251,6 +269,22 @@ impl Cluster {
                     options.iter().map(|word| self.expand(word)).collect::<Result<_>>()?;
                 self.nodes[number].launch.words.extend(options);
             }
+        }
+        Ok(())
+    }
+
+    /// Certificates for all nodes and for us, and the words that make the nodes use them. The plain
+    /// port stays: the scenario speaks there.
+    fn prepare_tls(&mut self) -> Result<()> {
+        let ours = self.place.folder().to_owned();
+        let folders = self.nodes.iter().map(|node| &node.launch.folder).chain([&ours]);
+        certificates::write_related(folders)?;
+        let words = format!(
+            "--tls-port {TLS_PORT} --tls-cluster yes --tls-replication yes --tls-auth-clients no \
+             --tls-cert-file server.crt --tls-key-file server.key --tls-ca-cert-file ca.crt"
+        );
+        for node in &mut self.nodes {
+            node.launch.words.extend(words.split_whitespace().map(str::to_owned));
         }
         Ok(())
     }
@@ -408,7 +442,7 @@ impl Drop for Cluster {
 impl LabNode {
     /// Its present client address.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::V4(SocketAddrV4::new(self.launch.ip, PORT))
+        SocketAddr::V4(SocketAddrV4::new(self.launch.ip, self.launch.port()))
     }
 
     /// Asks over a connection that is kept, so that a server that lets nobody in any more (out of

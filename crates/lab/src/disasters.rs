@@ -243,7 +243,7 @@ fn stage(faults: &[Fault], server: Server, binaries: &[Binary]) -> Result<Healin
             let _hit = cluster.act(&act);
         }
     }
-    let onlooker = Onlooker::new(&mut cluster, &Look::default());
+    let onlooker = Onlooker::new(&mut cluster, &Look::default())?;
     let target = onlooker.target().clone();
     Ok(heal(&mut cluster, &target, (None, Must::RefuseOrPass), Risk::DropsCopy))
 }

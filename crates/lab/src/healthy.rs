@@ -153,7 +153,7 @@ fn under_load(cluster: &mut Cluster, primaries: usize) -> Result<Vec<Found>> {
 }
 
 fn alarms(cluster: &mut Cluster) -> Result<Vec<Found>> {
-    let mut onlooker = Onlooker::new(cluster, &Look::default());
+    let mut onlooker = Onlooker::new(cluster, &Look::default())?;
     let mut alarms: Vec<Found> = Vec::new();
     for _ in 0..LOOKS {
         for found in grave(&onlooker.look()?) {

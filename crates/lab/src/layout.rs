@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use slotwright_core::scenario::{ConfEdit, Server};
 
 use crate::error::{Error, Result};
-use crate::place::{BUS_PORT, PORT};
+use crate::place::BUS_PORT;
 
 /// One node of a cluster that is to be written down.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,8 +51,8 @@ pub fn healthy(primaries: usize, replicas_each: usize, addresses: &[Ipv4Addr]) -
         .collect()
 }
 
-/// The file of one of these nodes, as `server` writes it.
-pub fn file(rows: &[Row], myself: usize, server: Server) -> String {
+/// The file of one of these nodes, as `server` writes it. `port` is the one that they announce.
+pub fn file(rows: &[Row], myself: usize, server: Server, port: u16) -> String {
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         let aux = match server {
@@ -66,7 +66,7 @@ pub fn file(rows: &[Row], myself: usize, server: Server) -> String {
         };
         let slots = row.slots.map_or_else(String::new, |(first, last)| format!(" {first}-{last}"));
         text.push_str(&format!(
-            "{} {}:{PORT}@{BUS_PORT}{aux} {myself}{role} {primary} 0 0 {} connected{slots}\n",
+            "{} {}:{port}@{BUS_PORT}{aux} {myself}{role} {primary} 0 0 {} connected{slots}\n",
             row.id, row.ip, row.epoch
         ));
     }
@@ -138,6 +138,7 @@ fn random_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::PORT;
 
     fn addresses(count: u8) -> Vec<Ipv4Addr> {
         (1..=count).map(|last| Ipv4Addr::new(127, 0, 9, last)).collect()
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn a_replica_names_its_primary_and_is_myself_in_its_own_file() {
         let rows = healthy(3, 1, &addresses(6));
-        let text = file(&rows, 4, Server::Valkey91);
+        let text = file(&rows, 4, Server::Valkey91, PORT);
         let line = text.lines().nth(4).expect("the fifth row");
         assert!(line.contains(" myself,slave "), "{line}");
         assert!(line.contains(&rows[1].id), "{line}");
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn slots_and_epoch_of_one_row_are_replaced() {
         let rows = healthy(2, 0, &addresses(2));
-        let text = file(&rows, 0, Server::Redis70);
+        let text = file(&rows, 0, Server::Redis70, PORT);
         let slots = ConfEdit::Slots { of: 1, slots: "1 5-9".to_owned() };
         let text = edit(&text, &slots, &rows[1].id).expect("the row is there");
         assert!(text.contains("connected 1 5-9\n"), "{text}");
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn an_edit_that_changes_nothing_is_an_error() {
         let rows = healthy(1, 0, &addresses(1));
-        let text = file(&rows, 0, Server::Redis70);
+        let text = file(&rows, 0, Server::Redis70, PORT);
         let absent = ConfEdit::Replace("absent".to_owned(), "x".to_owned());
         assert!(edit(&text, &absent, "").is_err());
         assert!(edit(&text, &ConfEdit::Epoch { of: 0, epoch: 1 }, "nobody").is_err());

@@ -23,20 +23,24 @@ pub(crate) struct Onlooker {
 impl Onlooker {
     /// Begins to look at a cluster. On the thread of the cluster: what is started here runs in the
     /// namespace of the thread.
-    pub fn new(cluster: &mut Cluster, look: &Look) -> Self {
-        let seeds = cluster
-            .addresses(&look.named)
+    ///
+    /// # Errors
+    /// When TLS is to be spoken and its files cannot be read.
+    pub fn new(cluster: &mut Cluster, look: &Look) -> Result<Self> {
+        let (addresses, tls) = cluster.windows(&look.named)?;
+        let seeds = addresses
             .into_iter()
             .map(|address| Endpoint { host: address.ip().to_string(), port: address.port() });
         let further = look.also_named.iter().filter_map(|name| name.parse().ok());
         let mut target = Target::new(seeds.chain(further).collect());
+        target.tls = tls;
         target.timeout = DEADLINE;
         target.census = look.census;
         target.login = look
             .password
             .clone()
             .map(|password| Login { user: look.user.clone(), password: Secret::new(password) });
-        Self { target, before: None }
+        Ok(Self { target, before: None })
     }
 
     /// What is looked at, and with whose login.

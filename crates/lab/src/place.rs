@@ -25,6 +25,8 @@ const OURS: u8 = 250;
 
 /// The client port of every server of the lab.
 pub const PORT: u16 = 6379;
+/// The client port of a server that speaks TLS too.
+pub const TLS_PORT: u16 = 6390;
 /// The bus port of every server of the lab.
 pub const BUS_PORT: u16 = 16379;
 

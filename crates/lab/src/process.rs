@@ -71,6 +71,12 @@ impl Launch {
         }
     }
 
+    /// Its client port: another than all have where its words say so.
+    pub fn port(&self) -> u16 {
+        let named = self.words.windows(2).rev().find(|pair| pair[0] == "--port");
+        named.and_then(|pair| pair[1].parse().ok()).unwrap_or(PORT)
+    }
+
     /// Both the server's own log and what it says before it has one (a refused setting).
     fn log_file(&self) -> Result<File> {
         OpenOptions::new()

@@ -209,7 +209,9 @@ fn unserved(cluster: &mut Cluster, seen: &Observation, keys: &Keys) -> Vec<Strin
         let address = cluster.addresses(&[node]);
         let own = seen.sightings.iter().find(|sighting| {
             address.iter().any(|at| {
-                sighting.from.host == at.ip().to_string() && sighting.from.port == at.port()
+                // Over TLS it was looked at on another port.
+                let same = sighting.from.port == at.port() || sighting.certificate.get().is_some();
+                sighting.from.host == at.ip().to_string() && same
             })
         });
         let Some(view) = own.and_then(|sighting| sighting.nodes.get()) else { continue };

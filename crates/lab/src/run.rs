@@ -183,7 +183,7 @@ impl<'a> Stage<'a> {
 
     fn judge(&mut self, cluster: &mut Cluster, recover: bool) -> Result<Verdict> {
         let Scenario { look, also, within_ms, .. } = &self.trial.scenario;
-        let mut onlooker = Onlooker::new(cluster, look);
+        let mut onlooker = Onlooker::new(cluster, look)?;
         let began = Instant::now();
         let mut right = 0;
         loop {

@@ -88,6 +88,7 @@ pub const SETTINGS: &[&str] = &[
     "save",
     "stop-writes-on-bgsave-error",
     "timeout",
+    "tls-client-cert-file",
     "tls-cluster",
     "tls-port",
 ];

@@ -37,7 +37,7 @@ finding! {
     after: [
         AllAddressesStale, AnnounceAddressWrong, PeerAddressStale, SourceAddressMismatch,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
-        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, MinorityPartition,
+        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, TlsCertInvalid, MinorityPartition,
         BusPortBlocked, MtuBlackhole, NodeLoading,
     ],
     settles: true,

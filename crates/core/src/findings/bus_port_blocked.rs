@@ -43,7 +43,7 @@ finding! {
     after: [
         AllAddressesStale, AnnounceAddressWrong, PeerAddressStale, SourceAddressMismatch,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
-        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch,
+        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, TlsCertInvalid,
     ],
     settles: true,
     obstacle: "the network keeps the bus ports shut, and no command to a server opens them",

@@ -45,11 +45,11 @@ finding! {
     pub struct EpochCollision { nodes: Vec<NodeId>, epoch: ConfigEpoch }
     group: Slots, severity: Warning, after: [
         BusOneWayPartition, BusPortBlocked, MinorityPartition, MtuBlackhole, TlsBusMismatch,
-        MembershipAsymmetric, ClusterSplitIslands, AllAddressesStale, PeerAddressStale,
-        AnnounceAddressWrong, SourceAddressMismatch, LoopbackAddress, HostnameAsAnnounceIp,
-        IllegalAddress, DualStackMismatch, AddressPermutedNoaddr, PrimaryNoaddrMasked,
-        DuplicateNodeIdLive, ClonedClusterHijack, NodeDown, NodeHung, NodeLoading,
-        SlotClaimedTwice, SlotOwnerDisagreement, EpochContaminatedByForeignNode,
+        TlsCertInvalid, MembershipAsymmetric, ClusterSplitIslands, AllAddressesStale,
+        PeerAddressStale, AnnounceAddressWrong, SourceAddressMismatch, LoopbackAddress,
+        HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch, AddressPermutedNoaddr,
+        PrimaryNoaddrMasked, DuplicateNodeIdLive, ClonedClusterHijack, NodeDown, NodeHung,
+        NodeLoading, SlotClaimedTwice, SlotOwnerDisagreement, EpochContaminatedByForeignNode,
         ForgottenNodeZombie, TimeoutFlapping,
     ],
     settles: true,

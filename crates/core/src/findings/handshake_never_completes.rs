@@ -37,8 +37,8 @@ finding! {
     after: [
         AllAddressesStale, BusPortBlocked, BusPortWrong, MtuBlackhole, SourceAddressMismatch,
         LoopbackAddress, AnnounceAddressWrong, HostnameAsAnnounceIp, IllegalAddress,
-        MembershipAsymmetric, MinorityPartition, BusOneWayPartition, TlsBusMismatch, NodeHung,
-        NodeLoading,
+        MembershipAsymmetric, MinorityPartition, BusOneWayPartition, TlsBusMismatch, TlsCertInvalid,
+        NodeHung, NodeLoading,
     ],
     settles: true,
     obstacle: "the other end does not answer on the bus, or nobody is there: another MEET would end \

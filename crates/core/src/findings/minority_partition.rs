@@ -40,7 +40,7 @@ finding! {
     after: [
         AllAddressesStale, AnnounceAddressWrong, PeerAddressStale, SourceAddressMismatch,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
-        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch,
+        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, TlsCertInvalid,
     ],
     settles: true,
     obstacle: "the network between the groups is cut, and no command to a server mends it",

@@ -110,6 +110,8 @@ pub mod slots_unassigned;
 pub mod source_address_mismatch;
 pub mod timeout_flapping;
 pub mod tls_bus_mismatch;
+pub mod tls_cert_invalid;
+pub mod tls_port_confusion;
 pub mod too_few_voters;
 pub(crate) mod whereabouts;
 pub mod writes_refused_min_replicas;
@@ -213,6 +215,8 @@ pub static ALL: &[&Entry] = &[
     &source_address_mismatch::ENTRY,
     &timeout_flapping::ENTRY,
     &tls_bus_mismatch::ENTRY,
+    &tls_cert_invalid::ENTRY,
+    &tls_port_confusion::ENTRY,
     &too_few_voters::ENTRY,
     &writes_refused_min_replicas::ENTRY,
 ];

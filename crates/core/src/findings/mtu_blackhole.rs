@@ -42,7 +42,7 @@ finding! {
     after: [
         AllAddressesStale, AnnounceAddressWrong, PeerAddressStale, SourceAddressMismatch,
         LoopbackAddress, HostnameAsAnnounceIp, IllegalAddress, DualStackMismatch,
-        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, BusPortBlocked,
+        DuplicateNodeIdLive, ClonedClusterHijack, TlsBusMismatch, TlsCertInvalid, BusPortBlocked,
     ],
     settles: true,
     obstacle: "large packets are lost on the way, and no command to a server changes that",

@@ -56,7 +56,7 @@ finding! {
         MinorityPartition, BusOneWayPartition, ShardDown, QuorumLost, FullCoverageMasked,
         ReplicaTooStale, FailoverDisabled, FailoverBlockedByEpoch, ForgottenNodeZombie,
         ForgetNodeReturns, ForgotSlotOwner, ResetMistake, EmptyPrimaryRestartWipedShard,
-        TlsBusMismatch,
+        TlsBusMismatch, TlsCertInvalid,
     ],
     repair: [GiveUp], since: "0.1",
 }

@@ -37,7 +37,7 @@ finding! {
     group: Slots, severity: Critical, after: [
         AllAddressesStale, PeerAddressStale, NodeIdentityLost, DuplicateNodeIdLive,
         ClonedClusterHijack, ClusterSplitIslands, BusPortBlocked, MtuBlackhole, TlsBusMismatch,
-        AnnounceAddressWrong, SourceAddressMismatch, NodeLoading, NodeHung,
+        TlsCertInvalid, AnnounceAddressWrong, SourceAddressMismatch, NodeLoading, NodeHung,
         ClusterDisabledOnNode, NotRedis, LeftoverState,
     ],
     repair: [Promote, GiveUp], since: "0.1",
