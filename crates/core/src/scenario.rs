@@ -169,6 +169,13 @@ pub enum ConfEdit {
         /// The slots as the file writes them.
         slots: String,
     },
+    /// Make the row of a node that of a replica.
+    Follow {
+        /// The node whose row it is.
+        of: Node,
+        /// Its primary.
+        whom: Node,
+    },
     /// Replace the config epoch of the row of a node.
     Epoch {
         /// The node whose row it is.

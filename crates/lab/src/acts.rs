@@ -124,6 +124,7 @@ impl Cluster {
 
     fn edit_conf(&mut self, number: usize, edit: &ConfEdit) -> Result<()> {
         let path = self.node(number)?.launch.folder.join("nodes.conf");
+        let mut whom = String::new();
         let (edit, of) = match edit {
             ConfEdit::Delete => {
                 return std::fs::remove_file(&path)
@@ -132,6 +133,10 @@ impl Cluster {
             ConfEdit::Replace(from, to) => {
                 (ConfEdit::Replace(self.expand(from)?, self.expand(to)?), String::new())
             }
+            ConfEdit::Follow { of, whom: primary } => {
+                whom = self.expand(&format!("{{id{primary}}}"))?;
+                (edit.clone(), self.expand(&format!("{{id{of}}}"))?)
+            }
             ConfEdit::Slots { of, .. } | ConfEdit::Epoch { of, .. } => {
                 (edit.clone(), self.expand(&format!("{{id{of}}}"))?)
             }
@@ -139,7 +144,7 @@ impl Cluster {
         };
         let text =
             std::fs::read_to_string(&path).doing(|| format!("reading {}", path.display()))?;
-        let text = layout::edit(&text, &edit, &of)?;
+        let text = layout::edit(&text, &edit, &of, &whom)?;
         std::fs::write(&path, text).doing(|| format!("writing {}", path.display()))
     }
 

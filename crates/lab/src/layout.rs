@@ -75,11 +75,12 @@ pub fn file(rows: &[Row], myself: usize, server: Server, port: u16) -> String {
     text
 }
 
-/// Carries out an edit on the text of a file. `of` is the id of the node that the edit names.
+/// Carries out an edit on the text of a file. `of` is the id of the node that the edit names, and
+/// `whom` that of the primary it is given.
 ///
 /// # Errors
 /// When the text holds nothing that the edit could change.
-pub fn edit(text: &str, edit: &ConfEdit, of: &str) -> Result<String> {
+pub fn edit(text: &str, edit: &ConfEdit, of: &str, whom: &str) -> Result<String> {
     match edit {
         ConfEdit::Delete => Ok(String::new()),
         ConfEdit::Truncate(length) => Ok(text.chars().take(*length).collect()),
@@ -92,6 +93,11 @@ pub fn edit(text: &str, edit: &ConfEdit, of: &str) -> Result<String> {
         ConfEdit::Slots { slots, .. } => edit_row(text, of, |words| {
             words.truncate(8);
             words.extend(slots.split_whitespace().map(str::to_owned));
+        }),
+        ConfEdit::Follow { .. } => edit_row(text, of, |words| {
+            words.truncate(8);
+            words[2] = words[2].replace("master", "slave");
+            whom.clone_into(&mut words[3]);
         }),
         ConfEdit::Epoch { epoch, .. } => edit_row(text, of, |words| words[6] = epoch.to_string()),
     }
@@ -172,9 +178,9 @@ mod tests {
         let rows = healthy(2, 0, &addresses(2));
         let text = file(&rows, 0, Server::Redis70, PORT);
         let slots = ConfEdit::Slots { of: 1, slots: "1 5-9".to_owned() };
-        let text = edit(&text, &slots, &rows[1].id).expect("the row is there");
+        let text = edit(&text, &slots, &rows[1].id, "").expect("the row is there");
         assert!(text.contains("connected 1 5-9\n"), "{text}");
-        let text = edit(&text, &ConfEdit::Epoch { of: 1, epoch: 77 }, &rows[1].id);
+        let text = edit(&text, &ConfEdit::Epoch { of: 1, epoch: 77 }, &rows[1].id, "");
         assert!(text.expect("the row is there").contains(" 0 0 77 connected 1 5-9\n"));
     }
 
@@ -183,7 +189,7 @@ mod tests {
         let rows = healthy(1, 0, &addresses(1));
         let text = file(&rows, 0, Server::Redis70, PORT);
         let absent = ConfEdit::Replace("absent".to_owned(), "x".to_owned());
-        assert!(edit(&text, &absent, "").is_err());
-        assert!(edit(&text, &ConfEdit::Epoch { of: 0, epoch: 1 }, "nobody").is_err());
+        assert!(edit(&text, &absent, "", "").is_err());
+        assert!(edit(&text, &ConfEdit::Epoch { of: 0, epoch: 1 }, "nobody", "").is_err());
     }
 }
