@@ -38,11 +38,13 @@ const DANGEROUS: [&str; 22] = [
 /// Steps that name one of them all the same, each with what makes it safe there. The second word
 /// is a part of the step.
 const ALLOWED: [(&str, &str, &str); 24] = [
+const ALLOWED: [(&str, &str, &str); 25] = [
     ("BUSY_SCRIPT", "if it is UNKILLABLE", "the primary answers nobody; the loss is said"),
     ("CLUSTER_SPLIT_ISLANDS", "only if these nodes hold no key", "nothing is there to be lost"),
     ("DUPLICATE_NODE_ID_LIVE", "stop the other from outside", "its pod, not its volume"),
     ("EPOCH_CONTAMINATED_BY_FOREIGN_NODE", "CLUSTER BUMPEPOCH", "on the rightful owner"),
     ("FAILOVER_BLOCKED_BY_EPOCH", "CLUSTER FAILOVER TAKEOVER", "fenced, greatest offset"),
+    ("FAILOVER_NO_VOTES", "CLUSTER FAILOVER FORCE", "the primary is off; greatest offset"),
     ("FORGOT_SLOT_OWNER", "before that the members delete it", "it is about the entry"),
     ("KEYS_IN_FOREIGN_SLOT", "nobody owns slot", "the one node that holds the slot's keys"),
     ("LEFTOVER_STATE", "CLUSTER RESET SOFT", "no key, no slot, no replica"),
@@ -54,6 +56,7 @@ const ALLOWED: [(&str, &str, &str); 24] = [
     ("PROTECTED_MODE", "only where the network keeps strangers away", "the condition is said"),
     ("QUORUM_LOST", "CLUSTER FAILOVER TAKEOVER", "hosts off, volumes detached"),
     ("REPLICA_TOO_STALE", "CLUSTER FAILOVER FORCE", "the primary is off; greatest offset"),
+    ("REPLICATION_CHAIN_OR_CYCLE", "CLUSTER FAILOVER TAKEOVER", "it has the keys of all others"),
     ("RESET_MISTAKE", "CLUSTER ADDSLOTSRANGE", "its own slots, which nobody claims"),
     ("SHARD_DOWN", "CLUSTER FAILOVER", "the primary is off; greatest offset"),
     ("SINGLE_PRIMARY_OWNS_ALL", "CLUSTER FAILOVER TAKEOVER", "nobody else may vote; fenced"),

@@ -49,7 +49,8 @@ finding! {
         RdbVersionIncompatible, ReplicaAuthFailed, ReplicaLinkDown, ReplicaTooStale, ResetMistake,
         SelfAddressStale, ShardDown, SlotClaimedTwice, SlotOwnerDisagreement,
         SlotOwnerlessAfterSourceFirst, SlotsUnassigned, SourceAddressMismatch, TlsBusMismatch,
-        TlsCertInvalid, WritesRefusedMinReplicas, TimeoutFlapping,
+        TlsCertInvalid, WritesRefusedMinReplicas, TimeoutFlapping, FailoverNoVotes,
+        ReplicationChainOrCycle,
     ],
     settles: true,
     obstacle: "what keeps the state from getting ok could not be seen, and a command without a cause \

@@ -30,10 +30,10 @@ finding! {
     pub struct EmptyPrimary { id: NodeId, keys: u64 }
     group: Slots, severity: Warning, after: [
         NodeIdentityLost, ResetMistake, OrphanDataNode, ForgetNodeReturns, ForgotSlotOwner,
-        SlotsUnassigned, ClusterSplitIslands, AllAddressesStale, ForgottenNodeZombie,
-        TooFewVoters, ClusterDisabledOnNode, LeftoverState, SourceAddressMismatch,
-        MembershipAsymmetric, HandshakeNeverCompletes, AddressReusedByForeignNode,
-        LoopbackAddress, BusPortWrong, PrimaryNoaddrMasked, BusPortBlocked, SinglePrimaryOwnsAll,
+        SlotsUnassigned, ClusterSplitIslands, AllAddressesStale, ForgottenNodeZombie, TooFewVoters,
+        ClusterDisabledOnNode, LeftoverState, SourceAddressMismatch, MembershipAsymmetric,
+        HandshakeNeverCompletes, AddressReusedByForeignNode, LoopbackAddress, BusPortWrong,
+        PrimaryNoaddrMasked, BusPortBlocked, SinglePrimaryOwnsAll, ShardIdDiverged,
     ],
     settles: true, repair: [Attach], since: "0.1",
 }

@@ -38,6 +38,7 @@ finding! {
     group: Addressing, severity: Warning,
     after: [
         DuplicateNodeIdLive, ClonedClusterHijack, AddressReusedByForeignNode, AddressPermutedNoaddr,
+        ShardIdDiverged,
     ],
     settles: true, repair: [Outbid], since: "0.1",
 }

@@ -34,6 +34,7 @@ finding! {
     group: Slots, severity: Critical, after: [
         NodeIdentityLost, PrimaryNoaddrMasked, ForgotSlotOwner, ResetMistake, NodeLoading, NodeHung,
         ReplicaTooStale, FailoverDisabled, FailoverBlockedByEpoch, ClusterSplitIslands,
+        FailoverNoVotes, ReplicationChainOrCycle,
     ],
     settles: true,
     repair: [Promote, GiveUp], since: "0.1",

@@ -44,11 +44,13 @@ pub mod epoch_collision;
 pub mod epoch_contaminated_by_foreign_node;
 pub mod failover_blocked_by_epoch;
 pub mod failover_disabled;
+pub mod failover_no_votes;
 pub mod forget_node_returns;
 pub mod forgot_slot_owner;
 pub(crate) mod forgotten;
 pub mod forgotten_node_zombie;
 pub mod full_coverage_masked;
+pub mod full_sync_loop;
 pub mod functions_missing;
 pub mod ghost_node_entries;
 pub mod handshake_never_completes;
@@ -95,11 +97,14 @@ pub mod replica_ghost_keys;
 pub mod replica_link_down;
 pub mod replica_synced_from_foreign;
 pub mod replica_too_stale;
+pub mod replication_chain_or_cycle;
 pub mod reset_mistake;
 pub mod self_address_stale;
 pub mod self_address_unknown;
 pub(crate) mod settings;
+pub mod shard_colocated;
 pub mod shard_down;
+pub mod shard_id_diverged;
 pub mod single_primary_owns_all;
 pub mod slot_claimed_twice;
 pub mod slot_imbalance;
@@ -155,10 +160,12 @@ pub static ALL: &[&Entry] = &[
     &epoch_contaminated_by_foreign_node::ENTRY,
     &failover_blocked_by_epoch::ENTRY,
     &failover_disabled::ENTRY,
+    &failover_no_votes::ENTRY,
     &forget_node_returns::ENTRY,
     &forgot_slot_owner::ENTRY,
     &forgotten_node_zombie::ENTRY,
     &full_coverage_masked::ENTRY,
+    &full_sync_loop::ENTRY,
     &functions_missing::ENTRY,
     &ghost_node_entries::ENTRY,
     &handshake_never_completes::ENTRY,
@@ -201,10 +208,13 @@ pub static ALL: &[&Entry] = &[
     &replica_link_down::ENTRY,
     &replica_synced_from_foreign::ENTRY,
     &replica_too_stale::ENTRY,
+    &replication_chain_or_cycle::ENTRY,
     &reset_mistake::ENTRY,
     &self_address_stale::ENTRY,
     &self_address_unknown::ENTRY,
+    &shard_colocated::ENTRY,
     &shard_down::ENTRY,
+    &shard_id_diverged::ENTRY,
     &single_primary_owns_all::ENTRY,
     &slot_claimed_twice::ENTRY,
     &slot_imbalance::ENTRY,

@@ -39,7 +39,9 @@ finding! {
     /// `ps -o stat,wchan`, `cat /proc/PID/stack`, after it wakes `SLOWLOG GET`. Never start a
     /// second process on the same directory while this one exists.
     pub struct NodeHung { at: Endpoint, id: NodeId, peers: String }
-    group: Process, severity: Error, after: [MinorityPartition, MtuBlackhole, BusOneWayPartition],
+    group: Process, severity: Error, after: [
+        MinorityPartition, MtuBlackhole, BusOneWayPartition, ReplicationChainOrCycle,
+    ],
     settles: true,
     obstacle: "its process does not run on: a signal, its disk or its host must wake it, no command \
                reaches it",

@@ -28,12 +28,12 @@ finding! {
     /// `CLUSTER REPLICATE <id of the primary>` on the spare replica.
     pub struct OrphanedPrimary { primary: NodeId, spare: NodeId, donor: NodeId }
     group: Replication, severity: Warning, after: [
-        NodeDown, ShardDown, QuorumLost, AllAddressesStale, NodeHung, NodeLoading,
-        NodeIdentityLost, ForgotSlotOwner, ClusterSplitIslands, ReplicaTooStale,
-        MinorityPartition, PrimaryNoaddrMasked, GhostNodeEntries, ResetMistake,
-        ForgetNodeReturns, SlotClaimedTwice, TooFewVoters, FailoverDisabled,
-        FailoverBlockedByEpoch, FullCoverageMasked, ForgottenNodeZombie, NotRedis, AuthMismatch,
-        ClusterDisabledOnNode, EmptyPrimary,
+        NodeDown, ShardDown, QuorumLost, AllAddressesStale, NodeHung, NodeLoading, NodeIdentityLost,
+        ForgotSlotOwner, ClusterSplitIslands, ReplicaTooStale, MinorityPartition,
+        PrimaryNoaddrMasked, GhostNodeEntries, ResetMistake, ForgetNodeReturns, SlotClaimedTwice,
+        TooFewVoters, FailoverDisabled, FailoverBlockedByEpoch, FullCoverageMasked,
+        ForgottenNodeZombie, NotRedis, AuthMismatch, ClusterDisabledOnNode, EmptyPrimary,
+        FailoverNoVotes,
     ],
     settles: true, repair: [Attach], since: "0.1",
 }

@@ -47,7 +47,8 @@ finding! {
         MaxclientsExhausted, BusyScript, MinorityPartition, ClusterDisabledOnNode,
         FullCoverageMasked, BusPortBlocked, MtuBlackhole, AclDiverged, CommandRenamed,
         DiskErrorMisconf, ClusterSplitIslands, ForgetNodeReturns, ForgotSlotOwner, ResetMistake,
-        EmptyPrimaryRestartWipedShard, ForgottenNodeZombie, GhostNodeEntries,
+        EmptyPrimaryRestartWipedShard, ForgottenNodeZombie, GhostNodeEntries, FailoverNoVotes,
+        FullSyncLoop, ReplicationChainOrCycle,
     ],
     settles: true, repair: [Attach], since: "0.1",
 }

@@ -37,6 +37,7 @@ finding! {
         QuorumLost, AllAddressesStale, MinorityPartition, FailoverDisabled, BusPortBlocked,
         NodeLoading, NodeHung, DuplicateNodeIdLive, ClonedClusterHijack, RdbVersionIncompatible,
         ReplicaAuthFailed, ClusterSplitIslands, PrimaryNoaddrMasked, NodeIdentityLost,
+        ReplicationChainOrCycle,
     ],
     settles: true, repair: [Promote], since: "0.1",
 }

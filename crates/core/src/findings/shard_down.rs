@@ -44,7 +44,8 @@ finding! {
         NodeLoading, NotRedis, ClusterDisabledOnNode, MinorityPartition, BusOneWayPartition,
         ClusterSplitIslands, QuorumLost, ReplicaTooStale, FailoverDisabled, FailoverBlockedByEpoch,
         RdbVersionIncompatible, FullCoverageMasked, BusyScript, ForgottenNodeZombie,
-        ForgotSlotOwner, MaxclientsExhausted, ReplicaAuthFailed,
+        ForgotSlotOwner, MaxclientsExhausted, ReplicaAuthFailed, FailoverNoVotes,
+        ReplicationChainOrCycle,
     ],
     settles: true, repair: [Promote, GiveUp], since: "0.1",
 }

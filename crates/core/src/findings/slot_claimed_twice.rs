@@ -33,7 +33,7 @@ finding! {
     group: Slots, severity: Critical, after: [
         ClusterSplitIslands, DuplicateNodeIdLive, ClonedClusterHijack, ForgottenNodeZombie,
         ForgotSlotOwner, MinorityPartition, NodeIdentityLost, OrphanDataNode, ForgetNodeReturns,
-        BusPortBlocked, QuorumLost, LeftoverState, ResetMistake,
+        BusPortBlocked, QuorumLost, LeftoverState, ResetMistake, ReplicationChainOrCycle,
     ],
     settles: true, repair: [Claim], since: "0.1",
 }

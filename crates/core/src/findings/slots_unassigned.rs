@@ -39,9 +39,7 @@ finding! {
     /// when it comes back.
     pub struct SlotsUnassigned { slots: SlotSet, holder: Option<NodeId> }
     group: Slots, severity: Critical, after: [
-        OwnerDisownsSlots,
-        ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands,
-        ClonedClusterHijack, OrphanDataNode, MembershipAsymmetric,
+        OwnerDisownsSlots, ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands, ClonedClusterHijack, OrphanDataNode, MembershipAsymmetric, ReplicationChainOrCycle,
     ],
     settles: true, repair: [Claim], since: "0.1",
 }

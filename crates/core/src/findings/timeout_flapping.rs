@@ -48,7 +48,7 @@ finding! {
     after: [
         AllAddressesStale, MinorityPartition, BusOneWayPartition, BusPortBlocked, MtuBlackhole,
         DuplicateNodeIdLive, NodeHung, NodeDown, ShardDown, QuorumLost, NodeLoading,
-        FailoverBlockedByEpoch, ReplicaTooStale, PrimaryNoaddrMasked,
+        FailoverBlockedByEpoch, ReplicaTooStale, PrimaryNoaddrMasked, FailoverNoVotes,
     ],
     obstacle: "the counters do not tell what stalls: a greater node timeout hides it, and delays \
                every true failover",

@@ -27,6 +27,12 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
                 "it dials its primary where that is. Does a TCP connection come about from the \
                  replica's host to the primary's client port? An open bus says nothing of it",
             )
+        } else if found.code == "SHARD_ID_DIVERGED" {
+            Reason::NobodyFree.says(
+                "no primary wants a replica, and nothing else but becoming one changes a shard id: \
+                 make the empty primary a replica of any, or restart the replica on a version that \
+                 compares shard ids on load",
+            )
         } else {
             Reason::NobodyFree.says(
                 "every primary with slots has a replica, or no node is free to become one: give \

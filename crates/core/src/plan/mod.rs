@@ -13,6 +13,7 @@
 mod attach;
 mod census;
 mod change;
+mod circle;
 mod claim;
 mod fact;
 mod finish;

@@ -9,11 +9,14 @@
 use std::collections::BTreeSet;
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Failover, Holds, Loss, Reason, Repair, Step, Why};
+use super::{Change, Draft, Fact, Failover, Holds, Loss, Reason, Repair, Step, Why, circle};
 use crate::diagnose::Risk;
 use crate::model::{Flag, NodeId};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
+    if circle::draft(draft) {
+        return;
+    }
     let voters: BTreeSet<NodeId> = draft.seen.voters().into_iter().collect();
     let dead: Vec<NodeId> = voters.iter().copied().filter(|id| !draft.seen.is_alive(*id)).collect();
     let quorum = voters.len() / 2 + 1;
