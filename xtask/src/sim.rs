@@ -77,7 +77,7 @@ pub fn run_many(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
     for mark in marks::unforeseen(&sum.marks) {
         println!("said never to come up, and does (crates/sim/src/marks.rs): {mark}");
     }
-    let missing = marks::missing(&sum.marks);
+    let missing = marks::missing(schedules, &sum.marks);
     println!(
         "\nseeds {seed} to {}: {} healthy, {} with a reason why not\n\
          {:.0} schedules a second a core ({jobs} threads, {seconds:.0} s; {:.0} a second of their \

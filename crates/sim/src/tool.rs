@@ -24,10 +24,13 @@ use crate::world::World;
 /// A look at a cluster takes so long.
 const LOOK_MS: u64 = 15;
 /// A wait between looks is so many times as long as it should be: a look costs more than anything
-/// else in a schedule, and a shell may be slow. Each wait in a row is longer by one.
+/// else in a schedule, and a shell may be slow. Each wait in a row is longer by one, and later by
+/// more.
 const LAZY: u64 = 3;
 /// The longest.
-const LAZIEST: u64 = 10;
+const LAZIEST: u64 = 25;
+/// So many waits are patient ones.
+const PATIENT: u64 = 6;
 /// A step has about so many records: the chance of being killed after one is shared among them.
 const RECORDS_A_STEP: u32 = 3;
 /// A command takes so long.
@@ -206,7 +209,8 @@ impl Tool {
             Decision::LookAgain { in_ms, why } => {
                 self.tell(world, &format!("waits: {why}"));
                 self.waits += 1;
-                (LOOK_MS + in_ms * (LAZY + self.waits - 1).min(LAZIEST), None)
+                let lazy = if self.waits > PATIENT { LAZIEST } else { LAZY + self.waits - 1 };
+                (LOOK_MS + in_ms * lazy, None)
             }
             Decision::Act(planning) => self.begin(planning.plan, &seen),
         }
