@@ -313,7 +313,10 @@ impl World {
     pub(crate) fn become_replica(&mut self, n: usize, primary: Id) {
         let now = self.now;
         self.followed.push((now, n, primary));
+        // It takes on the shard of whom it follows.
+        let shard = self.nodes.iter().find(|node| node.id == primary).and_then(|node| node.shard);
         let node = &mut self.nodes[n];
+        node.shard = shard.or(node.shard);
         node.primary = Some(primary);
         node.slots = Rc::default();
         node.open.clear();

@@ -131,6 +131,17 @@ impl Report {
         self
     }
 
+    /// The same report with only some findings, and with nothing that follows from a root cause
+    /// which is not among them: who mends does not mend a consequence while its cause is in doubt.
+    #[must_use]
+    pub(crate) fn without_roots(mut self, wanted: impl Fn(&Found) -> bool) -> Self {
+        self.roots.retain(|root| wanted(&root.found));
+        for root in &mut self.roots {
+            root.consequences.retain(&wanted);
+        }
+        self
+    }
+
     /// The report without findings that settle by themselves ([`Found::settles`]) and that the look
     /// before did not have. What such a finding explained stands for itself again.
     #[must_use]

@@ -123,6 +123,7 @@ impl Rounds {
     /// [`Self::decide`], for whoever has the index of the observation already.
     pub fn decide_on(&mut self, now_ms: u64, seen: &Picture<'_>, report: &Report) -> Decision {
         let settling = report.settling();
+        let first = self.before.is_none();
         let before = self.before.replace(settling).unwrap_or_default();
         let sure = report.all().all(|found| before.confirms(found));
         // What comes and goes for longer than any ban lasts is no transient.
@@ -135,8 +136,15 @@ impl Rounds {
         let confirmed = if !unsure {
             Cow::Borrowed(report)
         } else {
-            Cow::Owned(report.clone().keeping(|found| before.confirms(found)))
+            Cow::Owned(report.clone().without_roots(|found| before.confirms(found)))
         };
+        // Nothing is done with half of what is wrong known: a cause that comes first may be seen
+        // to last with the next look.
+        let mended = |found: &Found| !repairs_of(&found.code).is_empty();
+        let in_doubt = |found: &Found| mended(found) && !before.confirms(found);
+        if unsure && first && report.roots.iter().any(|root| in_doubt(&root.found)) {
+            return self.again(Reason::MayPass, "some of this may pass by itself");
+        }
         let (planning, reasons) = unstamped(seen, &confirmed, &self.policy);
         self.reasons.extend(reasons);
         let in_grace = self.since_act_ms.is_some_and(|since| now_ms < since + GRACE_MS);

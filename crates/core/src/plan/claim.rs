@@ -37,6 +37,9 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     let mut lost: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
     let mut on_one_word: BTreeSet<NodeId> = BTreeSet::new();
     for (facts, slots) in &stretches {
+        if !is_found(draft, slots) {
+            continue;
+        }
         match verdict(draft, facts, slots) {
             Verdict::Fine => {}
             Verdict::Empty => empty = empty.union(slots),
@@ -130,6 +133,14 @@ impl Spread {
         });
         share.collect()
     }
+}
+
+/// Whether something was found of these slots: what may still pass by itself is left alone.
+fn is_found(draft: &Draft<'_>, slots: &SlotSet) -> bool {
+    draft.found(Repair::Claim).any(|found| {
+        let about = &found.subject.slots;
+        about.is_empty() || !about.intersection(slots).is_empty()
+    })
 }
 
 fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {

@@ -61,7 +61,9 @@ pub fn usurps(world: &World, n: usize, words: &[String]) -> Option<String> {
         let cut = world.cut.contains(&(primary, *other)) || world.cut.contains(&(*other, primary));
         voter.is_live() && voter.votes() && !cut
     });
-    let lives = world.nodes[primary].is_live() && heard.count() >= node.quorum();
+    // Of a circle of replicas none is a primary.
+    let leads = world.nodes[primary].primary.is_none();
+    let lives = leads && world.nodes[primary].is_live() && heard.count() >= node.quorum();
     if lives {
         return Some(format!(
             "never worse: takes over from node {primary}, which lives and is heard"
