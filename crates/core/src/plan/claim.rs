@@ -11,7 +11,7 @@ use super::live::Live;
 use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::{Found, Risk};
-use crate::model::{Flag, NodeId, SlotSet};
+use crate::model::{Flag, NodeId, SLOT_COUNT, Slot, SlotSet};
 use crate::observation::BusIdentity;
 
 /// What becomes of a stretch of slots.
@@ -158,9 +158,24 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     }
     match facts.claimants.as_slice() {
         [] => unclaimed(draft, facts, slots),
-        [one] => Verdict::To { winner: *one, rivals: Vec::new(), alone: false },
+        [one] => match who_knows_it_not(draft, *one) {
+            None => Verdict::To { winner: *one, rivals: Vec::new(), alone: false },
+            Some(other) => Verdict::Nobody(Reason::OwnerNotKnown.says(format!(
+                "{} owns {}, and {} does not know it: it must be met before anybody can give them \
+                 to it",
+                draft.seen.name(*one),
+                some_slots(slots),
+                draft.seen.name(other)
+            ))),
+        },
         _ => disputed(draft, facts, slots),
     }
+}
+
+/// A member that does not list an owner: however new its claim is, it is not believed there.
+fn who_knows_it_not(draft: &Draft<'_>, owner: NodeId) -> Option<NodeId> {
+    let others = draft.live.iter().filter(|node| node.id != owner);
+    others.filter(|node| node.row(draft.seen, owner).is_none()).map(|node| node.id).next()
 }
 
 /// Nobody who answers claims it.
@@ -196,7 +211,11 @@ fn unclaimed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
             some_slots(slots)
         )));
     }
-    if let Some(holder) = fullest(draft, &facts.holders, slots) {
+    // To whom the others give it is more than a stray key elsewhere.
+    let named_holders: Vec<NodeId> =
+        facts.holders.iter().filter(|id| named.contains(id)).copied().collect();
+    let among = if named_holders.is_empty() { &facts.holders } else { &named_holders };
+    if let Some(holder) = fullest(draft, among, slots) {
         return Verdict::Found { holder };
     }
     if let Some(copy) = facts.copies.first() {
@@ -293,12 +312,32 @@ fn fullest(draft: &Draft<'_>, among: &[NodeId], slots: &SlotSet) -> Option<NodeI
     let keys = |id: &NodeId| -> u64 {
         let census = draft.live(*id).and_then(|node| node.census());
         let counts = census.map(|census| census.keys.as_slice()).unwrap_or_default();
-        let here = counts.iter().filter(|(slot, _)| {
-            crate::model::Slot::new(*slot).is_some_and(|slot| slots.contains(slot))
-        });
+        let here = counts
+            .iter()
+            .filter(|(slot, _)| Slot::new(*slot).is_some_and(|slot| slots.contains(slot)));
         here.map(|(_, keys)| *keys).sum()
     };
-    among.iter().max_by_key(|id| (keys(id), **id)).copied()
+    among.iter().max_by_key(|id| (keys(id), borders(draft, **id, slots), **id)).copied()
+}
+
+/// At how many ends of a hole a node owns the next slot: of two that hold as many keys of it, the
+/// one in whose range it lies.
+fn borders(draft: &Draft<'_>, id: NodeId, slots: &SlotSet) -> usize {
+    let free = |slot: u16| {
+        let slot = Slot::new(slot);
+        slot.is_some_and(|slot| !draft.live.iter().any(|node| node.own.slots.contains(slot)))
+    };
+    let owns = |slot: u16| {
+        let slot = Slot::new(slot);
+        slot.zip(draft.live(id)).is_some_and(|(slot, node)| node.own.slots.contains(slot))
+    };
+    let at = |end: Option<u16>| usize::from(end.is_some_and(owns));
+    let ends = slots.ranges().iter().map(|range| {
+        let before = (0..range.first).rev().find(|slot| !free(*slot));
+        let after = (range.last + 1..SLOT_COUNT).find(|slot| !free(*slot));
+        at(before) + at(after)
+    });
+    ends.sum()
 }
 
 /// Members that somebody names and that did not answer: what they hold is not known.

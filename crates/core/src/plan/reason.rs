@@ -106,6 +106,8 @@ reasons! {
     GhostGossipedBack,
     /// A replica cannot forget its primary.
     GhostHasReplica,
+    /// An owner is not listed by a member.
+    OwnerNotKnown,
     /// An owner is known by its bus only.
     OwnerOnBusOnly,
     /// The owner of slots does not answer.

@@ -553,3 +553,22 @@ fn no_more_take_over_than_a_majority_needs() {
     let takeover = Change::Failover { how: Failover::Takeover };
     assert_eq!(takeovers, [(Sketch::id(3), &takeover)], "the other one is elected then");
 }
+
+#[test]
+fn an_owner_that_dropped_slots_is_preferred_to_a_stray_key_and_so_is_a_neighbour() {
+    let slot = slot(100);
+    let mut sketch = Sketch::healthy(3, 0);
+    let owns = owned(&sketch);
+    sketch.row(0, 0, |row| row.slots = row.slots.difference(&SlotSet::one(slot)));
+    sketch.cluster_info(0, "cluster_state", "fail");
+    let winner = |sketch: &Sketch| {
+        let planning = planned(&with_keys(sketch, &owns, &[(2, 100, 1)]));
+        let mut steps = planning.plan.steps.into_iter();
+        steps.find(|step| matches!(step.change, Change::AddSlots { .. })).map(|step| step.on)
+    };
+    assert_eq!(winner(&sketch), Some(Sketch::id(0)), "all others give it to node 0");
+    for observer in 1..3 {
+        sketch.row(observer, 0, |row| row.slots = row.slots.difference(&SlotSet::one(slot)));
+    }
+    assert_eq!(winner(&sketch), Some(Sketch::id(0)), "it lies in the range of node 0");
+}

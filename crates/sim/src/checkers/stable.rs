@@ -2,7 +2,7 @@
 
 use slotwright_core::model::SlotSet;
 
-use crate::server::slot_of;
+use crate::server::{Node, slot_of};
 use crate::world::World;
 
 /// Why a cluster that was called healthy is not.
@@ -60,6 +60,13 @@ pub fn claimed_too_early(world: &World) -> Option<String> {
     let unserved = served.complement().len();
     (unserved > 0)
         .then(|| format!("stable: called healthy, and {unserved} slots are served by nobody"))
+}
+
+/// Whether every living server lists every other one.
+pub fn all_know_each_other(world: &World) -> bool {
+    let living = || world.nodes.iter().filter(|node| node.is_live());
+    let knows = |one: &Node, other: &Node| one.id == other.id || one.peer(other.id).is_some();
+    living().all(|one| living().all(|other| knows(one, other)))
 }
 
 /// Another start mended what was given up. Where that sent nothing, what a person was asked to do

@@ -151,6 +151,8 @@ bugs! {
     ByOldAddress,
     /// MIGRATE with REPLACE whatever is there: `--cluster-replace`.
     AlwaysReplaces,
+    /// A claim as new as the others' counts as the newest: `<=` where the servers ask for `<`.
+    EqualIsNewer,
 }
 
 impl Bug {

@@ -42,6 +42,7 @@ pub(super) fn spoil(bug: Bug, mut plan: Plan, seen: &Observation) -> Plan {
         Bug::NoKeysMoved => leave_out(steps, |s| matches!(s.change, Change::MoveKeys { .. })),
         Bug::NoMarks => leave_out(steps, is_mark),
         Bug::SkipTarget => leave_out(steps, takes),
+        Bug::EqualIsNewer => leave_out(steps, |s| matches!(s.change, Change::BumpEpoch)),
         Bug::HalfOfIt => steps.truncate(steps.len().div_ceil(2)),
         Bug::BumpByAll => tell_all(steps, &ids, &Change::BumpEpoch),
         Bug::TakeoverByAll => {
