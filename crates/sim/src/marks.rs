@@ -202,7 +202,7 @@ const NO_FINDINGS: &[(&str, &[&str])] = &[
             "REPLICA_SYNCED_FROM_FOREIGN",
         ],
     ),
-    ("no fault moves whole shares of slots", &["SINGLE_PRIMARY_OWNS_ALL", "SLOT_IMBALANCE"]),
+    ("no fault moves whole shares of slots", &["SINGLE_PRIMARY_OWNS_ALL"]),
     (
         "no fault resets a member, wipes one, or ends a move at its source first",
         &["CLIENT_SEED_HAS_NO_SLOTS", "EMPTY_PRIMARY_RESTART_WIPED_SHARD", "RESET_MISTAKE"],
@@ -255,6 +255,7 @@ const NO_REASONS: &[(&str, &[Reason])] = &[
             Reason::GhostAnswers,
             Reason::GhostHasSlots,
             Reason::GhostHasReplica,
+            Reason::KeysOnReplicaOnly,
             Reason::NoPrimaryToClaim,
         ],
     ),
@@ -302,8 +303,10 @@ const RARE: &[&str] = &[
     "found FORGOTTEN_NODE_ZOMBIE",
     "found MTU_BLACKHOLE",
     "found REPLICATION_CHAIN_OR_CYCLE",
+    "found SLOT_IMBALANCE",
     "found SLOT_OWNERLESS_AFTER_SOURCE_FIRST",
     "guard DoesNotReach false",
+    "guard HoldsKeys false",
     "guard HoldsKeys unknown",
     "guard HoldsNoKeys unknown",
     "guard IsPrimary false",
@@ -333,7 +336,6 @@ const NO_OTHERS: &[(&str, &[&str])] = &[
         "open: a fault must fall within the milliseconds between a look and the guard of a step, and \
          faults come when they like",
         &[
-            "guard HoldsKeys false",
             "guard IsEmpty false",
             "guard IsEmpty unknown",
             "guard KnowsNot false",

@@ -163,6 +163,12 @@ fn run_staged(script: &Script, bug: Option<Bug>, tells: bool) -> Trial {
         let by_themselves = lost_without_us(script, &stage.ledger);
         let lineage = Lineage { world: &stage.world, deeds: &trial.deeds, since };
         trial.violations.extend(no_harm::check(lineage, &stage.ledger, &by_themselves));
+        if tells {
+            let gone = stage.world.deleted.iter().filter(|one| lost.contains(&one.key));
+            trial.story.extend(gone.map(|one| format!("deleted: {one:?}")));
+            let lost = stage.world.lost.iter();
+            trial.story.extend(lost.map(|lost| format!("lost: {lost:?}")));
+        }
         let ours: Vec<Key> = lost.difference(&by_themselves).copied().collect();
         let mark =
             if ours.is_empty() { "keys lost without us too" } else { "keys lost with us only" };
@@ -376,16 +382,16 @@ fn check_end(stage: &mut Stage<'_>, trial: &mut Trial, last: Option<Over>, bug: 
             trial.healthy = true;
             trial.violations.extend(stable::unhealthy(&stage.world));
             // A run that sent nothing was the second one.
-            let joins = !stable::all_know_each_other(&stage.world);
             if stage.idle {
                 trial.violations.extend(stable::broken_tables(&stage.world));
                 return;
             }
+            // Who was forgotten may join meanwhile, and need something.
+            let settled = stable::is_settled(&stage.world);
             let mut again = Trial::default();
             let over = stage.start(&mut again, bug, stage.script.tools);
-            // Who was forgotten may join meanwhile, and need something.
-            let acted = again.commands > 0 && !joins;
-            if acted || !matches!(over, Some(Over::Ended(Outcome::Healthy))) {
+            let acts = again.commands > 0 || !matches!(over, Some(Over::Ended(Outcome::Healthy)));
+            if settled && acts {
                 let what = again.story.join("; ");
                 trial
                     .violations

@@ -11,8 +11,8 @@ use super::live::Live;
 use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::{Found, Risk};
-use crate::model::{Flag, NodeId, SLOT_COUNT, Slot, SlotSet};
-use crate::observation::BusIdentity;
+use crate::model::{Flag, NodeId, Product, SLOT_COUNT, Slot, SlotSet};
+use crate::observation::{BusIdentity, OpenSlot};
 
 /// What becomes of a stretch of slots.
 enum Verdict {
@@ -23,6 +23,8 @@ enum Verdict {
     Found { holder: NodeId },
     /// Nobody has a key of it: it is spread over all.
     Empty,
+    /// Its owner is not known to all, and why it is waited for.
+    Unheard(Why),
     /// Nobody gets it, and why.
     Nobody(Why),
     /// It is none of our business: settled, or being moved.
@@ -47,6 +49,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
                 let all = found.entry(holder).or_default();
                 *all = all.union(slots);
             }
+            Verdict::Unheard(why) => draft.wait(why),
             Verdict::Nobody(why) => draft.refuse_all(Repair::Claim, &why),
             Verdict::To { winner, rivals, alone } => {
                 on_one_word.extend(alone.then_some(winner));
@@ -87,6 +90,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for why in barred.values() {
         draft.refuse_all(Repair::Claim, why);
     }
+    let winners: BTreeSet<NodeId> = won.keys().copied().collect();
+    drop_idle_imports(draft, &winners);
     for ((rival, winner), slots) in lost {
         if !barred.contains_key(&winner) {
             let_go(draft, rival, winner, slots);
@@ -160,11 +165,9 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
         [] => unclaimed(draft, facts, slots),
         [one] => match who_knows_it_not(draft, *one) {
             None => Verdict::To { winner: *one, rivals: Vec::new(), alone: false },
-            Some(other) => Verdict::Nobody(Reason::OwnerNotKnown.says(format!(
-                "{} owns {}, and {} does not know it: it must be met before anybody can give them \
-                 to it",
+            Some(other) => Verdict::Unheard(Reason::OwnerNotKnown.says(format!(
+                "{} owns slots, and {} does not know it: until it is met, none can be given to it",
                 draft.seen.name(*one),
-                some_slots(slots),
                 draft.seen.name(other)
             ))),
         },
@@ -368,6 +371,48 @@ fn known_by_its_bus_only<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a BusI
     let answers = draft.seen.bus_answers().into_iter().map(|(_, bus)| bus);
     let live: BTreeSet<NodeId> = draft.live.iter().map(|node| node.id).collect();
     answers.filter(move |bus| !live.contains(&bus.id) && !bus.flags.has(Flag::Replica))
+}
+
+/// Valkey takes a slot that it imports for its own when the giver makes a new claim without it
+/// (`clusterUpdateSlotsConfigWith`): marks of an import from somebody who does not own the slot are
+/// closed before that node's epoch is raised.
+fn drop_idle_imports(draft: &mut Draft<'_>, winners: &BTreeSet<NodeId>) {
+    let idle = |node: &Live<'_>| -> SlotSet {
+        let open = node.own.open.iter().filter_map(|open| match open {
+            OpenSlot::Importing { slot, from } if winners.contains(from) => Some((*slot, *from)),
+            _ => None,
+        });
+        let owned = |(slot, from): &(Slot, NodeId)| {
+            draft.live(*from).is_none_or(|giver| giver.own.slots.contains(*slot))
+        };
+        open.filter(|mark| !owned(mark)).map(|(slot, _)| slot).collect()
+    };
+    let is_valkey = |node: &&Live<'_>| {
+        let version = draft.seen.version(node.sighting);
+        version.is_none_or(|version| version.product == Product::Valkey)
+    };
+    let marks: Vec<(NodeId, SlotSet)> = draft
+        .live
+        .iter()
+        .filter(is_valkey)
+        .map(|node| (node.id, idle(node)))
+        .filter(|(_, slots)| !slots.is_empty())
+        .collect();
+    for (on, slots) in marks {
+        let expect = Holds::Open { slots: slots.clone(), state: SlotState::Stable };
+        draft.steps.push(Step {
+            mends: draft.code(Repair::Claim, on),
+            on,
+            change: Change::SetSlots { slots, to: SlotState::Stable },
+            risk: Risk::Reversible,
+            why: "it would take for its own what it imports from one whose claim is raised"
+                .to_owned(),
+            guard: vec![Fact::new(on, Holds::Answers)],
+            expect: vec![Fact::new(on, expect)],
+            within_ms: 2_000,
+            stage: 0,
+        });
+    }
 }
 
 fn let_go(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: SlotSet) {

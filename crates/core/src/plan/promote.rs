@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use super::live::Live;
 use super::{Change, Draft, Fact, Failover, Holds, Loss, Reason, Repair, Step, Why, circle};
 use crate::diagnose::Risk;
-use crate::model::{Flag, NodeId};
+use crate::model::{Flag, NodeId, Product, SlotSet};
+use crate::observation::Census;
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     if circle::draft(draft) {
@@ -138,11 +139,25 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
             down_s.map_or_else(String::new, |seconds| format!(" {seconds} s ago"))
         ),
     });
+    let strays = strays(draft, best.id, &slots);
+    let risk = if strays.is_empty() { Risk::DropsCopy } else { Risk::MayLoseData };
+    if !strays.is_empty() {
+        draft.loss.push(Loss {
+            owner: Some(best.id),
+            slots: strays,
+            keys: None,
+            why: format!(
+                "keys of slots that {name} did not own: Valkey deletes them at the moment in which \
+                 {} becomes a primary. If {name} comes back, move them to their owner first",
+                best.id.short()
+            ),
+        });
+    }
     draft.steps.push(Step {
         mends,
         on: best.id,
         change: Change::Failover { how },
-        risk: Risk::DropsCopy,
+        risk,
         why,
         guard,
         expect,
@@ -150,6 +165,18 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
         stage,
     });
     Ok(())
+}
+
+/// What a replica of Valkey 9 has of slots that its primary does not own: it deletes them when it is
+/// promoted (`verifyClusterConfigWithData`).
+fn strays(draft: &Draft<'_>, id: NodeId, slots: &SlotSet) -> SlotSet {
+    let Some(node) = draft.live(id) else { return SlotSet::new() };
+    let deletes = draft
+        .seen
+        .version(node.sighting)
+        .is_some_and(|version| version.product == Product::Valkey && version.release >= (9, 0, 0));
+    let occupied = node.census().map(Census::occupied).unwrap_or_default();
+    if deletes { occupied.difference(slots) } else { SlotSet::new() }
 }
 
 /// The replica whose data is newest.

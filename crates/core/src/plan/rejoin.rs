@@ -11,6 +11,7 @@ use super::live::Live;
 use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
 use crate::model::{NodeId, SlotSet};
+use crate::observation::Role;
 
 /// A lost id and the node that is its heir.
 struct Heir {
@@ -67,6 +68,14 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
     }) {
         let why = format!("the keys could not be counted on {}", draft.seen.name(unknown.id));
         return Err(Reason::HeirNotCounted.says(why));
+    }
+    let away = draft.seen.members().map(|(id, _)| id);
+    let mut runs = away.filter(|id| draft.live(*id).is_none() && draft.seen.is_alive(*id));
+    if let Some(away) = runs.find(|id| draft.seen.role(*id) != Some(Role::Replica)) {
+        return Err(Reason::SilentMayHaveKeys.says(format!(
+            "{} runs and does not answer clients: it may have keys of the slots of {name}",
+            draft.seen.name(away)
+        )));
     }
     let holds = |node: &&Live<'_>| {
         node.census().is_some_and(|census| !census.occupied().intersection(&slots).is_empty())

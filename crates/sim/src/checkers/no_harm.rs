@@ -109,11 +109,12 @@ impl<'a> Lineage<'a> {
     /// How the claim of a winner came to be greater than that of a loser who heard of it.
     fn claim(&self, loser: usize, to: Option<Id>, slots: &SlotSet, at: u64) -> Vec<&'a Deed> {
         let Some(winner) = to else { return Vec::new() };
-        let mut led = self.gave(to, slots, at);
+        let own = self.world.nodes[loser].id;
+        // Within a shard one inherits from the other: who gave it the slots has no part in that.
+        let mut led = if self.akin(own, winner) { Vec::new() } else { self.gave(to, slots, at) };
         let lost =
             |one: &&crate::world::Lost| one.node == loser && one.at == at && one.to == winner;
         let epoch = self.world.lost.iter().find(lost).map(|one| one.epoch);
-        let own = self.world.nodes[loser].id;
         led.extend(self.before(at).filter(|deed| {
             let made = deed.id == winner && deed.epoch.is_some() && deed.epoch == epoch;
             let stood = deed.id == winner && deed.words.get(1).is_some_and(|w| w == "FAILOVER");

@@ -62,10 +62,14 @@ pub fn claimed_too_early(world: &World) -> Option<String> {
         .then(|| format!("stable: called healthy, and {unserved} slots are served by nobody"))
 }
 
-/// Whether every living server lists every other one.
-pub fn all_know_each_other(world: &World) -> bool {
+/// Whether every living server lists every other one, and none is about to forget another again:
+/// else the servers go on changing their tables by themselves.
+pub fn is_settled(world: &World) -> bool {
     let living = || world.nodes.iter().filter(|node| node.is_live());
-    let knows = |one: &Node, other: &Node| one.id == other.id || one.peer(other.id).is_some();
+    let knows = |one: &Node, other: &Node| {
+        let banned = one.bans.iter().any(|(id, _)| *id == other.id);
+        one.id == other.id || (one.peer(other.id).is_some() && !banned)
+    };
     living().all(|one| living().all(|other| knows(one, other)))
 }
 
