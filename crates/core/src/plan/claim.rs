@@ -441,7 +441,7 @@ fn let_go(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: SlotSet) 
     draft.steps.push(step);
 }
 
-/// The winner takes what it does not have yet, and makes its claim the newest.
+/// The winner takes what it does not have yet, and makes its claim the newest where there is another.
 fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
     let Some(node) = draft.live(winner) else { return };
     let ranges = node.takes_ranges(draft.seen);
@@ -477,8 +477,16 @@ fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
     }
     let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000);
     let why = why(draft, winner, slots);
+    let all: BTreeSet<NodeId> = draft.live.iter().map(|node| node.id).collect();
+    let owns = Holds::Owns { owner: winner, slots: slots.clone() };
+    let by_all: Vec<Fact> = all.into_iter().map(|id| Fact::new(id, owns.clone())).collect();
+    // Slots that nobody gives to anybody are believed to be the first claimant's, however old its
+    // epoch is. To raise it would outbid others in slots that this is not about.
+    let first_claim = !steps.is_empty() && is_given_to_nobody(draft, slots);
     for (change, slots, guard) in steps {
-        let expect = vec![Fact::new(winner, Holds::Owns { owner: winner, slots })];
+        let own = vec![Fact::new(winner, Holds::Owns { owner: winner, slots })];
+        let (expect, within_ms) =
+            if first_claim { (by_all.clone(), within_ms) } else { (own, 2_000) };
         draft.steps.push(Step {
             mends: mends.clone(),
             on: winner,
@@ -487,23 +495,30 @@ fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
             why: why.clone(),
             guard,
             expect,
-            within_ms: 2_000,
+            within_ms,
             stage: 1,
         });
     }
-    let all: BTreeSet<NodeId> = draft.live.iter().map(|node| node.id).collect();
-    let owns = Holds::Owns { owner: winner, slots: slots.clone() };
+    if first_claim {
+        return;
+    }
     draft.steps.push(Step {
         mends,
         on: winner,
         change: Change::BumpEpoch,
         risk: Risk::MovesOwnership,
         why: format!("the claim of {} must be the newest that anybody knows", winner.short()),
-        guard: vec![Fact::new(winner, owns.clone())],
-        expect: all.into_iter().map(|id| Fact::new(id, owns.clone())).collect(),
+        guard: vec![Fact::new(winner, owns)],
+        expect: by_all,
         within_ms,
         stage: 2,
     });
+}
+
+/// Whether no table of those who answer gives any of these slots to anybody.
+fn is_given_to_nobody(draft: &Draft<'_>, slots: &SlotSet) -> bool {
+    let mut rows = draft.live.iter().flat_map(|node| draft.seen.view(node.observer));
+    rows.all(|(row, _)| row.slots.intersection(slots).is_empty())
 }
 
 fn why(draft: &Draft<'_>, winner: NodeId, slots: &SlotSet) -> String {

@@ -186,14 +186,19 @@ fn onward(draft: &mut Draft<'_>, from: NodeId, to: NodeId, slots: &SlotSet) {
         step(draft, from, change, Risk::MovesOwnership, why, guard, expect, 1);
     }
     let empty = Fact::new(from, Holds::HoldsNoKeys { slots: slots.clone() });
-    let guard = vec![empty, open(to, SlotState::Importing(from), slots)];
+    // Two that forgot each other do not hear who has the newer claim.
+    let acquainted =
+        [(to, from), (from, to)].map(|(on, about)| Fact::new(on, Holds::Knows { about }));
+    let mut guard = vec![empty, open(to, SlotState::Importing(from), slots)];
+    guard.extend(acquainted.iter().cloned());
     let change = Change::SetSlots { slots: slots.clone(), to: SlotState::Node(to) };
     let why = "no key is left at the other end: the receiver becomes the owner first".to_owned();
     let expect = vec![owns(to, to, slots)];
     step(draft, to, change.clone(), Risk::MovesOwnership, why, guard, expect, 2);
     let everybody: Vec<NodeId> = draft.live.iter().map(|node| node.id).collect();
     let expect = everybody.into_iter().map(|on| owns(on, to, slots)).collect();
-    let guard = vec![owns(to, to, slots)];
+    let mut guard = vec![owns(to, to, slots)];
+    guard.extend(acquainted);
     let why = "the giver and everybody else hear of it".to_owned();
     step(draft, from, change, Risk::MovesOwnership, why, guard, expect, 3);
 }
