@@ -385,7 +385,8 @@ pub fn unforeseen(marks: &BTreeMap<String, u64>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// Kinds of facts that are guards of steps: each must fail, or the reason stands in [`NO_OTHERS`].
+    /// Kinds of facts that are guards of steps: each must fail, or the reason stands in
+    /// [`NO_OTHERS`].
     const GUARDS: &[&str] = &[
         "Answers",
         "DoesNotReach",

@@ -122,26 +122,17 @@ impl Rounds {
 
     /// [`Self::decide`], for whoever has the index of the observation already.
     pub fn decide_on(&mut self, now_ms: u64, seen: &Picture<'_>, report: &Report) -> Decision {
-        let settling = report.settling();
         let first = self.before.is_none();
-        let before = self.before.replace(settling).unwrap_or_default();
-        let sure = report.all().all(|found| before.confirms(found));
-        // What comes and goes for longer than any ban lasts is no transient.
-        let since = *self.unsure_since_ms.get_or_insert(now_ms);
-        let unsure = !sure && now_ms < since + BAN_MS;
-        if sure && self.was_sure {
-            self.unsure_since_ms = None;
-        }
-        self.was_sure = sure;
-        let confirmed = if !unsure {
-            Cow::Borrowed(report)
-        } else {
+        let before = self.before.replace(report.settling()).unwrap_or_default();
+        let unsure = self.is_unsure(now_ms, report, &before);
+        let confirmed = if unsure {
             Cow::Owned(report.clone().without_roots(|found| before.confirms(found)))
+        } else {
+            Cow::Borrowed(report)
         };
         // Nothing is done with half of what is wrong known: a cause that comes first may be seen
         // to last with the next look.
-        let mended = |found: &Found| !repairs_of(&found.code).is_empty();
-        let in_doubt = |found: &Found| mended(found) && !before.confirms(found);
+        let in_doubt = |found: &Found| is_ours(found) && !before.confirms(found);
         if unsure && first && report.roots.iter().any(|root| in_doubt(&root.found)) {
             return self.again(Reason::MayPass, "some of this may pass by itself");
         }
@@ -165,20 +156,8 @@ impl Rounds {
             return self.again(Reason::MayPass, "some of this may pass by itself");
         }
         let healthy = is_healthy(&confirmed);
-        let mut undecided = self.undecided(&planning);
-        undecided.extend(self.unheard(seen));
-        if healthy && all_say_ok(seen) && !undecided.is_empty() {
-            return Decision::Finished(Outcome::Stuck(undecided));
-        }
         if healthy && all_say_ok(seen) {
-            return match self.until_it_stays(seen) {
-                Some(until) if now_ms < until => self.again(
-                    Reason::WhetherItStays,
-                    "a member that was forgotten is forgotten again by every ping of one that \
-                     bans it: whether it stays",
-                ),
-                _ => Decision::Finished(Outcome::Healthy),
-            };
+            return self.seems_healthy(now_ms, &planning, seen);
         }
         let settled = all_say_ok(seen) && !confirmed.all().any(is_ours);
         // One that has just been started says fail for some seconds, and nothing is wrong with it.
@@ -199,6 +178,35 @@ impl Rounds {
             });
         }
         Decision::Finished(Outcome::Stuck(refusals))
+    }
+
+    /// Whether some of what is found was not there in the look before, and may pass by itself. What
+    /// comes and goes for longer than any ban lasts is no transient.
+    fn is_unsure(&mut self, now_ms: u64, report: &Report, before: &Settling) -> bool {
+        let sure = report.all().all(|found| before.confirms(found));
+        let since = *self.unsure_since_ms.get_or_insert(now_ms);
+        if sure && self.was_sure {
+            self.unsure_since_ms = None;
+        }
+        self.was_sure = sure;
+        !sure && now_ms < since + BAN_MS
+    }
+
+    /// Nothing is found any more, and all say ok.
+    fn seems_healthy(&mut self, now_ms: u64, planning: &Planning, seen: &Picture<'_>) -> Decision {
+        let mut undecided = self.undecided(planning);
+        undecided.extend(self.unheard(seen));
+        if !undecided.is_empty() {
+            return Decision::Finished(Outcome::Stuck(undecided));
+        }
+        match self.until_it_stays(seen) {
+            Some(until) if now_ms < until => self.again(
+                Reason::WhetherItStays,
+                "a member that was forgotten is forgotten again by every ping of one that bans it: \
+                 whether it stays",
+            ),
+            _ => Decision::Finished(Outcome::Healthy),
+        }
     }
 
     fn again(&mut self, reason: Reason, why: &str) -> Decision {
@@ -352,8 +360,8 @@ impl Rounds {
         refusals.filter(|_| !self.policy.differing.is_empty()).cloned().collect()
     }
 
-    /// Owners of slots that answered nobody: what they say of their slots nobody knows, and each may
-    /// have given some up.
+    /// Owners of slots that answered nobody: what they say of their slots nobody knows, and each
+    /// may have given some up.
     fn unheard(&mut self, seen: &Picture<'_>) -> Vec<Refusal> {
         let silent = seen.silent_members();
         let voters = seen.voters().into_iter().filter(|id| silent.contains(id));

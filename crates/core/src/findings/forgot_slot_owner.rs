@@ -24,7 +24,8 @@ finding! {
     /// ## What we look at
     /// The table of the forgotten node, which lists members that do not list it, although they
     /// know others who do or nobody does; its own slots; and that these slots have no owner with
-    /// them. Or both lack each other, and members that both list have them both. *Near it:* the node itself was reset and knows nobody (RESET_MISTAKE); its slots were
+    /// them. Or both lack each other, and members that both list have them both. *Near it:* the
+    /// node itself was reset and knows nobody (RESET_MISTAKE); its slots were
     /// given to others meanwhile (FORGOTTEN_NODE_ZOMBIE); nobody owns the slots any more
     /// (SLOTS_UNASSIGNED).
     ///

@@ -40,7 +40,8 @@ finding! {
     /// ## By hand
     /// For each slot the printed steps; `GETKEYSINSLOT` lists the names.
     pub struct KeysInForeignSlot { node: NodeId, slots: SlotSet, keys: u64 }
-    group: Data, severity: Error, after: [OwnerDisownsSlots, SlotOwnerDisagreement, SlotClaimedTwice],
+    group: Data, severity: Error,
+    after: [OwnerDisownsSlots, SlotOwnerDisagreement, SlotClaimedTwice],
     repair: [Claim, Gather], since: "0.1",
 }
 

@@ -44,7 +44,8 @@ finding! {
         EpochContaminatedByForeignNode, BusOneWayPartition, PrimaryNoaddrMasked, NodeLoading,
         NodeHung, FailoverBlockedByEpoch, ReplicaTooStale, FailoverDisabled, SlotsUnassigned,
         HandshakeNeverCompletes, AddressReusedByForeignNode, LoopbackAddress, MtuBlackhole,
-        TlsBusMismatch, BusPortWrong, ForgetNodeReturns, OwnerDisownsSlots, TlsCertInvalid, ReplicationChainOrCycle,
+        TlsBusMismatch, BusPortWrong, ForgetNodeReturns, OwnerDisownsSlots, TlsCertInvalid,
+        ReplicationChainOrCycle,
     ],
     settles: true, repair: [Claim], since: "0.1",
 }

@@ -39,7 +39,8 @@ finding! {
     /// when it comes back.
     pub struct SlotsUnassigned { slots: SlotSet, holder: Option<NodeId> }
     group: Slots, severity: Critical, after: [
-        OwnerDisownsSlots, ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands, ClonedClusterHijack, OrphanDataNode, MembershipAsymmetric, ReplicationChainOrCycle,
+        OwnerDisownsSlots, ForgotSlotOwner, ResetMistake, NodeIdentityLost, ClusterSplitIslands,
+        ClonedClusterHijack, OrphanDataNode, MembershipAsymmetric, ReplicationChainOrCycle,
     ],
     settles: true, repair: [Claim], since: "0.1",
 }

@@ -31,37 +31,49 @@ enum Verdict {
     Fine,
 }
 
-pub(super) fn draft(draft: &mut Draft<'_>) {
+/// The verdicts on all stretches, by who is concerned.
+#[derive(Default)]
+struct Verdicts {
+    /// Nobody has a key of these.
+    empty: SlotSet,
+    /// Nobody claims these, and they have keys of them.
+    found: BTreeMap<NodeId, SlotSet>,
+    /// These shall own them.
+    won: BTreeMap<NodeId, SlotSet>,
+    /// The first must let go of them for the second.
+    lost: BTreeMap<(NodeId, NodeId), SlotSet>,
+    /// Of whose gain nobody else says that it is right.
+    on_one_word: BTreeSet<NodeId>,
+}
+
+fn judge(draft: &mut Draft<'_>) -> Verdicts {
+    let add = |all: &mut SlotSet, slots: &SlotSet| *all = all.union(slots);
     let stretches = segments::all(draft.seen, &draft.live);
-    let mut empty = SlotSet::new();
-    let mut found: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
-    let mut won: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
-    let mut lost: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
-    let mut on_one_word: BTreeSet<NodeId> = BTreeSet::new();
+    let mut all = Verdicts::default();
     for (facts, slots) in &stretches {
         if !is_found(draft, slots) {
             continue;
         }
         match verdict(draft, facts, slots) {
             Verdict::Fine => {}
-            Verdict::Empty => empty = empty.union(slots),
-            Verdict::Found { holder } => {
-                let all = found.entry(holder).or_default();
-                *all = all.union(slots);
-            }
+            Verdict::Empty => add(&mut all.empty, slots),
+            Verdict::Found { holder } => add(all.found.entry(holder).or_default(), slots),
             Verdict::Unheard(why) => draft.wait(why),
             Verdict::Nobody(why) => draft.refuse_all(Repair::Claim, &why),
             Verdict::To { winner, rivals, alone } => {
-                on_one_word.extend(alone.then_some(winner));
-                let all = won.entry(winner).or_default();
-                *all = all.union(slots);
+                all.on_one_word.extend(alone.then_some(winner));
+                add(all.won.entry(winner).or_default(), slots);
                 for rival in rivals {
-                    let all = lost.entry((rival, winner)).or_default();
-                    *all = all.union(slots);
+                    add(all.lost.entry((rival, winner)).or_default(), slots);
                 }
             }
         }
     }
+    all
+}
+
+pub(super) fn draft(draft: &mut Draft<'_>) {
+    let Verdicts { empty, found, mut won, lost, on_one_word } = judge(draft);
     let held = found.values().fold(SlotSet::new(), |all, slots| all.union(slots));
     let missed = missed::among(draft, &empty, &held);
     // What is sure comes first, in a round of its own.
@@ -441,7 +453,8 @@ fn let_go(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: SlotSet) 
     draft.steps.push(step);
 }
 
-/// The winner takes what it does not have yet, and makes its claim the newest where there is another.
+/// The winner takes what it does not have yet, and makes its claim the newest where there is
+/// another.
 fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
     let Some(node) = draft.live(winner) else { return };
     let ranges = node.takes_ranges(draft.seen);
@@ -499,10 +512,14 @@ fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
             stage: 1,
         });
     }
-    if first_claim {
-        return;
+    if !first_claim {
+        draft.steps.push(outbid(mends, winner, owns, by_all, within_ms));
     }
-    draft.steps.push(Step {
+}
+
+/// The claim of a winner becomes the newest that anybody knows.
+fn outbid(mends: String, winner: NodeId, owns: Holds, by_all: Vec<Fact>, within_ms: u64) -> Step {
+    Step {
         mends,
         on: winner,
         change: Change::BumpEpoch,
@@ -512,7 +529,7 @@ fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
         expect: by_all,
         within_ms,
         stage: 2,
-    });
+    }
 }
 
 /// Whether no table of those who answer gives any of these slots to anybody.

@@ -3,8 +3,8 @@
 //! FORCE asks the voters and needs their majority; TAKEOVER asks nobody, so it is for a lost
 //! majority, or for voters that refuse for good. Either drops the old primary's copy with what it
 //! had not replicated: it comes back as a replica and is emptied. So it never happens over a
-//! primary that anybody can reach, to no more replicas than a majority needs, only to the one that has the newest data, and only with the
-//! user's word ([`Risk::DropsCopy`]).
+//! primary that anybody can reach, to no more replicas than a majority needs, only to the one that
+//! has the newest data, and only with the user's word ([`Risk::DropsCopy`]).
 
 use std::collections::BTreeSet;
 
@@ -167,8 +167,8 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
     Ok(())
 }
 
-/// What a replica of Valkey 9 has of slots that its primary does not own: it deletes them when it is
-/// promoted (`verifyClusterConfigWithData`).
+/// What a replica of Valkey 9 has of slots that its primary does not own: it deletes them when it
+/// is promoted (`verifyClusterConfigWithData`).
 fn strays(draft: &Draft<'_>, id: NodeId, slots: &SlotSet) -> SlotSet {
     let Some(node) = draft.live(id) else { return SlotSet::new() };
     let deletes = draft

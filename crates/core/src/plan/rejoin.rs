@@ -99,6 +99,24 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
     Ok(Heir { old, new: one.id, slots, replica: replicas.first().copied() })
 }
 
+/// What is at risk, told where something is.
+fn own_up(draft: &mut Draft<'_>, heir: &Heir) -> Risk {
+    let Some(replica) = heir.replica else { return Risk::MovesOwnership };
+    draft.loss.push(Loss {
+        owner: Some(heir.old),
+        slots: heir.slots.clone(),
+        keys: None,
+        why: format!(
+            "what {} wrote and its replica {} had not copied, if {} is that replica under a new id \
+             and the other one is only down: then start that instead",
+            heir.old.short(),
+            replica.short(),
+            heir.new.short()
+        ),
+    });
+    Risk::DropsCopy
+}
+
 fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let Some(node) = draft.live(heir.new) else { return };
     let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
@@ -112,21 +130,7 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let survivors: Vec<NodeId> =
         draft.live.iter().filter(|n| n.id != heir.new).map(|n| n.id).collect();
     let newest = newest_epoch(draft) + 1;
-    let risk = if heir.replica.is_some() { Risk::DropsCopy } else { Risk::MovesOwnership };
-    if let Some(replica) = heir.replica {
-        draft.loss.push(Loss {
-            owner: Some(heir.old),
-            slots: heir.slots.clone(),
-            keys: None,
-            why: format!(
-                "what {} wrote and its replica {} had not copied, if {} is that replica under a \
-                 new id and the other one is only down: then start that instead",
-                heir.old.short(),
-                replica.short(),
-                heir.new.short()
-            ),
-        });
-    }
+    let risk = own_up(draft, heir);
     let proof = Fact::new(heir.new, Holds::HoldsKeys { slots: held });
     for id in survivors.iter().copied().chain(knows_old.then_some(heir.new)) {
         if draft.live(id).and_then(|node| node.row(draft.seen, heir.old)).is_none() {
