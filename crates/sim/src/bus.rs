@@ -314,7 +314,7 @@ impl World {
         let now = self.now;
         self.followed.push((now, n, primary));
         // It takes on the shard of whom it follows.
-        let shard = self.nodes.iter().find(|node| node.id == primary).and_then(|node| node.shard);
+        let shard = self.shard_of(primary);
         let node = &mut self.nodes[n];
         node.shard = shard.or(node.shard);
         node.primary = Some(primary);

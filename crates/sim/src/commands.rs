@@ -295,8 +295,7 @@ impl World {
             return ok();
         }
         self.become_replica(n, id);
-        let shard = self.nodes.iter().find(|node| node.id == id).and_then(|node| node.shard);
-        self.nodes[n].shard = shard;
+        self.nodes[n].shard = self.shard_of(id);
         ok()
     }
 

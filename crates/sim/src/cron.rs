@@ -21,11 +21,12 @@ impl World {
         self.nodes[n].ticks += 1;
         // In most ticks nothing is due with anybody: one look at the table tells.
         let due = self.is_anything_due(n);
+        // Before anybody is dialled: whom it dials now has had no time to dial back.
+        self.meet_the_deaf(n);
         if due {
             self.drop_old_handshakes(n);
             self.keep_links(n);
         }
-        self.meet_the_deaf(n);
         self.ping_somebody(n);
         if due {
             self.send_pings(n);
@@ -255,7 +256,9 @@ impl World {
             }
         }
         let begin = if fit.is_empty() { 0 } else { self.rng.usize(0..fit.len()) };
-        for next in 0..fit.len().min(GOSSIP) {
+        // All but itself and the receiver, whether or not it knows the receiver (`freshnodes`).
+        let fresh = peers.len().saturating_sub(1);
+        for next in 0..fit.len().min(GOSSIP).min(fresh) {
             tell(&peers[fit[(begin + next) % fit.len()]]);
         }
         self.fit = fit;

@@ -225,6 +225,7 @@ const NO_REASONS: &[(&str, &[Reason])] = &[
         &[
             Reason::GiverNotCounted,
             Reason::HeirNotCounted,
+            Reason::PromotedNotCounted,
             Reason::FreeNotCounted,
             Reason::DisputedNotCounted,
         ],

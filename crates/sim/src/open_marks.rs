@@ -11,8 +11,7 @@ use crate::world::World;
 impl World {
     /// Whether two ids belong to one shard.
     pub(crate) fn are_one_shard(&self, one: Id, other: Id) -> bool {
-        let shard = |id: Id| self.nodes.iter().find(|node| node.id == id)?.shard;
-        one == other || shard(one).is_some_and(|known| shard(other) == Some(known))
+        one == other || self.shard_of(one).is_some_and(|known| self.shard_of(other) == Some(known))
     }
 
     /// The marks of Valkey, after `sender` has claimed slots and `taken` of them are its now

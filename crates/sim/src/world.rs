@@ -168,6 +168,8 @@ pub struct World {
     kept_back: Vec<Delivery>,
     /// When the last packet arrives, by sender and receiver.
     arrivals: Vec<Vec<u64>>,
+    /// The shards of ids that nobody has any more: the tables of others still show them.
+    gone_shards: BTreeMap<Id, Id>,
     /// Room for the choice of whom a packet tells of.
     pub(crate) fit: Vec<usize>,
     links: u64,
@@ -235,6 +237,7 @@ impl World {
             held: BTreeMap::new(),
             kept_back: Vec::new(),
             arrivals: Vec::new(),
+            gone_shards: BTreeMap::new(),
             fit: Vec::new(),
             links: 0,
             ids: HANDSHAKE_IDS,
@@ -498,6 +501,8 @@ impl World {
             started.last_vote = table.last_vote;
             started.peers = table.peers.iter().map(|peer| reloaded(peer, now)).collect();
             started.current_epoch = started.max_epoch();
+        } else if let Some(shard) = node.shard {
+            self.gone_shards.insert(node.id, shard);
         }
         started.keys = keys;
         started.offset = offset;
@@ -539,6 +544,12 @@ impl World {
                 self.delete(n, key, Cause::StartCheck, owner);
             }
         }
+    }
+
+    /// The shard of an id, as the tables show it.
+    pub(crate) fn shard_of(&self, id: Id) -> Option<Id> {
+        let node = self.nodes.iter().find(|node| node.id == id);
+        node.map_or_else(|| self.gone_shards.get(&id).copied(), |node| node.shard)
     }
 
     /// Stops a process where it is, or lets it go on.

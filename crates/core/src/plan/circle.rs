@@ -3,10 +3,10 @@
 //! others follow it of themselves, which empties them for what it has.
 
 use super::live::Live;
-use super::{Change, Draft, Fact, Failover, Holds, Loss, Reason, Repair, Step, Why};
+use super::{Change, Draft, Fact, Failover, Holds, Loss, Reason, Repair, Step, Why, promote};
 use crate::diagnose::Risk;
 use crate::findings::replication_chain_or_cycle::{Row, rows};
-use crate::model::NodeId;
+use crate::model::{NodeId, SlotSet};
 
 /// Whether there is any; then nothing else is promoted in this round.
 pub(super) fn draft(draft: &mut Draft<'_>) -> bool {
@@ -55,6 +55,15 @@ fn open(draft: &mut Draft<'_>, row: &Row) -> Result<Step, Why> {
         guard.push(Fact::new(best, Holds::HoldsKeys { slots: slots.clone() }));
     }
     let name = draft.seen.name(best);
+    // What nobody outside the circle owns it takes.
+    let outside = draft.seen.members().map(|(id, _)| id).filter(|id| !row.members.contains(id));
+    let foreign = outside.fold(SlotSet::new(), |all, id| all.union(&draft.seen.slots_of(id)));
+    let strays = promote::deleted(draft, best, &SlotSet::all().difference(&foreign))?;
+    let risk = if strays.is_empty() { Risk::DropsCopy } else { Risk::MayLoseData };
+    if !strays.is_empty() {
+        let why = format!("Valkey deletes them at the moment in which {name} becomes a primary");
+        draft.loss.push(Loss { owner: Some(best), slots: strays, keys: None, why });
+    }
     for other in row.members.iter().filter(|id| **id != best) {
         draft.loss.push(Loss {
             owner: Some(*other),
@@ -70,7 +79,7 @@ fn open(draft: &mut Draft<'_>, row: &Row) -> Result<Step, Why> {
         mends: String::new(),
         on: best,
         change: Change::Failover { how: Failover::Takeover },
-        risk: Risk::DropsCopy,
+        risk,
         why: "the members of the circle follow each other, and this one has the keys of all"
             .to_owned(),
         guard,
@@ -120,7 +129,7 @@ fn fullest(draft: &Draft<'_>, row: &Row) -> Result<NodeId, Why> {
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::diagnose;
+    use crate::diagnose::{Risk, diagnose};
     use crate::model::{Flag, SlotSet};
     use crate::observation::sketch::Sketch;
     use crate::observation::{Census, Said, Silence};
@@ -156,6 +165,19 @@ mod tests {
             let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
             assert_eq!(step.on, Sketch::id(best));
             assert_eq!(step.change, Change::Failover { how: Failover::Takeover });
+        }
+    }
+
+    #[test]
+    fn what_valkey_deletes_in_the_takeover_may_be_lost() {
+        for (version, risk) in [("9.1.2", Risk::MayLoseData), ("8.1.0", Risk::DropsCopy)] {
+            let mut sketch = circle([2, 1]);
+            let census = Census { counted: SlotSet::all(), keys: vec![(7, 2), (16_000, 1)] };
+            sketch.nodes[0].sighting.census = Said::This(census);
+            sketch.info(0, "valkey_version", version);
+            let planning = planned(&sketch);
+            let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
+            assert_eq!(step.risk, risk, "a key of slot 16000 lies in a slot of the third primary");
         }
     }
 

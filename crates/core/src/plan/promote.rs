@@ -103,6 +103,7 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
     let name = draft.seen.name(primary);
     let slots = draft.seen.slots_of(primary);
     let best = best_replica(draft, primary, &name)?;
+    let strays = deleted(draft, best.id, &slots)?;
     let how = how(draft, majority);
     let mends = draft.code(Repair::Promote, primary);
     let about = "what it had not replicated is lost when it comes back";
@@ -139,7 +140,6 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
             down_s.map_or_else(String::new, |seconds| format!(" {seconds} s ago"))
         ),
     });
-    let strays = strays(draft, best.id, &slots);
     let risk = if strays.is_empty() { Risk::DropsCopy } else { Risk::MayLoseData };
     if !strays.is_empty() {
         draft.loss.push(Loss {
@@ -167,16 +167,29 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
     Ok(())
 }
 
-/// What a replica of Valkey 9 has of slots that its primary does not own: it deletes them when it
-/// is promoted (`verifyClusterConfigWithData`).
-fn strays(draft: &Draft<'_>, id: NodeId, slots: &SlotSet) -> SlotSet {
-    let Some(node) = draft.live(id) else { return SlotSet::new() };
+/// The slots whose keys a replica deletes when it is promoted, but for those that will be its own:
+/// Valkey 9 keeps no key of a slot that it does not own (`verifyClusterConfigWithData`).
+///
+/// # Errors
+/// When its keys were not counted: what it would delete is not known.
+pub(super) fn deleted(draft: &Draft<'_>, id: NodeId, own: &SlotSet) -> Result<SlotSet, Why> {
+    let Some(node) = draft.live(id) else { return Ok(SlotSet::new()) };
     let deletes = draft
         .seen
         .version(node.sighting)
-        .is_some_and(|version| version.product == Product::Valkey && version.release >= (9, 0, 0));
-    let occupied = node.census().map(Census::occupied).unwrap_or_default();
-    if deletes { occupied.difference(slots) } else { SlotSet::new() }
+        .is_none_or(|version| version.product == Product::Valkey && version.release >= (9, 0, 0));
+    if !deletes {
+        return Ok(SlotSet::new());
+    }
+    let whole = |census: &&Census| census.counted == SlotSet::all();
+    let census = node.census().filter(whole).ok_or_else(|| {
+        Reason::PromotedNotCounted.says(format!(
+            "the keys could not be counted on {}: Valkey deletes what its primary does not own at \
+             the moment in which a replica becomes a primary",
+            draft.seen.name(id)
+        ))
+    })?;
+    Ok(census.occupied().difference(own))
 }
 
 /// The replica whose data is newest.

@@ -82,6 +82,8 @@ reasons! {
     ReplicaSilent,
     /// No replica has a whole copy.
     NoWholeCopy,
+    /// The keys of a replica that deletes some when it is promoted could not be counted.
+    PromotedNotCounted,
     /// No stray key has an owner to go to.
     NothingToGather,
     /// No node has the keys of an id that is gone.

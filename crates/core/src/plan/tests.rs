@@ -555,6 +555,29 @@ fn no_more_take_over_than_a_majority_needs() {
 }
 
 #[test]
+fn a_replica_that_deletes_when_it_is_promoted_is_counted_first() {
+    let mut sketch = Sketch::healthy(3, 1);
+    for dead in [0, 1] {
+        sketch.silence(dead, Silence::Refused, Some(Silence::Refused));
+        sketch.flagged(dead, Flag::Suspected, LinkState::Disconnected);
+        sketch.info(dead + 3, "master_link_status", "down");
+        sketch.info(dead + 3, "slave_repl_offset", "7");
+        sketch.info(dead + 3, "valkey_version", "9.1.2");
+    }
+    let owns = owned(&sketch);
+    let mut seen = with_keys(&sketch, &owns, &[]);
+    assert_eq!(changes(&planned(&seen)).len(), 1);
+    for sighting in &mut seen.sightings {
+        if let Said::This(census) = &mut sighting.census {
+            census.counted = census.counted.difference(&SlotSet::range(0, 0));
+        }
+    }
+    let planning = planned(&seen);
+    assert_eq!(changes(&planning), []);
+    assert!(whys(&planning).contains("could not be counted"), "{planning:#?}");
+}
+
+#[test]
 fn an_owner_that_dropped_slots_is_preferred_to_a_stray_key_and_so_is_a_neighbour() {
     let slot = slot(100);
     let mut sketch = Sketch::healthy(3, 0);

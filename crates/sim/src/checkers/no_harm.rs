@@ -89,11 +89,7 @@ impl<'a> Lineage<'a> {
 
     /// Whether both are of one shard: a replica that is elected inherits its primary's claims.
     fn akin(&self, one: Id, other: Id) -> bool {
-        let shard = |id: Id| {
-            let node = self.world.nodes.iter().find(|node| node.id == id);
-            node.and_then(|node| node.shard)
-        };
-        one == other || (shard(one).is_some() && shard(one) == shard(other))
+        self.world.are_one_shard(one, other)
     }
 
     /// Who gave these slots to this node or its shard.
