@@ -106,8 +106,8 @@ fn line(outcome: &Outcome) -> String {
 
 fn sum_up(outcomes: &[Outcome]) {
     println!(
-        "{:<12} {:>7} {:>8} {:>9} {:>11} {:>6}",
-        "server", "scripts", "compared", "explained", "unexplained", "broken"
+        "{:<12} {:>7} {:>8} {:>9} {:>9} {:>11} {:>6}",
+        "server", "scripts", "compared", "by chance", "explained", "unexplained", "broken"
     );
     for server in Server::ALL {
         let mine: Vec<&Outcome> =
@@ -116,11 +116,12 @@ fn sum_up(outcomes: &[Outcome]) {
             continue;
         }
         let compared: usize = mine.iter().map(|outcome| outcome.compared).sum();
+        let by_chance: usize = mine.iter().map(|outcome| outcome.by_chance).sum();
         let explained: usize = mine.iter().map(|outcome| outcome.explained.len()).sum();
         let unexplained: usize = mine.iter().map(|outcome| outcome.unexplained.len()).sum();
         let broken = mine.iter().filter(|outcome| outcome.broken.is_some()).count();
         println!(
-            "{:<12} {:>7} {compared:>8} {explained:>9} {unexplained:>11} {broken:>6}",
+            "{:<12} {:>7} {compared:>8} {by_chance:>9} {explained:>9} {unexplained:>11} {broken:>6}",
             server.name(),
             mine.len()
         );

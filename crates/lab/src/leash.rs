@@ -4,6 +4,10 @@
 //! are looked at until they show the same, and have shown it for a while; what they show instead
 //! when the time is up is a difference. So a script on which both agree takes as long as the
 //! servers need, and no longer.
+//!
+//! Some ends are chance, on the servers as in the model: who hears of a failure first, whose packet
+//! was under way when a slot was dropped. So the model runs several times, each with a chance of
+//! its own; the servers must show, move by move, what one and the same run shows.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +31,8 @@ use crate::servers::Binary;
 const SETTLES_MS: u32 = 30_000;
 /// How long the servers may take to show what the model shows.
 const PATIENCE: Duration = Duration::from_secs(25);
+/// So many times the model runs beside them.
+const CHANCES: u64 = 16;
 /// For how long they must show it after a move, and after the last one: longer than the node
 /// timeout, after which a suspicion would have come up.
 const HOLDS: Duration = Duration::from_millis(600);
@@ -44,6 +50,8 @@ pub struct Outcome {
     pub script: Script,
     /// How often both sides were compared.
     pub compared: usize,
+    /// Compared with another chance than the first, because that had shown something else.
+    pub by_chance: usize,
     /// After which move they differed.
     pub after: Option<usize>,
     /// Differences that are known, and by which entry.
@@ -97,6 +105,7 @@ pub fn run(script: Script, binaries: &[Binary]) -> Outcome {
     let mut outcome = Outcome {
         script,
         compared: 0,
+        by_chance: 0,
         after: None,
         explained: Vec::new(),
         unexplained: Vec::new(),
@@ -113,35 +122,36 @@ pub fn run(script: Script, binaries: &[Binary]) -> Outcome {
 
 impl Outcome {
     fn carry_out(&mut self, binaries: &[Binary]) -> Result<()> {
-        let mut model = Stage::new(&self.script);
+        let chances = 0..CHANCES;
+        let mut models: Vec<Stage> =
+            chances.map(|chance| Stage::by_chance(&self.script, chance)).collect();
         let mut cluster = build(&self.script, binaries)?;
         let total = cluster.nodes.len();
         let moves = self.script.moves.clone();
-        if self.differs(&model, &mut cluster, total, HOLDS) {
+        if self.differs(&mut models, &mut cluster, total, HOLDS) {
             return Ok(());
         }
         for (number, one) in moves.iter().enumerate() {
             self.after = Some(number);
-            let after = &one.what;
             for (at, act) in one.acts.iter().enumerate() {
-                let said = model.act(act).map_err(Error::Scenario)?;
                 let real = carry_out(&mut cluster, act)?;
-                if said != real {
-                    let (at, after) = (format!("reply {at}"), after.clone());
-                    self.sort_out(Difference { at, after, model: said, real });
+                let said: Vec<Option<String>> = models
+                    .iter_mut()
+                    .map(|model| model.act(act).map_err(Error::Scenario))
+                    .collect::<Result<_>>()?;
+                if said.contains(&real) {
+                    let mut said = said.iter();
+                    models.retain(|_| said.next() == Some(&real));
+                } else {
+                    let model = said.into_iter().next().flatten();
+                    let (at, after) = (format!("reply {at}"), one.what.clone());
+                    self.sort_out(Difference { at, after, model, real });
                 }
             }
-            if let Err(changes) = model.rest() {
-                self.sort_out(Difference {
-                    at: "rest of the model".to_owned(),
-                    after: after.clone(),
-                    model: Some(changes),
-                    real: None,
-                });
-            }
+            self.rest(&mut models, &one.what);
             let is_last = number + 1 == moves.len();
             let holds = if is_last { HOLDS_LAST } else { HOLDS };
-            let differs = self.differs(&model, &mut cluster, total, holds);
+            let differs = self.differs(&mut models, &mut cluster, total, holds);
             if differs || !self.unexplained.is_empty() || !self.explained.is_empty() {
                 return Ok(());
             }
@@ -150,34 +160,61 @@ impl Outcome {
         Ok(())
     }
 
-    /// Looks at the servers until they show what the model shows, or until the time is up.
+    /// Lets every model come to rest, and goes on with those that did.
+    fn rest(&mut self, models: &mut Vec<Stage>, after: &str) {
+        let mut restless = None;
+        let mut rested: Vec<bool> = Vec::with_capacity(models.len());
+        for model in &mut *models {
+            let rest = model.rest();
+            rested.push(rest.is_ok());
+            restless = restless.or(rest.err());
+        }
+        if rested.contains(&true) {
+            let mut rested = rested.into_iter();
+            models.retain(|_| rested.next() == Some(true));
+            return;
+        }
+        let (at, after) = ("rest of the model".to_owned(), after.to_owned());
+        self.sort_out(Difference { at, after, model: restless, real: None });
+    }
+
+    /// Looks at the servers until they show what a model shows, or until the time is up. Goes on
+    /// with the models that show it.
     fn differs(
         &mut self,
-        model: &Stage,
+        models: &mut Vec<Stage>,
         cluster: &mut Cluster,
         total: usize,
         holds: Duration,
     ) -> bool {
-        let expected = model.picture();
+        let expected: Vec<Picture> = models.iter().map(Stage::picture).collect();
         let after = self.after.and_then(|number| self.script.moves.get(number));
         let after = after.map_or_else(String::new, |one| one.what.clone());
         let began = Instant::now();
-        let mut since = None;
+        let mut since: Option<(Instant, usize)> = None;
         loop {
             let seen = look(cluster, total);
-            match seen {
-                Some(seen) if seen == expected => {
-                    let since = *since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= holds {
+            let same = seen.as_ref().and_then(|seen| expected.iter().position(|one| one == seen));
+            match (seen, same) {
+                (Some(seen), Some(same)) => {
+                    let (at, which) = *since.get_or_insert_with(|| (Instant::now(), same));
+                    if which != same {
+                        since = None;
+                    } else if at.elapsed() >= holds {
                         self.compared += 1;
-                        self.last = (expected, seen);
+                        self.by_chance += usize::from(same != 0);
+                        let mut expected = expected.iter();
+                        models.retain(|_| expected.next() == Some(&seen));
+                        self.last = (seen.clone(), seen);
                         return false;
                     }
                 }
-                seen => {
+                (seen, _) => {
                     since = None;
                     if began.elapsed() > PATIENCE {
-                        let seen = seen.unwrap_or_default();
+                        let (seen, expected) =
+                            (seen.unwrap_or_default(), expected.into_iter().next());
+                        let expected = expected.unwrap_or_default();
                         for difference in differences(&after, &expected, &seen) {
                             self.sort_out(difference);
                         }

@@ -37,6 +37,12 @@ pub struct Stage {
 impl Stage {
     /// The healthy cluster.
     pub fn new(script: &Script) -> Self {
+        Self::by_chance(script, 0)
+    }
+
+    /// The healthy cluster, in which chance is another one: who ticks first, whose packet is the
+    /// slower, whom a ping tells of.
+    pub fn by_chance(script: &Script, chance: u64) -> Self {
         let shape = Shape {
             primaries: script.primaries,
             replicas_each: script.replicas_each,
@@ -44,7 +50,7 @@ impl Stage {
             keys: script.keys,
             timeout_ms: u64::from(NODE_TIMEOUT_MS),
         };
-        let world = World::healthy(shape, script.seed);
+        let world = World::healthy(shape, script.seed ^ (chance << 40));
         let first: Vec<Id> = world.nodes.iter().map(|node| node.id).collect();
         Self { world, total: first.len(), first, asking: BTreeSet::new() }
     }

@@ -14,7 +14,7 @@ use slotwright_core::drive::{End, Outcome};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::Endpoint;
 use slotwright_core::observation::Observation;
-use slotwright_core::plan::{Plan, Planning, Policy, Refusal, stamp};
+use slotwright_core::plan::{Plan, Planning, Policy, Refusal, plan, stamp};
 use slotwright_core::verify::Verification;
 use slotwright_net::act::{
     ActToken, Attendant, JournalFile, Recovered, Recovery, Stop, carry_out, recover as run,
@@ -292,9 +292,11 @@ fn finish(
     proof: Option<&(Observation, Verification)>,
     book: &mut Book,
 ) -> Result<u8, Failure> {
+    // Warnings do not keep a cluster from being healthy; why they stay is said all the same.
+    let left = plan(&recovery.last, &recovery.report, &desk.policy).refusals;
     let (word, code, refusals): (&str, u8, &[Refusal]) = match &recovery.ended {
         _ if proof.is_some_and(|(_, proof)| proof.has_failed()) => ("healthy, not proved", 8, &[]),
-        Recovered::Over(Outcome::Healthy) => ("healthy", 0, &[]),
+        Recovered::Over(Outcome::Healthy) => ("healthy", 0, &left),
         Recovered::Over(Outcome::Stuck(refusals)) if recovery.rounds == 0 => {
             ("not mended", 3, refusals)
         }
