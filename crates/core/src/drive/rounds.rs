@@ -361,8 +361,17 @@ impl Rounds {
     }
 
     /// Owners of slots that answered nobody: what they say of their slots nobody knows, and each
-    /// may have given some up.
+    /// may have given some up. Where nobody showed a table at all, nothing is known.
     fn unheard(&mut self, seen: &Picture<'_>) -> Vec<Refusal> {
+        if seen.observers().next().is_none() {
+            self.reasons.insert(Reason::OwnerNotHeard);
+            return vec![Refusal {
+                code: "OWNER_NOT_HEARD".to_owned(),
+                finding: "no node shows the cluster".to_owned(),
+                why: "nothing is known about it: run this again from where its nodes answer"
+                    .to_owned(),
+            }];
+        }
         let silent = seen.silent_members();
         let voters = seen.voters().into_iter().filter(|id| silent.contains(id));
         let refusals: Vec<Refusal> = voters

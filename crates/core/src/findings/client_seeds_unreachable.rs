@@ -44,6 +44,7 @@ finding! {
 
 impl Finding for ClientSeedsUnreachable {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
+        let all = seen.observers().next().is_none();
         let mut dead: Vec<(Endpoint, Silence)> = Vec::new();
         for at in &seen.observation().named {
             let Some(sighting) = seen.sighting_at(at).map(|number| seen.sighting(number)) else {
@@ -51,6 +52,8 @@ impl Finding for ClientSeedsUnreachable {
             };
             let why = match sighting.ping.silence() {
                 Some(why @ (Silence::Refused | Silence::TimedOut | Silence::NoRoute)) => why,
+                // Beside others that answer, a node that hangs is a finding of its own.
+                Some(why @ Silence::NoReply) if all => why,
                 _ => continue,
             };
             if seen.believed_at(at).next().is_none() {
@@ -62,7 +65,6 @@ impl Finding for ClientSeedsUnreachable {
         if dead.is_empty() {
             return;
         }
-        let all = seen.observers().next().is_none();
         let evidence: Vec<Evidence> = dead
             .iter()
             .map(|(at, why)| Evidence::ours(format!("{at}: {}", why.describe())))
@@ -141,8 +143,11 @@ mod tests {
     fn dead_seeds_alone_are_an_error() {
         let mut sketch = Sketch::healthy(1, 0);
         sketch.nodes.clear();
-        let found = found_in(&with_seed(&sketch, Silence::TimedOut));
-        assert_eq!(found.iter().map(|f| f.severity).collect::<Vec<_>>(), [Severity::Error]);
+        for why in [Silence::TimedOut, Silence::NoReply] {
+            let found = found_in(&with_seed(&sketch, why));
+            assert_eq!(found.iter().map(|f| f.severity).collect::<Vec<_>>(), [Severity::Error]);
+        }
+        assert_eq!(found_in(&with_seed(&Sketch::healthy(3, 0), Silence::NoReply)), []);
     }
 
     #[test]

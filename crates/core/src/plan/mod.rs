@@ -533,7 +533,7 @@ fn what_must_pass(draft: &mut Draft<'_>) {
     }
     let voters = draft.seen.voters();
     let away: Vec<NodeId> = voters.iter().copied().filter(|id| !draft.seen.is_alive(*id)).collect();
-    let majority = voters.len() - away.len() > voters.len() / 2;
+    let majority = draft.live.iter().any(|node| hears_a_majority(draft, node, &voters));
     for id in away {
         if !is_told(draft, id, majority) {
             let name = draft.seen.name(id);
@@ -541,6 +541,14 @@ fn what_must_pass(draft: &mut Draft<'_>) {
             draft.wait(Reason::DownNotYetKnown.says(why));
         }
     }
+}
+
+/// Whether a node hears a majority of the voters, itself counted: only such nodes agree on who is
+/// down.
+fn hears_a_majority(draft: &Draft<'_>, node: &Live<'_>, voters: &[NodeId]) -> bool {
+    let hears =
+        |id: &&NodeId| **id == node.id || node.row(draft.seen, **id).is_some_and(fact::is_up);
+    voters.iter().filter(hears).count() > voters.len() / 2
 }
 
 /// Whether the others have found out that an owner of slots is down: all hold it for failed where a

@@ -6,11 +6,16 @@
 //! keys of those slots are proved to be at the newcomer. Where the lost id had replicas that are
 //! silent, the newcomer may be one of them instead, and the old node only be down: then what that
 //! wrote last is at risk, and the user has a word.
+//!
+//! A replica of the lost id that answers is promoted instead, unless it copies the newcomer already:
+//! then it has nothing of its own left, and the newcomer stands where its primary stood, with all
+//! keys that the replica has. A replica cannot forget its primary, so the lost id is not forgotten
+//! first: the newcomer's claim outbids it, the replica follows, and what is left is a ghost.
 
 use super::live::Live;
 use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
-use crate::model::{NodeId, SlotSet};
+use crate::model::{Endpoint, NodeId, Slot, SlotSet};
 use crate::observation::Role;
 
 /// A lost id and the node that is its heir.
@@ -20,6 +25,8 @@ struct Heir {
     slots: SlotSet,
     /// A silent replica of the lost id, which the heir may have been.
     replica: Option<NodeId>,
+    /// Whether a replica of the lost id copies it.
+    copied: bool,
 }
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -56,12 +63,8 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
     let name = draft.seen.name(old);
     let slots = slots_of(draft, old);
     let replicas = draft.seen.replicas_of(old);
-    if let Some(replica) = replicas.iter().find(|id| draft.live(**id).is_some()) {
-        return Err(Reason::ReplicaInstead.says(format!(
-            "{name} has a replica that answers, {}: that is promoted instead",
-            draft.seen.name(*replica)
-        )));
-    }
+    let (live, silent): (Vec<NodeId>, Vec<NodeId>) =
+        replicas.into_iter().partition(|id| draft.live(*id).is_some());
     let primaries = || draft.live.iter().filter(|node| node.is_primary());
     if let Some(unknown) = primaries().find(|node| {
         node.census().is_none_or(|census| !slots.difference(&census.counted).is_empty())
@@ -81,6 +84,16 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
         node.census().is_some_and(|census| !census.occupied().intersection(&slots).is_empty())
     };
     let holders: Vec<&Live<'_>> = primaries().filter(holds).collect();
+    let copies = |id: &&NodeId| match (draft.live(**id), holders.as_slice()) {
+        (Some(replica), [one]) => is_copied(draft, one, replica),
+        _ => false,
+    };
+    if let Some(replica) = live.iter().find(|id| !copies(id)) {
+        return Err(Reason::ReplicaInstead.says(format!(
+            "{name} has a replica that answers, {}: that is promoted instead",
+            draft.seen.name(*replica)
+        )));
+    }
     let [one] = holders.as_slice() else {
         return Err(match holders.len() {
             0 => Reason::NobodyHasItsKeys.says(format!(
@@ -96,7 +109,30 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
         let why = format!("{} owns other slots already", draft.seen.name(one.id));
         return Err(Reason::HeirOwnsOthers.says(why));
     }
-    Ok(Heir { old, new: one.id, slots, replica: replicas.first().copied() })
+    Ok(Heir { old, new: one.id, slots, replica: silent.first().copied(), copied: !live.is_empty() })
+}
+
+/// Whether a replica copies a newcomer that nobody knows and that knows nobody, from where its
+/// primary stood, and has no key that the newcomer lacks.
+fn is_copied(draft: &Draft<'_>, new: &Live<'_>, replica: &Live<'_>) -> bool {
+    let Some(info) = replica.sighting.info.get() else { return false };
+    let port = info.number("master_port").and_then(|port| u16::try_from(port).ok());
+    let whole = info.is("master_link_status", "up") && !info.is("master_sync_in_progress", "1");
+    let there = info.get("master_host").zip(port).is_some_and(|(host, port)| {
+        draft.seen.sighting_at(&Endpoint::new(host, port)) == Some(new.observer)
+    });
+    let stranger = draft.seen.view(new.observer).count() == 1
+        && draft
+            .live
+            .iter()
+            .all(|node| node.id == new.id || node.row(draft.seen, new.id).is_none());
+    let Some((all, some)) = new.census().zip(replica.census()) else { return false };
+    let lacks = |(slot, keys): &(u16, u64)| {
+        let here = Slot::new(*slot).and_then(|slot| all.keys_in(slot));
+        here.is_none_or(|here| here < *keys)
+    };
+    let fresh = new.own.epoch.0 == 0;
+    whole && there && stranger && fresh && !some.keys.iter().any(lacks)
 }
 
 /// What is at risk, told where something is.
@@ -132,7 +168,8 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let newest = newest_epoch(draft) + 1;
     let risk = own_up(draft, heir);
     let proof = Fact::new(heir.new, Holds::HoldsKeys { slots: held });
-    for id in survivors.iter().copied().chain(knows_old.then_some(heir.new)) {
+    let forget = survivors.iter().copied().chain(knows_old.then_some(heir.new));
+    for id in forget.filter(|_| !heir.copied) {
         if draft.live(id).and_then(|node| node.row(draft.seen, heir.old)).is_none() {
             continue;
         }
@@ -174,8 +211,13 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
         let reaches = Holds::Reaches { about: heir.new, ip: ip.clone(), port };
         let owns = Holds::Owns { owner: heir.new, slots: heir.slots.clone() };
         let expect = vec![Fact::new(id, reaches), Fact::new(id, owns)];
+        let gone = if heir.copied {
+            Holds::DoesNotReach { about: heir.old }
+        } else {
+            Holds::KnowsNot { about: heir.old }
+        };
         let guard = vec![
-            Fact::new(id, Holds::KnowsNot { about: heir.old }),
+            Fact::new(id, gone),
             Fact::new(heir.new, Holds::Owns { owner: heir.new, slots: heir.slots.clone() }),
         ];
         let why = "the newcomer joins, with its slots".to_owned();

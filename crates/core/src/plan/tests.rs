@@ -539,6 +539,21 @@ fn no_claim_becomes_the_newest_while_a_rival_has_keys_to_delete() {
 }
 
 #[test]
+fn nobody_waits_for_nodes_that_hear_nobody_to_find_out_who_is_down() {
+    let mut sketch = Sketch::healthy(3, 1);
+    sketch.silence(0, Silence::Refused, Some(Silence::Refused));
+    sketch.flagged(0, Flag::Suspected, LinkState::Disconnected);
+    let owns = owned(&sketch);
+    let about = "about to find out";
+    let waits = |sketch: &Sketch| planned(&with_keys(sketch, &owns, &[])).waiting.join("; ");
+    assert!(waits(&sketch).contains(about), "a majority hears each other: {}", waits(&sketch));
+    for other in 1..6 {
+        sketch.flagged(other, Flag::Suspected, LinkState::Disconnected);
+    }
+    assert!(!waits(&sketch).contains(about), "{}", waits(&sketch));
+}
+
+#[test]
 fn no_more_take_over_than_a_majority_needs() {
     let mut sketch = Sketch::healthy(3, 1);
     for dead in [0, 1] {

@@ -40,7 +40,9 @@ pub const DIVERGENCES: &[Divergence] = &[
         id: "two-newcomers",
         servers: &Server::ALL,
         covers: |one| {
-            one.after.starts_with("CLUSTER_SPLIT_ISLANDS,") && one.at.ends_with(" epochs")
+            let codes = ["CLUSTER_SPLIT_ISLANDS,", "LEFTOVER_STATE,"];
+            let newcomers = codes.iter().any(|code| one.after.starts_with(code));
+            newcomers && one.at.ends_with(" epochs")
         },
         why: "two newcomers with an epoch of zero: the smaller of two random ids gives way",
     },
