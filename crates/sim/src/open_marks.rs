@@ -75,6 +75,7 @@ impl World {
             let id = node.id;
             node.assign(&SlotSet::one(slot), Some(id));
             node.bump();
+            self.took.push((self.now, id, SlotSet::one(slot)));
         }
     }
 }

@@ -153,6 +153,9 @@ pub struct World {
     pub deleted: Vec<Deleted>,
     /// Which slots were lost.
     pub lost: Vec<Lost>,
+    /// Which slots a server gave to itself: because it started with keys of them, or because it was
+    /// importing them and their source no longer claimed them.
+    pub took: Vec<(u64, Id, SlotSet)>,
     /// Who became a replica of whom, and when.
     pub followed: Vec<(u64, usize, Id)>,
     /// Commands that were carried out or refused, questions left out.
@@ -228,6 +231,7 @@ impl World {
             nodes: Vec::new(),
             deleted: Vec::new(),
             lost: Vec::new(),
+            took: Vec::new(),
             followed: Vec::new(),
             commanded: 0,
             cut: BTreeSet::new(),
@@ -525,7 +529,9 @@ impl World {
         if !unowned.is_empty() {
             let id = node.id;
             node.assign(&unowned, Some(id));
+            self.took.push((self.now, id, unowned));
         }
+        let node = &mut self.nodes[n];
         let foreign = slots.difference(&node.slots);
         for slot in foreign.iter() {
             let node = &mut self.nodes[n];

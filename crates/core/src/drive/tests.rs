@@ -282,7 +282,9 @@ fn nothing_is_called_healthy_while_an_owner_is_not_heard() {
     assert!(refusals.iter().any(|refusal| refusal.code == "OWNER_NOT_HEARD"), "{refusals:?}");
     for why in [Silence::NoReply, Silence::Closed] {
         let mut blind = Sketch::healthy(3, 1);
-        (0..6).for_each(|node| blind.silence(node, why.clone(), None));
+        for node in 0..6 {
+            blind.silence(node, why.clone(), None);
+        }
         let blind = blind.build();
         let Decision::Finished(Outcome::Stuck(refusals)) = decide(&blind) else {
             panic!("nobody showed a table: {why:?}")

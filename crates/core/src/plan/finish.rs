@@ -112,9 +112,8 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
         },
         ([], [(to, from)]) => match (keys(*to), claimants) {
             (Some(0), [_]) => Way::Close { on: *to },
-            (Some(_), [owner]) if owner == from && primary(*to) => {
-                Way::Onward { from: *from, to: *to }
-            }
+            // The owner gives nothing away: keys that are elsewhere go back to it. It may also be
+            // another run that is bringing them at this moment, with such a mark.
             (Some(_), [owner]) => Way::Return { from: *to, to: *owner },
             (Some(here), []) => match keys(*from) {
                 Some(there) if there > here && primary(*from) => Way::Own { on: *from },

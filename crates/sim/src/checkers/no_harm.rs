@@ -111,7 +111,13 @@ impl<'a> Lineage<'a> {
         let lost =
             |one: &&crate::world::Lost| one.node == loser && one.at == at && one.to == winner;
         let epoch = self.world.lost.iter().find(lost).map(|one| one.epoch);
-        led.extend(self.before(at).filter(|deed| {
+        // A claim that the winner made by itself is not of what we did before it.
+        let itself = |(when, who, which): &&(u64, Id, SlotSet)| {
+            *who == winner && *when <= at && !which.intersection(slots).is_empty()
+        };
+        let took = self.world.took.iter().rfind(itself).map(|(when, ..)| *when);
+        let after = |deed: &&'a Deed| took.is_none_or(|took| deed.at > took);
+        led.extend(self.before(at).filter(after).filter(|deed| {
             let made = deed.id == winner && deed.epoch.is_some() && deed.epoch == epoch;
             let stood = deed.id == winner && deed.words.get(1).is_some_and(|w| w == "FAILOVER");
             let met = deed.joins.as_ref().is_some_and(|(these, those)| {
