@@ -244,7 +244,16 @@ impl Seen {
             ("Redisson", &["redisson"]),
             ("Lettuce", &["lettuce", "redisclusterclient"]),
             ("Jedis", &["jedis"]),
-            ("redis-py", &["redis.exceptions", "rediscluster(", "redis-py", "redis/cluster.py"]),
+            (
+                "redis-py",
+                &[
+                    "redis.exceptions",
+                    "rediscluster(",
+                    "redis-py",
+                    "redis/cluster.py",
+                    "rediscluster.exc",
+                ],
+            ),
             ("go-redis", &["go-redis", "clusterclient", "newclusterclient"]),
             ("StackExchange.Redis", &["stackexchange.redis", "redisconnectionexception: no conn"]),
             ("phpredis", &["redisclusterexception", "phpredis"]),

@@ -167,7 +167,11 @@ pub(super) static CAUSES: &[Cause] = &[
                 return Some(Hit::of(82).quote(row.line));
             }
             match own {
-                Some(row) => Some(Hit::of(74).quote(row.line)),
+                Some(row) => {
+                    // Versions before 4.0 say so of themselves until somebody meets them.
+                    let lost = seen.owners().iter().filter(|row| row.is_failing()).count();
+                    Some(Hit::of(74).less_if(20, lost > 0).quote(row.line))
+                }
                 None => moved_to_nowhere(seen, |host, port| host.is_empty() && port != "0"),
             }
         },
@@ -342,7 +346,8 @@ pub(super) static CAUSES: &[Cause] = &[
             other and to clients. On another machine or in another container that is the client \
             itself: MOVED leads to 127.0.0.1 and the connection is refused. On one single host it \
             works.",
-        check: "CLUSTER SLOTS: does it hand out 127.0.0.1 to a client that runs elsewhere?",
+        check: "CLUSTER NODES on every node: whom does it call 127.0.0.1? And CLUSTER SLOTS: does it \
+            hand out 127.0.0.1 to a client that runs elsewhere?",
         fix: &[
             "Set cluster-announce-ip on every node to an IP that peers and clients reach (or CLUSTER \
              MEET each node by its routable IP from another host).",
@@ -685,7 +690,12 @@ fn own_rows_with_one_id(seen: &Seen) -> Option<Hit> {
 }
 
 fn loopback(seen: &Seen) -> Option<Hit> {
-    let log = seen.says(80, &["ip address for this node updated to 127."]);
+    let log = seen.says(80, &["ip address for this node updated to 127."]).or_else(|| {
+        // They had another address before, or there would be nothing to update.
+        let local = seen.server_rows().any(|row| row.address.ip.starts_with("127."));
+        let hit = seen.line_says(94, &["address updated for node", "now 127."]);
+        hit.map(|hit| hit.less_if(30, local))
+    });
     let far = seen
         .addresses
         .keys()

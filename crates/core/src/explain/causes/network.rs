@@ -142,7 +142,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "CLIENT_ON_BUS_PORT",
         title: "A client (or a scanner) talks to the cluster bus port",
         side: Side::Client,
-        when: |seen| seen.says(74, &["bad message length or signature received"]),
+        when: |seen| seen.says(78, &["bad message length or signature received"]),
         cause: "The bus port got bytes that are no bus packets: a client, a probe or a load \
             balancer that was \
             given port + 10000, a port map that leads the client port to the bus port, or a peer \
@@ -522,7 +522,12 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 20] = [
+pub(super) const UNREACHABLE: [&str; 25] = [
+    "[errno 60]",
+    "[errno 110]",
+    "[errno 113]",
+    "failed to connect to any host resolved",
+    "connect timed out",
     "enetunreach",
     "error 113 connecting",
     "error 110 connecting",
@@ -650,6 +655,11 @@ fn announced(seen: &Seen) -> Option<Hit> {
     let dialled_what_was_told = errors.iter().any(told_line);
     let from_outside = errors.iter().any(|line| names_inner(seen, *line)) && is_outside(seen);
     let forwarded = seen.has(&["port-forward", "ssh -l", "ssh -n -l", "tunnel"]);
+    // A client that has its map fails at an address of the map.
+    let mapped = ["no more cluster attempts left", "clustermaxattempts"];
+    if forwarded && errors.is_empty() {
+        return seen.says(74, &mapped);
+    }
     let moved = seen.lines_with(&["moved "]);
     let client = seen.client().is_some();
     (!errors.is_empty()
@@ -659,7 +669,7 @@ fn announced(seen: &Seen) -> Option<Hit> {
         Hit::of(52)
             .more_if(14, docker)
             .more_if(20, dialled_what_was_told || from_outside)
-            .more_if(16, forwarded)
+            .more_if(16, forwarded || seen.has(&mapped))
             .more_if(6, seen.says_ok())
             .quotes(errors)
             .quotes(moved.into_iter().take(1))
