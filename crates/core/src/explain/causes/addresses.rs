@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::network::redirected_to_nowhere;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short};
 use crate::explain::seen::{Seen, Source, is_ipv4};
@@ -724,7 +725,8 @@ fn loopback(seen: &Seen) -> Option<Hit> {
     let moved = at
         .map(|at| Hit::of(62).quote(at))
         .or_else(|| seen.says(58, &["connect econnrefused 127.0.0.1", "dial tcp 127.0.0.1"]));
-    if let Some(hit) = log {
+    let sent = redirected_to_nowhere(seen).filter(|(_, host)| host.starts_with("127."));
+    if let Some(hit) = log.or_else(|| sent.map(|(at, _)| Hit::of(84).quote(at))) {
         return Some(hit);
     }
     if rows.is_empty() {

@@ -143,6 +143,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         &[
                             "cannot determine a partition",
                             "hasn't been discovered yet",
+                            "moved to unreachable node",
                             "currently not connected. commands are rejected",
                         ],
                     )
@@ -475,6 +476,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A plain client (or redis-cli without -c) talks to a cluster",
         side: Side::Client,
         when: |seen| {
+            if let Some(hit) = seen.says(72, &["clusterredirectexception"]) {
+                return Some(hit);
+            }
             let hit = seen.says(56, &["moved "])?;
             let real = seen.lines.iter().any(|l| {
                 l.text.split_once("MOVED ").is_some_and(|(_, rest)| {

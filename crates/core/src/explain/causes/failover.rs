@@ -106,7 +106,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     b.fields.is("cluster_state", "ok")
                         && b.fields.number("cluster_slots_ok") == Some(u64::from(SLOT_COUNT))
                 });
-                (both && !seen.failing().is_empty()).then(|| {
+                // Who misses less than half of the owners is no minority.
+                let lost = seen.owners().iter().filter(|row| row.is_failing()).count();
+                let few = lost > 0 && 2 * lost < seen.owners().len();
+                (both && !few && !seen.failing().is_empty()).then(|| {
                     Hit::of(if served { 78 } else { 58 })
                         .quotes(seen.failing().iter().map(|r| r.line).take(2))
                 })

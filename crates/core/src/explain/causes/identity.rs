@@ -323,7 +323,6 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
-/// A replica whose primary has no row in a table that shows that slots have no owner.
 /// A row of a table, and behind it the first letters of the line of `vars`: the end is missing.
 fn cut_short(seen: &Seen) -> Option<Hit> {
     const LAST: &str = "vars currentepoch ";
@@ -338,6 +337,7 @@ fn cut_short(seen: &Seen) -> Option<Hit> {
     ends.map(|row| Hit::of(88).quote(row).quote(row + 1)).next()
 }
 
+/// A replica whose primary has no row in a table that shows that slots have no owner.
 fn headless(seen: &Seen) -> Option<Hit> {
     let table = seen.table()?;
     let known = |id: &str| seen.rows().any(|row| row.id.starts_with(id) || id.starts_with(&row.id));
@@ -389,6 +389,28 @@ fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// No owner of slots lives, and at least as many primaries without slots do.
+fn reborn_fleet(seen: &Seen) -> Option<Hit> {
+    let rows = &seen.table()?.rows;
+    let owners: Vec<&Row> = rows.iter().filter(|row| !row.slots.is_empty()).collect();
+    let alive = |row: &&Row| row.is_primary() && !row.is_failing() && row.slots.is_empty();
+    let new: Vec<&Row> = rows.iter().filter(alive).collect();
+    let gone = owners.len() >= 2 && owners.iter().all(|row| row.is_failing());
+    (gone && new.len() >= owners.len()).then(|| {
+        Hit::of(82)
+            .quotes(owners.iter().map(|row| row.line).take(3))
+            .quotes(new.iter().map(|row| row.line).take(3))
+            .note(format!(
+                "No owner of slots lives ({}), and {} primaries without slots do ({}): the nodes \
+                 came back without their nodes.conf, as without a persistent volume, and are \
+                 strangers with new ids to the cluster.",
+                list(&places(owners.iter().copied()), 4),
+                new.len(),
+                list(&places(new.iter().copied()), 4)
+            ))
+    })
+}
+
 fn identity_lost(seen: &Seen) -> Option<Hit> {
     let fresh = seen.says(80, &["no cluster configuration found, i'm"]);
     let claimed = seen.says(80, &["taking responsibility for it"]);
@@ -414,7 +436,7 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                     ),
                 ));
             }
-            if let Some(hit) = stranger_at_its_place(seen) {
+            if let Some(hit) = stranger_at_its_place(seen).or_else(|| reborn_fleet(seen)) {
                 return Some(hit);
             }
             let told = seen.says_all(

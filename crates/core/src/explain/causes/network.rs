@@ -431,12 +431,27 @@ fn came_through_a_bridge(seen: &Seen) -> Option<Hit> {
         let parts: Vec<&str> = row.address.ip.split('.').collect();
         matches!(parts.as_slice(), ["172", _, _, "1"]) && is_inner(&row.address.ip)
     };
-    let row = seen.server_rows().find(gateway).filter(|_| contained)?;
+    let row = seen.server_rows().find(gateway).filter(|_| contained);
+    let Some(row) = row else { return replicates_through_a_bridge(seen).filter(|_| contained) };
     Some(Hit::of(80).quote(row.line).note(format!(
         "{} is the gateway of a container bridge: a node on another host, or behind a published \
          port, is seen from there.",
         row.address.ip
     )))
+}
+
+/// `slave0:ip=172.18.0.1`: a replica that its primary knows by the gateway of a container bridge.
+fn replicates_through_a_bridge(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.iter().position(|line| {
+        let ip = line.lower.trim().strip_prefix("slave").and_then(|rest| rest.split_once(":ip="));
+        let ip = ip.and_then(|(_, rest)| rest.split(',').next()).unwrap_or_default();
+        ip.starts_with("172.") && ip.ends_with(".1") && is_inner(ip)
+    })?;
+    Some(Hit::of(78).quote(at).note(
+        "The primary knows its replica by the gateway of a container bridge, so nobody can dial it \
+         there: set replica-announce-ip and replica-announce-port (cluster-announce-* in a \
+         cluster) on the replica.",
+    ))
 }
 
 /// Several living nodes announce one and the same place: one address and port for all of them.
@@ -608,7 +623,27 @@ pub(super) fn ipv4s(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| is_ipv4(word) && word.split('.').all(|part| part.parse::<u8>().is_ok()))
 }
 
+/// redis-cli followed a redirect, and the address it was sent to did not answer: the line of the
+/// failure and the host.
+pub(super) fn redirected_to_nowhere(seen: &Seen) -> Option<(usize, String)> {
+    let told: Vec<&str> = seen
+        .lines
+        .iter()
+        .filter(|line| line.lower.contains("redirected to slot"))
+        .filter_map(|line| line.text.split_once("located at ").map(|(_, place)| place.trim()))
+        .collect();
+    seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let (_, rest) = line.text.split_once("ould not connect to ")?;
+        let place = rest.split(" at ").nth(1)?.split_whitespace().next()?.trim_end_matches(':');
+        let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+        told.contains(&place).then(|| (at, host.to_owned()))
+    })
+}
+
 fn announced(seen: &Seen) -> Option<Hit> {
+    if let Some((at, host)) = redirected_to_nowhere(seen).filter(|(_, h)| !h.starts_with("127.")) {
+        return Some(Hit::of(86).quote(at).fact("announced", host));
+    }
     let seeds: Vec<(&(String, u16), &usize)> = seen
         .addresses
         .iter()

@@ -362,6 +362,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 "frozen",
                 "blocked for",
                 "swapping",
+                "to swap",
+                "swap memory",
                 "100% cpu",
                 "100 % cpu",
                 "no command is answered",
@@ -375,7 +377,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 "as failing",
             ];
             seen.says(70, &["asynchronous aof fsync is taking too long", "disk is busy?"])
-                .or_else(|| seen.says_all(64, &[&stall, &missed]))
+                .or_else(|| {
+                    let swaps = seen.has(&["swapping", "to swap", "swap memory"]);
+                    Some(seen.says_all(64, &[&stall, &missed])?.more_if(10, swaps))
+                })
                 .or_else(|| silent_on_a_link(seen))
         },
         cause: "The process lives but does not answer for seconds: an O(N) command on a big key, \

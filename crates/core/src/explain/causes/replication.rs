@@ -175,6 +175,33 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["REPLICA_LINK_DOWN"],
     },
     Cause {
+        code: "REPLICA_MIGRATED",
+        title: "A replica moved to another primary by itself",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(80, &["migrating to orphaned master", "migrating to orphaned primary"])
+        },
+        cause: "A primary that once had replicas had none that lived, so a replica of a shard with \
+            more than cluster-migration-barrier of them (1 by default) left its own primary and \
+            follows the bare one. That is meant so; but during a rolling restart, when replicas \
+            are missing for moments only, it moves replicas about, leaves shards with too few, and \
+            takes away the one that an operator wanted to promote. Nothing is lost: it makes a \
+            full sync from its new primary.",
+        check: "CLUSTER NODES: count the replicas of each primary by the fourth column; and CONFIG \
+            GET cluster-migration-barrier and cluster-allow-replica-migration.",
+        fix: &[
+            "To have the old layout: CLUSTER REPLICATE <id of its old primary> on it, once the \
+             bare primary has a replica of its own in sync again.",
+            "Where an operator or a fixed layout decides who follows whom: \
+             cluster-allow-replica-migration no on all nodes (6.2 and later; a high \
+             cluster-migration-barrier before); it also keeps an emptied primary from becoming a \
+             replica.",
+            "In rolling restarts wait until each replica is in sync before the next node.",
+        ],
+        never: &["Do not move the only replica of a shard away."],
+        like: &["REPLICA_PILEUP", "REPLICA_LINK_DOWN"],
+    },
+    Cause {
         code: "UNBLOCKED_BY_FAILOVER",
         title: "A blocking command was ended because its node is no primary any more",
         side: Side::Client,
