@@ -254,7 +254,7 @@ impl Seen {
                     "rediscluster.exc",
                 ],
             ),
-            ("go-redis", &["go-redis", "clusterclient", "newclusterclient"]),
+            ("go-redis", &["go-redis", "clusterclient", "redis: cannot load cluster"]),
             ("StackExchange.Redis", &["stackexchange.redis", "redisconnectionexception: no conn"]),
             ("phpredis", &["redisclusterexception", "phpredis"]),
             ("Predis", &["predis"]),

@@ -347,8 +347,8 @@ pub(super) static CAUSES: &[Cause] = &[
             other and to clients. On another machine or in another container that is the client \
             itself: MOVED leads to 127.0.0.1 and the connection is refused. On one single host it \
             works.",
-        check: "CLUSTER NODES on every node: whom does it call 127.0.0.1? And CLUSTER SLOTS: does it \
-            hand out 127.0.0.1 to a client that runs elsewhere?",
+        check: "CLUSTER NODES on every node: whom does it call 127.0.0.1? And CLUSTER SLOTS: does \
+            it hand out 127.0.0.1 to a client that runs elsewhere?",
         fix: &[
             "Set cluster-announce-ip on every node to an IP that peers and clients reach (or CLUSTER \
              MEET each node by its routable IP from another host).",
@@ -375,7 +375,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 let setting = seen.setting("cluster-announce-ip")?;
                 let name = setting.value.chars().any(|c| c.is_ascii_alphabetic())
                     && setting.value.contains(['.', '-'])
-                    && !setting.value.contains(['$', ':', '<', '{']);
+                    && !setting.value.contains(['$', ':', '<', '{', ' ']);
                 name.then(|| Hit::of(68).quote(setting.line))
             })
         },
@@ -653,7 +653,7 @@ fn duplicate_id(seen: &Seen) -> Option<Hit> {
             );
         }
     }
-    if let Some(hit) = own_rows_with_one_id(seen) {
+    if let Some(hit) = own_rows_with_one_id(seen).or_else(|| asked_for_its_id(seen)) {
         return Some(hit);
     }
     let flaps = seen.count(&["address updated for node"]);
@@ -665,6 +665,27 @@ fn duplicate_id(seen: &Seen) -> Option<Hit> {
         .collect();
     (flaps >= 4 && places.len() <= flaps / 2)
         .then(|| Hit::of(72).quotes(seen.lines_with(&["address updated for node"])))
+}
+
+/// Several questions for `CLUSTER MYID`, put in different words, with one and the same answer.
+fn asked_for_its_id(seen: &Seen) -> Option<Hit> {
+    let mut asked: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, pair) in seen.lines.windows(2).enumerate() {
+        let [ask, answer] = pair else { continue };
+        let id = answer.text.trim().trim_matches('"');
+        let whole = id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit());
+        if ask.lower.contains("myid") && !ask.lower.contains("shard") && whole {
+            asked.entry(id).or_default().push(at);
+        }
+    }
+    let other = |a: &usize, b: &usize| {
+        let text = |at: &usize| seen.lines.get(*at).map(|line| line.lower.as_str());
+        text(a) != text(b)
+    };
+    let (id, at) = asked
+        .iter()
+        .find(|(_, at)| at.first().is_some_and(|first| at.iter().any(|b| other(first, b))))?;
+    Some(Hit::of(90).quotes(at.iter().flat_map(|at| [*at, at + 1]).take(4)).fact("id", short(id)))
 }
 
 /// Two `myself` lines of one id at two addresses of different machines.

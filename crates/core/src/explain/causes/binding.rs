@@ -9,14 +9,14 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "bind names 127.0.0.1 first, so the node's own connections start there",
         side: Side::Cluster,
         when: loopback_first,
-        cause: "[[bind is '<<bind>>'. ]]Before 7.0 a node opens its outgoing connections (bus links, \
-            replication, MIGRATE) from the FIRST address of bind. With 127.0.0.1 in front the \
-            system refuses to reach another machine from there ('Invalid argument', 'creating \
+        cause: "[[bind is '<<bind>>'. ]]Before 7.0 a node opens its outgoing connections (bus \
+            links, replication, MIGRATE) from the FIRST address of bind. With 127.0.0.1 in front \
+            the system refuses to reach another machine from there ('Invalid argument', 'creating \
             socket'), and not one packet leaves: MEET answers OK, the handshake ends after a \
             while without a trace, and create waits for ever. Incoming connections work all the \
             time, so redis-cli from elsewhere and open ports prove nothing.",
-        check: "CONFIG GET bind on each node, and redis_version: does the list begin with 127.0.0.1 \
-            or ::1, on a version before 7.0?",
+        check: "CONFIG GET bind on each node, and redis_version: does the list begin with \
+            127.0.0.1 or ::1, on a version before 7.0?",
         fix: &[
             "Put the address that the other nodes reach first on every node: bind <own ip> \
              127.0.0.1; restart one node after the other, with its files.",

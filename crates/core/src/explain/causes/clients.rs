@@ -362,34 +362,41 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The client cannot reach any start node",
         side: Side::Network,
         when: |seen| {
-            let hit = seen.says(
-                54,
-                &[
-                    "cannot retrieve initial cluster partitions",
-                    "error connecting to cluster",
-                    "could not initialize cluster slots cache",
-                    "redis cluster cannot be connected",
-                    "it was not possible to connect to the redis server",
-                    "all the root nodes are unavailable",
-                    "couldn't map cluster keyspace",
-                    "no reachable node in cluster",
-                    "failed to create initial connections",
-                    "can't communicate with any node",
-                    "no connections left in the pool",
-                    "can't connect to servers",
-                    "no valid seeds",
-                    "unable to establish a connection to redis cluster",
-                    "cannot retrieve cluster partitions",
-                    "connection to node in cluster not found",
-                    "could not connect to any cluster nodes",
-                    "cluster client doesn't know which node",
-                    "failed to connect to all nodes of the cluster",
-                    "nodemightbedown",
-                    "could not fetch cluster information",
-                    "cannot connect to any",
-                    "no available nodes",
-                ],
-            )?;
+            let hit = seen
+                .says(
+                    54,
+                    &[
+                        "cannot retrieve initial cluster partitions",
+                        "error connecting to cluster",
+                        "could not initialize cluster slots cache",
+                        "redis cluster cannot be connected",
+                        "it was not possible to connect to the redis server",
+                        "all the root nodes are unavailable",
+                        "couldn't map cluster keyspace",
+                        "no reachable node in cluster",
+                        "failed to create initial connections",
+                        "can't communicate with any node",
+                        "no connections left in the pool",
+                        "can't connect to servers",
+                        "no valid seeds",
+                        "unable to establish a connection to redis cluster",
+                        "cannot retrieve cluster partitions",
+                        "connection to node in cluster not found",
+                        "could not connect to any cluster nodes",
+                        "cluster client doesn't know which node",
+                        "failed to connect to all nodes of the cluster",
+                        "nodemightbedown",
+                        "could not fetch cluster information",
+                        "cannot connect to any",
+                        "no available nodes",
+                        "cannot load cluster slots",
+                    ],
+                )
+                .or_else(|| {
+                    // A library that is known fails at a connection, and says no more.
+                    let failed = ["refused", "reset by peer", "closed by server", "timed out"];
+                    seen.client().and_then(|_| seen.says(38, &failed))
+                })?;
             Some(hit.and(
                 seen,
                 12,
@@ -536,6 +543,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "clusterip",
                     "envoy",
                     "twemproxy",
+                    "elb.amazonaws.com",
                 ],
             )?;
             seen.has(&["moved", "cluster", "redirection"]).then(|| {

@@ -110,6 +110,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     })
                 })
                 .or_else(|| seen.says_all(66, &[&["cluster meet"], &["handshake"]]))
+                .or_else(|| met_and_alone(seen))
         },
         cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could \
             not have been \
@@ -436,6 +437,22 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
 ];
+
+/// A MEET that was answered OK, and a table with nobody but the node itself.
+fn met_and_alone(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => ask.lower.contains("cluster meet ") && answer.text.trim() == "OK",
+        _ => false,
+    })?;
+    let table = seen.tables.iter().find(|table| table.rows.first().is_some_and(|r| r.line > at))?;
+    let [own] = table.rows.as_slice() else { return None };
+    own.is_myself().then(|| {
+        Hit::of(68).quote(at).quote(own.line).note(
+            "MEET answers OK at once and tries in the background; a handshake that is not answered \
+             within the node timeout is dropped without a line in the log.",
+        )
+    })
+}
 
 /// CLUSTER SLOTS or SHARDS with an empty answer.
 fn empty_slots_reply(seen: &Seen) -> Option<Hit> {

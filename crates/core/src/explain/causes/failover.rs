@@ -109,8 +109,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 // Who misses less than half of the owners is no minority.
                 let lost = seen.owners().iter().filter(|row| row.is_failing()).count();
                 let few = lost > 0 && 2 * lost < seen.owners().len();
-                (both && !few && !seen.failing().is_empty()).then(|| {
+                let suspects = seen.number("cluster_slots_pfail").is_some_and(|n| n > 0);
+                (both && !few && (suspects || !seen.failing().is_empty())).then(|| {
                     Hit::of(if served { 78 } else { 58 })
+                        .quotes(seen.field_line("cluster_slots_pfail").filter(|_| suspects))
                         .quotes(seen.failing().iter().map(|r| r.line).take(2))
                 })
             })

@@ -665,7 +665,6 @@ fn announced(seen: &Seen) -> Option<Hit> {
     let other =
         !told.is_empty() && !seed_ips.is_empty() && seed_ips.iter().all(|ip| !told.contains(ip));
     let errors = seen.lines_with(&UNREACHABLE);
-    let docker = seen.has(&INNER_NETWORK);
     if other {
         return Some(
             Hit::of(84)
@@ -699,10 +698,10 @@ fn announced(seen: &Seen) -> Option<Hit> {
     let client = seen.client().is_some();
     (!errors.is_empty()
         && !seen.says_fail()
-        && (client || docker || from_outside || !moved.is_empty()))
+        && (client || seen.has(&INNER_NETWORK) || from_outside || !moved.is_empty()))
     .then(|| {
         Hit::of(52)
-            .more_if(14, docker)
+            .more_if(14, seen.has(&INNER_NETWORK))
             .more_if(20, dialled_what_was_told || from_outside)
             .more_if(16, forwarded || seen.has(&mapped))
             .more_if(6, seen.says_ok())

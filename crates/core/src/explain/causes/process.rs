@@ -608,7 +608,11 @@ fn flapping(seen: &Seen) -> Option<Hit> {
     let timeout = seen.setting("cluster-node-timeout");
     let small = timeout.filter(|s| s.value.parse::<u64>().is_ok_and(|ms| ms < 3_000));
     if (changes < 4 || seen.flips() < 2) && marks < 4 {
-        let small = small?;
+        let Some(small) = small else {
+            // One fall and one return are a weak sign of it.
+            let lines = seen.lines_with(&["clear fail state", "as failing (quorum reached)"]);
+            return (cleared > 0 && marks >= 2).then(|| Hit::of(48).quotes(lines));
+        };
         return seen
             .has(&["fail", "failover"])
             .then(|| Hit::of(60).quote(small.line).fact("timeout", small.value.clone()));

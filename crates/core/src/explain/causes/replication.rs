@@ -91,6 +91,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 86,
                 &[
                     "overcoming of output buffer limits",
+                    "last replica dropped, killing fork child",
                     "timeout receiving bulk data from master",
                     "i/o error trying to sync with master",
                 ],
