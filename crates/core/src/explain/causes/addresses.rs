@@ -321,7 +321,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "other cluster's nodes",
                 ],
             );
-            let told = told.or_else(|| strangers(seen))?;
+            let told = told.or_else(|| strangers(seen)).or_else(|| met_as_owners(seen))?;
             Some(told.and(seen, 10, &["reconfiguring myself as a replica", "cluster meet"]))
         },
         cause: "Nodes of two clusters know each other: an address that had belonged to one was \
@@ -539,6 +539,17 @@ fn peer_stale(seen: &Seen) -> Option<Hit> {
         return Some(current(seen, hit));
     }
     seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
+}
+
+/// Two nodes that own slots of their own were introduced to each other, and one became a replica.
+fn met_as_owners(seen: &Seen) -> Option<Hit> {
+    let own: BTreeSet<&str> = seen
+        .server_rows()
+        .filter(|row| row.is_myself() && !row.slots.is_empty())
+        .map(|row| row.id.as_str())
+        .collect();
+    let became = &["reconfiguring myself as a replica"][..];
+    seen.says_all(78, &[&["cluster meet"], became]).filter(|_| own.len() >= 2)
 }
 
 /// Several primaries without slots that all live in other networks than those with slots.

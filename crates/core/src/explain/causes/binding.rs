@@ -63,7 +63,7 @@ fn loopback_first(seen: &Seen) -> Option<Hit> {
         has(&socket) && has(&unborn)
     });
     // Addresses that are no addresses give the same error.
-    let refused = refused.filter(|_| !seen.has(&["?:"]));
+    let refused = refused.filter(|_| !seen.has(&["?:", "master :0", "primary :0"]));
     let stuck = ["handshake", "waiting for the cluster to join", "fail?", "cluster meet"];
     let new = seen.version().is_some_and(|version| version >= (7, 0));
     let hit = match (bind, refused) {

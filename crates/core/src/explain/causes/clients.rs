@@ -395,7 +395,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| {
                     // A library that is known fails at a connection, and says no more.
                     let failed = ["refused", "reset by peer", "closed by server", "timed out"];
-                    seen.client().and_then(|_| seen.says(38, &failed))
+                    seen.client().and_then(|_| seen.says(32, &failed))
                 })?;
             Some(hit.and(
                 seen,

@@ -9,6 +9,11 @@ const UNREADABLE: &str = "The copy arrives here and cannot be loaded: the lines 
     (each needs a dir of its own), the disk is full, the file may not be read, or the primary's \
     version is newer.";
 
+/// What `:0` as an address means.
+const NOWHERE: &str = "The address ':0' means that this node knows the id of its primary and no \
+    address of it (noaddr in CLUSTER NODES): find where that id lives (CLUSTER MYID on the live \
+    nodes) and CLUSTER MEET it there; if it lives nowhere, its old nodes.conf is what to look for.";
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "REPLICA_AUTH_FAILED",
@@ -228,21 +233,26 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| {
             let info = seen.field_is(64, "master_link_status", &["down"]);
-            info.or_else(|| seen.says(60, &["masterdown link with master is down"])).or_else(|| {
-                let hit = seen.says(
-                    52,
-                    &[
-                        "error condition on socket for sync",
-                        "master timeout: no data nor ping",
-                        "primary timeout: no data nor ping",
-                        "timeout connecting to the master",
-                        "timeout connecting to the primary",
-                        "connection with master lost",
-                        "master_link_status:down",
-                    ],
-                )?;
-                Some(hit)
-            })
+            let nowhere = seen.says(74, &["connecting to master :0", "connecting to primary :0"]);
+            let nowhere = nowhere.map(|hit| hit.note(NOWHERE));
+            nowhere
+                .or(info)
+                .or_else(|| seen.says(60, &["masterdown link with master is down"]))
+                .or_else(|| {
+                    let hit = seen.says(
+                        52,
+                        &[
+                            "error condition on socket for sync",
+                            "master timeout: no data nor ping",
+                            "primary timeout: no data nor ping",
+                            "timeout connecting to the master",
+                            "timeout connecting to the primary",
+                            "connection with master lost",
+                            "master_link_status:down",
+                        ],
+                    )?;
+                    Some(hit)
+                })
         },
         cause: "The replication link[[ to <<master>>]] is down. It uses the CLIENT port of the \
             primary (not \

@@ -561,8 +561,11 @@ fn views_differ(seen: &Seen) -> Option<Hit> {
             rows.extend(other.rows.iter().filter(held));
             let (left, right) = rows.split_at(split);
             let pair = left.iter().take(64).find_map(|a| {
-                let differs =
-                    |b: &&&Row| b.id != a.id && !a.slots.intersection(&b.slots).is_empty();
+                // A failover between the two pastes explains what concerns a dead node.
+                let differs = |b: &&&Row| {
+                    let dead = a.is_failing() || b.is_failing();
+                    !dead && b.id != a.id && !a.slots.intersection(&b.slots).is_empty()
+                };
                 right.iter().take(64).find(differs).map(|b| (*a, *b))
             });
             if let Some((a, b)) = pair {
