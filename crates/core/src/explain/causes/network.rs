@@ -640,9 +640,20 @@ pub(super) fn redirected_to_nowhere(seen: &Seen) -> Option<(usize, String)> {
     })
 }
 
+/// Where a redirect led to nowhere: into another network than that of the node that was asked, or
+/// into the same one; then the node there may just be down.
+fn sent_elsewhere(seen: &Seen) -> Option<Hit> {
+    let (at, host) = redirected_to_nowhere(seen).filter(|(_, h)| !h.starts_with("127."))?;
+    let network = |ip: &str| ip.splitn(3, '.').take(2).map(str::to_owned).collect::<Vec<_>>();
+    let near = |ip: &str| ip != host && network(ip) == network(&host);
+    let same = seen.addresses.keys().any(|(ip, _)| near(ip))
+        || seen.lines.iter().any(|line| line.text.contains(" -h ") && ipv4s(&line.text).any(near));
+    Some(Hit::of(if same { 54 } else { 86 }).quote(at).fact("announced", host))
+}
+
 fn announced(seen: &Seen) -> Option<Hit> {
-    if let Some((at, host)) = redirected_to_nowhere(seen).filter(|(_, h)| !h.starts_with("127.")) {
-        return Some(Hit::of(86).quote(at).fact("announced", host));
+    if let Some(hit) = sent_elsewhere(seen) {
+        return Some(hit);
     }
     let seeds: Vec<(&(String, u16), &usize)> = seen
         .addresses
