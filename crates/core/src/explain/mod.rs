@@ -135,6 +135,7 @@ const SCORE_MIN: u8 = 30;
 /// Words of the subject, in small letters. A text without any of them may be about anything, so
 /// only what is said in so many words counts in it.
 const SUBJECT: &[&str] = &[
+    "glide_shared",
     "redis",
     "valkey",
     "cluster",

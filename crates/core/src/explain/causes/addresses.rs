@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::network::redirected_to_nowhere;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short};
 use crate::explain::seen::{Seen, Source, is_ipv4};
@@ -167,7 +168,11 @@ pub(super) static CAUSES: &[Cause] = &[
                 return Some(Hit::of(82).quote(row.line));
             }
             match own {
-                Some(row) => Some(Hit::of(74).quote(row.line)),
+                Some(row) => {
+                    // Versions before 4.0 say so of themselves until somebody meets them.
+                    let lost = seen.owners().iter().filter(|row| row.is_failing()).count();
+                    Some(Hit::of(74).less_if(20, lost > 0).quote(row.line))
+                }
                 None => moved_to_nowhere(seen, |host, port| host.is_empty() && port != "0"),
             }
         },
@@ -316,7 +321,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "other cluster's nodes",
                 ],
             );
-            let told = told.or_else(|| strangers(seen))?;
+            let told = told.or_else(|| strangers(seen)).or_else(|| met_as_owners(seen))?;
             Some(told.and(seen, 10, &["reconfiguring myself as a replica", "cluster meet"]))
         },
         cause: "Nodes of two clusters know each other: an address that had belonged to one was \
@@ -342,7 +347,8 @@ pub(super) static CAUSES: &[Cause] = &[
             other and to clients. On another machine or in another container that is the client \
             itself: MOVED leads to 127.0.0.1 and the connection is refused. On one single host it \
             works.",
-        check: "CLUSTER SLOTS: does it hand out 127.0.0.1 to a client that runs elsewhere?",
+        check: "CLUSTER NODES on every node: whom does it call 127.0.0.1? And CLUSTER SLOTS: does \
+            it hand out 127.0.0.1 to a client that runs elsewhere?",
         fix: &[
             "Set cluster-announce-ip on every node to an IP that peers and clients reach (or CLUSTER \
              MEET each node by its routable IP from another host).",
@@ -369,7 +375,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 let setting = seen.setting("cluster-announce-ip")?;
                 let name = setting.value.chars().any(|c| c.is_ascii_alphabetic())
                     && setting.value.contains(['.', '-'])
-                    && !setting.value.contains(['$', ':', '<', '{']);
+                    && !setting.value.contains(['$', ':', '<', '{', ' ']);
                 name.then(|| Hit::of(68).quote(setting.line))
             })
         },
@@ -535,6 +541,17 @@ fn peer_stale(seen: &Seen) -> Option<Hit> {
     seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
 }
 
+/// Two nodes that own slots of their own were introduced to each other, and one became a replica.
+fn met_as_owners(seen: &Seen) -> Option<Hit> {
+    let own: BTreeSet<&str> = seen
+        .server_rows()
+        .filter(|row| row.is_myself() && !row.slots.is_empty())
+        .map(|row| row.id.as_str())
+        .collect();
+    let became = &["reconfiguring myself as a replica"][..];
+    seen.says_all(78, &[&["cluster meet"], became]).filter(|_| own.len() >= 2)
+}
+
 /// Several primaries without slots that all live in other networks than those with slots.
 fn strangers(seen: &Seen) -> Option<Hit> {
     let network = |row: &Row| row.address.ip.rsplit_once('.').map(|(net, _)| net.to_owned());
@@ -647,7 +664,7 @@ fn duplicate_id(seen: &Seen) -> Option<Hit> {
             );
         }
     }
-    if let Some(hit) = own_rows_with_one_id(seen) {
+    if let Some(hit) = own_rows_with_one_id(seen).or_else(|| asked_for_its_id(seen)) {
         return Some(hit);
     }
     let flaps = seen.count(&["address updated for node"]);
@@ -659,6 +676,27 @@ fn duplicate_id(seen: &Seen) -> Option<Hit> {
         .collect();
     (flaps >= 4 && places.len() <= flaps / 2)
         .then(|| Hit::of(72).quotes(seen.lines_with(&["address updated for node"])))
+}
+
+/// Several questions for `CLUSTER MYID`, put in different words, with one and the same answer.
+fn asked_for_its_id(seen: &Seen) -> Option<Hit> {
+    let mut asked: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, pair) in seen.lines.windows(2).enumerate() {
+        let [ask, answer] = pair else { continue };
+        let id = answer.text.trim().trim_matches('"');
+        let whole = id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit());
+        if ask.lower.contains("myid") && !ask.lower.contains("shard") && whole {
+            asked.entry(id).or_default().push(at);
+        }
+    }
+    let other = |a: &usize, b: &usize| {
+        let text = |at: &usize| seen.lines.get(*at).map(|line| line.lower.as_str());
+        text(a) != text(b)
+    };
+    let (id, at) = asked
+        .iter()
+        .find(|(_, at)| at.first().is_some_and(|first| at.iter().any(|b| other(first, b))))?;
+    Some(Hit::of(90).quotes(at.iter().flat_map(|at| [*at, at + 1]).take(4)).fact("id", short(id)))
 }
 
 /// Two `myself` lines of one id at two addresses of different machines.
@@ -685,7 +723,12 @@ fn own_rows_with_one_id(seen: &Seen) -> Option<Hit> {
 }
 
 fn loopback(seen: &Seen) -> Option<Hit> {
-    let log = seen.says(80, &["ip address for this node updated to 127."]);
+    let log = seen.says(80, &["ip address for this node updated to 127."]).or_else(|| {
+        // They had another address before, or there would be nothing to update.
+        let local = seen.server_rows().any(|row| row.address.ip.starts_with("127."));
+        let hit = seen.line_says(94, &["address updated for node", "now 127."]);
+        hit.map(|hit| hit.less_if(30, local))
+    });
     let far = seen
         .addresses
         .keys()
@@ -714,7 +757,8 @@ fn loopback(seen: &Seen) -> Option<Hit> {
     let moved = at
         .map(|at| Hit::of(62).quote(at))
         .or_else(|| seen.says(58, &["connect econnrefused 127.0.0.1", "dial tcp 127.0.0.1"]));
-    if let Some(hit) = log {
+    let sent = redirected_to_nowhere(seen).filter(|(_, host)| host.starts_with("127."));
+    if let Some(hit) = log.or_else(|| sent.map(|(at, _)| Hit::of(84).quote(at))) {
         return Some(hit);
     }
     if rows.is_empty() {

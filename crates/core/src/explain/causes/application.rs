@@ -93,6 +93,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "all keys in the pipeline should belong",
                     "cannot get connection for command with multiple hash slots",
                     "no way to dispatch this command to redis cluster",
+                    "cluster mode only supports",
                 ],
             )
         },
@@ -270,6 +271,11 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
             "all keys must map to the same key slot",
             "because keys have different slots",
             "keys in request don't hash",
+            "do not map to the same slot",
+            "must belong to same hashslot",
+            "received crossed slots",
+            "mapped to different slots",
+            "transactionconsistencyerror",
         ],
     )?;
     let keys: Vec<String> = seen

@@ -25,6 +25,16 @@ const FAILED_TO_REACH: [&str; 17] = [
     "can't communicate with any node",
 ];
 
+/// Classes of clients that follow redirects.
+const CLUSTER_CLASSES: [&str; 6] = [
+    "rediscluster",
+    "clusterclient",
+    "redis.cluster",
+    "jediscluster",
+    "redisclusterclient",
+    "createcluster",
+];
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "CLIENT_TOO_OLD_FOR_REDIS7_SLOTS",
@@ -133,6 +143,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         &[
                             "cannot determine a partition",
                             "hasn't been discovered yet",
+                            "moved to unreachable node",
                             "currently not connected. commands are rejected",
                         ],
                     )
@@ -285,6 +296,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "failed to resolve hostname",
                     "temporary failure in name resolution",
                     "nodename nor servname",
+                    "no address associated with hostname",
                     "getaddrinfo",
                 ],
             )
@@ -350,30 +362,41 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The client cannot reach any start node",
         side: Side::Network,
         when: |seen| {
-            let hit = seen.says(
-                54,
-                &[
-                    "cannot retrieve initial cluster partitions",
-                    "error connecting to cluster",
-                    "could not initialize cluster slots cache",
-                    "redis cluster cannot be connected",
-                    "it was not possible to connect to the redis server",
-                    "all the root nodes are unavailable",
-                    "couldn't map cluster keyspace",
-                    "no reachable node in cluster",
-                    "failed to create initial connections",
-                    "can't communicate with any node",
-                    "no connections left in the pool",
-                    "can't connect to servers",
-                    "no valid seeds",
-                    "unable to establish a connection to redis cluster",
-                    "cannot retrieve cluster partitions",
-                    "connection to node in cluster not found",
-                    "could not connect to any cluster nodes",
-                    "cluster client doesn't know which node",
-                    "no available nodes",
-                ],
-            )?;
+            let hit = seen
+                .says(
+                    54,
+                    &[
+                        "cannot retrieve initial cluster partitions",
+                        "error connecting to cluster",
+                        "could not initialize cluster slots cache",
+                        "redis cluster cannot be connected",
+                        "it was not possible to connect to the redis server",
+                        "all the root nodes are unavailable",
+                        "couldn't map cluster keyspace",
+                        "no reachable node in cluster",
+                        "failed to create initial connections",
+                        "can't communicate with any node",
+                        "no connections left in the pool",
+                        "can't connect to servers",
+                        "no valid seeds",
+                        "unable to establish a connection to redis cluster",
+                        "cannot retrieve cluster partitions",
+                        "connection to node in cluster not found",
+                        "could not connect to any cluster nodes",
+                        "cluster client doesn't know which node",
+                        "failed to connect to all nodes of the cluster",
+                        "nodemightbedown",
+                        "could not fetch cluster information",
+                        "cannot connect to any",
+                        "no available nodes",
+                        "cannot load cluster slots",
+                    ],
+                )
+                .or_else(|| {
+                    // A library that is known fails at a connection, and says no more.
+                    let failed = ["refused", "reset by peer", "closed by server", "timed out"];
+                    seen.client().and_then(|_| seen.says(32, &failed))
+                })?;
             Some(hit.and(
                 seen,
                 12,
@@ -429,13 +452,17 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             // Then it was not redirected: every try met the same answer.
             .map(|hit| hit.less_if(26, seen.has(&["clusterdown the cluster is down"])))
+            .map(|hit| hit.less_if(14, seen.has(&["cluster state changed: fail"])))
+            .or_else(|| moved_in_a_cluster_client(seen))
         },
         cause: "MOVED or ASK led from node to node (or the same error was repeated) up to the \
             limit. Reasons: two nodes \
             that name each other as owner, an owner that cannot be reached, a load balancer or \
             proxy that answers for all \
-            nodes, or a cluster that is down ('Last error: CLUSTERDOWN').",
-        check: "The 'last error' in the text; then GET the key at the node named by MOVED: does \
+            nodes, or a cluster that is down ('Last error: CLUSTERDOWN'). Jedis counts failed \
+            connections as attempts too: what failed stands in the suppressed exceptions, and \
+            most often it is an announced address that the client cannot reach.",
+        check: "The 'last error' in the text (Jedis: 'Suppressed'); then GET the key at the node named by MOVED: does \
             it answer MOVED back?",
         fix: &[
             "MOVED back and forth: compare CLUSTER NODES of both nodes; if they still differ \
@@ -456,19 +483,16 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A plain client (or redis-cli without -c) talks to a cluster",
         side: Side::Client,
         when: |seen| {
+            if let Some(hit) = seen.says(72, &["clusterredirectexception"]) {
+                return Some(hit);
+            }
             let hit = seen.says(56, &["moved "])?;
             let real = seen.lines.iter().any(|l| {
                 l.text.split_once("MOVED ").is_some_and(|(_, rest)| {
                     rest.split([' ', '"']).next().is_some_and(|w| w.parse::<u16>().is_ok())
                 })
             });
-            let cluster_client = seen.has(&[
-                "rediscluster",
-                "clusterclient",
-                "redis.cluster",
-                "jediscluster",
-                "redisclusterclient",
-            ]);
+            let cluster_client = seen.has(&CLUSTER_CLASSES);
             real.then(|| {
                 hit.more_if(
                     12,
@@ -519,6 +543,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "clusterip",
                     "envoy",
                     "twemproxy",
+                    "elb.amazonaws.com",
                 ],
             )?;
             seen.has(&["moved", "cluster", "redirection"]).then(|| {
@@ -672,6 +697,12 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["CLUSTER_DISABLED_ON_NODE"],
     },
 ];
+
+/// A client that should follow redirects shows one as an error.
+fn moved_in_a_cluster_client(seen: &Seen) -> Option<Hit> {
+    let shown = ["errorreply: moved", "replyerror: moved", "responseerror: moved"];
+    seen.says(60, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))
+}
 
 /// A client fails at an inner address that no pod has now, and no table of a server has either.
 fn dials_who_is_gone(seen: &Seen) -> Option<Hit> {

@@ -1,7 +1,7 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, Source};
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -110,6 +110,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     })
                 })
                 .or_else(|| seen.says_all(66, &[&["cluster meet"], &["handshake"]]))
+                .or_else(|| met_and_alone(seen))
         },
         cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could \
             not have been \
@@ -246,14 +247,18 @@ pub(super) static CAUSES: &[Cause] = &[
                     "unknown subcommand 'create'",
                     "unrecognized option or bad number of args for: '--cluster'",
                     "could not connect to redis at create",
+                    "unknown command \"redis-cli\"",
+                    "unknown command `redis-cli`",
+                    "unknown command 'redis-cli'",
+                    "unknown command \"valkey-cli\"",
+                    "unknown command 'valkey-cli'",
                 ],
             )
         },
         cause: "'create' is a command of the redis-cli program (redis-cli --cluster create ..., \
             from 5.0), not \
-            of the server: typed at the prompt as CLUSTER CREATE, or given to an older redis-cli, \
-            it is \
-            unknown.",
+            of the server: typed at the prompt as CLUSTER CREATE (or the whole redis-cli line \
+            typed at that prompt), or given to an older redis-cli, it is unknown.",
         check: "redis-cli --version, and whether the command was typed in the shell or at the \
             redis prompt.",
         fix: &[
@@ -363,6 +368,8 @@ pub(super) static CAUSES: &[Cause] = &[
                         ],
                     )
                 })
+                .or_else(|| empty_slots_reply(seen))
+                .or_else(|| checked_without_slots(seen))
         },
         cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, \
             known nodes \
@@ -430,6 +437,43 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
 ];
+
+/// A MEET that was answered OK, and a table with nobody but the node itself.
+fn met_and_alone(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => ask.lower.contains("cluster meet ") && answer.text.trim() == "OK",
+        _ => false,
+    })?;
+    let table = seen.tables.iter().find(|table| table.rows.first().is_some_and(|r| r.line > at))?;
+    let [own] = table.rows.as_slice() else { return None };
+    own.is_myself().then(|| {
+        Hit::of(68).quote(at).quote(own.line).note(
+            "MEET answers OK at once and tries in the background; a handshake that is not answered \
+             within the node timeout is dropped without a line in the log.",
+        )
+    })
+}
+
+/// CLUSTER SLOTS or SHARDS with an empty answer.
+fn empty_slots_reply(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => {
+            let asked = ask.lower.contains("cluster s");
+            let empty = answer.lower.trim();
+            asked && (empty.starts_with("(empty ") || empty == "[]")
+        }
+        _ => false,
+    })?;
+    Some(Hit::of(76).quote(at).quote(at + 1))
+}
+
+/// A check of the tool in which no node has a slot.
+fn checked_without_slots(seen: &Seen) -> Option<Hit> {
+    let table = seen.table().filter(|table| table.source == Source::Check)?;
+    let told = seen.has(&["not all 16384 slots are covered"]);
+    let none = table.rows.iter().all(|row| row.slots.is_empty() && row.is_primary());
+    (none && told).then(|| Hit::of(72).quotes(table.rows.iter().map(|row| row.line).take(3)))
+}
 
 /// A NetworkPolicy or port list that names client ports and no bus port, while peers are lost.
 fn policy_without_bus(seen: &Seen) -> Option<Hit> {

@@ -1,4 +1,4 @@
-//! Replication that does not run, and replicas that are not promoted.
+//! Replicas that are not promoted, and what a failover costs.
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
@@ -106,8 +106,13 @@ pub(super) static CAUSES: &[Cause] = &[
                     b.fields.is("cluster_state", "ok")
                         && b.fields.number("cluster_slots_ok") == Some(u64::from(SLOT_COUNT))
                 });
-                (both && !seen.failing().is_empty()).then(|| {
+                // Who misses less than half of the owners is no minority.
+                let lost = seen.owners().iter().filter(|row| row.is_failing()).count();
+                let few = lost > 0 && 2 * lost < seen.owners().len();
+                let suspects = seen.number("cluster_slots_pfail").is_some_and(|n| n > 0);
+                (both && !few && (suspects || !seen.failing().is_empty())).then(|| {
                     Hit::of(if served { 78 } else { 58 })
+                        .quotes(seen.field_line("cluster_slots_pfail").filter(|_| suspects))
                         .quotes(seen.failing().iter().map(|r| r.line).take(2))
                 })
             })
@@ -153,7 +158,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "start the replica",
                     "only start",
                 ]);
-                sync.filter(|_| told || together)
+                sync.filter(|_| told || together).or_else(|| never_linked(seen))
             })
         },
         cause: "A replica stands for election only if its link to the primary broke not longer ago \
@@ -292,193 +297,6 @@ pub(super) static CAUSES: &[Cause] = &[
             "Do not run --cluster fix with unreachable masters.",
         ],
         like: &["REPLICA_TOO_STALE", "FAILOVER_NO_VOTES", "QUORUM_LOST"],
-    },
-    Cause {
-        code: "REPLICA_AUTH_FAILED",
-        title: "The replica cannot log in to its primary: masterauth is missing or wrong",
-        side: Side::Cluster,
-        when: |seen| {
-            let log = seen.says(
-                94,
-                &[
-                    "master aborted replication with an error: noauth",
-                    "primary aborted replication with an error: noauth",
-                    "does not understand replconf listening-port: -noauth",
-                    "master aborted replication with an error: wrongpass",
-                    "unable to auth to master",
-                    "unable to auth to primary",
-                    "master aborted replication with an error: noperm",
-                ],
-            );
-            log.or_else(|| {
-                let required = seen.setting("requirepass").filter(|s| !s.value.is_empty())?;
-                let missing =
-                    seen.setting("masterauth").is_none() && seen.set_to("cluster-enabled", "yes");
-                let down = seen.has(&["master_link_status:down", "connecting"]);
-                missing.then(|| Hit::of(if down { 72 } else { 40 }).quote(required.line))
-            })
-        },
-        cause: "The nodes require a password, and replicas log in to their primary with masterauth \
-            (and masteruser), which is missing or differs here. The cluster looks ok, because the \
-            bus \
-            needs no password, but nothing is replicated: after the next failure the shard is \
-            lost or \
-            old.",
-        check: "INFO replication on the replica: master_link_status:down, and in its log NOAUTH or \
-            WRONGPASS.",
-        fix: &[
-            "CONFIG SET masterauth <password> (and masteruser, if an ACL user is used) on ALL \
-             nodes, \
-             also primaries, since roles change; write it to the files.",
-            "With ACLs the user needs +psync +replconf +ping.",
-        ],
-        never: &["Do not remove requirepass to make it work."],
-        like: &["REPLICA_LINK_DOWN"],
-    },
-    Cause {
-        code: "RDB_VERSION_INCOMPATIBLE",
-        title: "The replica is older than its primary and cannot read its data format",
-        side: Side::Cluster,
-        when: |seen| {
-            let hit = seen.says(94, &["can't handle rdb format version"])?;
-            Some(hit.fact_if("rdb", seen.word_after("can't handle rdb format version ")))
-        },
-        cause: "The data file has RDB version[[ <<rdb>>]], which this server does not know: it was \
-            written by a newer (or another) server. Either a replica is older than its primary, so \
-            its full sync fails for ever, or a server was downgraded onto a newer file. Redis 7.4 \
-            and \
-            later cannot be read by Valkey; 8.x not by 7.x.",
-        check: "redis_version (and valkey_version) of INFO on both ends.",
-        fix: &[
-            "Upgrade this server to at least the version of its primary; in a rolling upgrade \
-             replicas \
-             go first, then a failover, then the old primary.",
-            "After a downgrade: start the newer version again on these files, or copy the keys.",
-        ],
-        never: &[
-            "Do not restart or remove the primary while this is its only replica.",
-            "Do not delete the data file to make it start.",
-        ],
-        like: &["MIXED_VERSIONS"],
-    },
-    Cause {
-        code: "FULL_SYNC_LOOP",
-        title: "The full synchronisation never finishes",
-        side: Side::Cluster,
-        when: |seen| {
-            let strong = seen.says(
-                86,
-                &[
-                    "overcoming of output buffer limits",
-                    "timeout receiving bulk data from master",
-                    "i/o error trying to sync with master",
-                ],
-            );
-            strong.or_else(|| {
-                let loops = seen.count(&[
-                    "full resync from master",
-                    "full resync requested",
-                    "full sync from master",
-                ]);
-                (loops >= 3)
-                    .then(|| Hit::of(70).quotes(seen.lines_with(&["full resync", "full sync"])))
-            })
-        },
-        cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual \
-            reasons: the \
-            primary closes the link because the replica's output buffer exceeds \
-            client-output-buffer-limit replica; repl-timeout is shorter than the transfer; \
-            the backlog is too small for a partial resync; the disk of the replica is full; or a \
-            probe kills it while it loads.",
-        check: "The primary's log at the moment the link breaks: 'overcoming of output buffer \
-            limits', \
-            a failed fork, or nothing (then the replica or the network broke it).",
-        fix: &[
-            "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), \
-             repl-timeout and repl-backlog-size on all nodes, as far as their memory allows.",
-            "Make sure of disk and memory on the replica, and let only one replica sync at a time.",
-        ],
-        never: &["Do not restart the primary to help; it may hold the only good copy."],
-        like: &["K8S_LIVENESS_KILLS_LOADING", "FORK_FAILED"],
-    },
-    Cause {
-        code: "REPLICATION_CHAIN_OR_CYCLE",
-        title: "A replica follows another replica",
-        side: Side::Cluster,
-        when: |seen| {
-            let log = seen.says(
-                86,
-                &[
-                    "nomasterlink",
-                    "i'm a sub-replica",
-                    "can't sync while not connected with my master",
-                ],
-            );
-            log.or_else(|| {
-                seen.says(
-                    74,
-                    &[
-                        "claims to be slave of unknown node",
-                        "can only replicate a master, not a replica",
-                        "i can only replicate a master",
-                    ],
-                )
-            })
-            .or_else(|| chain(seen))
-        },
-        cause: "A replica must follow a primary; here it follows a node that is itself a replica \
-            (or \
-            an unknown id)[[: <<chain>>]]. That comes from a failover or a move of slots of which \
-            one \
-            side did not hear, from swapped addresses, or from REPLICATE with the id of a replica.",
-        check: "The fourth column of CLUSTER NODES: does the id there belong to a master?",
-        fix: &[
-            "Wait two node timeouts. If it stays, look at the keys first (DBSIZE on both): \
-             CLUSTER REPLICATE <id of the real primary> on the replica drops its own copy, so \
-             only when that primary has the shard's keys.",
-            "If the address that the replica dials is not its primary's any more (pods that swapped \
-             addresses; a replica that dials itself): CLUSTER MEET the primary at its present \
-             address, from this replica.",
-            "If nobody in the shard is a primary and none of it lives elsewhere: CLUSTER \
-             FAILOVER TAKEOVER on the member with the highest offset and the most keys, then \
-             REPLICATE the others to it.",
-        ],
-        never: &["Do not reset members before you know which of them has the data."],
-        like: &["REPLICA_LINK_DOWN"],
-    },
-    Cause {
-        code: "REPLICA_LINK_DOWN",
-        title: "A replica is not connected to its primary",
-        side: Side::Cluster,
-        when: |seen| {
-            let info = seen.field_is(64, "master_link_status", &["down"]);
-            info.or_else(|| seen.says(60, &["masterdown link with master is down"])).or_else(|| {
-                let hit = seen.says(
-                    52,
-                    &[
-                        "error condition on socket for sync",
-                        "master timeout: no data nor ping",
-                        "connection with master lost",
-                        "master_link_status:down",
-                    ],
-                )?;
-                Some(hit)
-            })
-        },
-        cause: "The replication link[[ to <<master>>]] is down. It uses the CLIENT port of the \
-            primary (not \
-            the bus), its password (masterauth) and, with tls-replication, TLS. Until it is up the \
-            replica's data grow old, and with replica-serve-stale-data no it answers MASTERDOWN.",
-        check: "The replica's log line after 'Connecting to MASTER': refused (address or port), \
-            NOAUTH \
-            (masterauth), LOADING (wait), RDB version (older replica).",
-        fix: &[
-            "Remove the reason that the log names: address, port, password, TLS or version.",
-            "If the address dialled is old: CLUSTER MEET the primary at its present address, \
-             from this replica. The replica then dials the new one.",
-        ],
-        never: &["Do not promote this replica before comparing its offset with its siblings'."],
-        like: &["REPLICA_AUTH_FAILED", "PEER_ADDRESS_STALE", "FULL_SYNC_LOOP"],
     },
     Cause {
         code: "MANUAL_FAILOVER_TIMED_OUT",
@@ -665,6 +483,21 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// A replica that was started in this log, dials its primary, and never got a link to it: it counts
+/// as infinitely old.
+fn never_linked(seen: &Seen) -> Option<Hit> {
+    let began = ["ready to accept connections", "server started", "server initialized"];
+    let failed = ["error condition on socket for sync", "unable to connect to master"];
+    let linked = ["replica sync: ", "slave sync: ", "partial resync", "can't save in background"];
+    let start = seen.lines_with(&began).first().copied()?;
+    let after = |at: &&usize| **at > start;
+    let tries = seen.lines_with(&failed);
+    let first = tries.iter().find(after)?;
+    let twice = seen.count(&failed) >= 2;
+    (twice && !seen.has(&linked) && !seen.has(&["kubectl", "noauth", "sentinel"]))
+        .then(|| Hit::of(58).quote(start).quote(*first))
+}
+
 /// A full copy of so few bytes that there is no key in it.
 fn receives_nothing(seen: &Seen) -> Option<usize> {
     const EMPTY_RDB_BYTES: u64 = 200;
@@ -753,22 +586,6 @@ fn shard_down(seen: &Seen) -> Option<Hit> {
     counted
         .or_else(|| seen.says(50, &["hash slot is not served by any available node"]))
         .or_else(|| seen.says(40, &["clusterdown the cluster is down"]))
-}
-
-fn chain(seen: &Seen) -> Option<Hit> {
-    let table = seen.table()?;
-    let link = table.rows.iter().find_map(|row| {
-        let above = row.primary.as_ref()?;
-        let other = table.rows.iter().find(|other| other.id == *above && other.is_replica())?;
-        Some((row, other))
-    });
-    let (row, other) = link?;
-    Some(
-        Hit::of(80).quote(row.line).quote(other.line).fact(
-            "chain",
-            format!("{} follows {}, which is a replica", row.place(), other.place()),
-        ),
-    )
 }
 
 fn pileup(seen: &Seen) -> Option<Hit> {

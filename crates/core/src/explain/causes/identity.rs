@@ -78,15 +78,21 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "nodes.conf cannot be read, and the server refuses to start",
         side: Side::Cluster,
         when: |seen| {
-            let hit = seen.says(
+            let told = seen.says(
                 90,
                 &["corrupted cluster config file", "unrecoverable error: corrupted cluster"],
-            )?;
+            );
+            let crashed = &["crashed by signal", "assertion failed", "bug report", "stack trace"];
+            // What reads the file is what crashed: old versions did not check it.
+            let at_start = &["clusterloadconfig", "cluster->myself != null"];
+            let hit = told
+                .or_else(|| seen.says_all(91, &[at_start, crashed]))
+                .or_else(|| cut_short(seen))?;
             Some(hit.less_if(6, seen.has(&["shard-id", "shard id"])))
         },
         cause: "The server stops at start because a line of nodes.conf is not what it expects: a \
             file cut short by a power loss or a full disk (versions before 7.2 write it in place), \
-            an edit by hand or by a script, fields of a newer or another server after a downgrade, \
+            an empty file, an edit by hand or by a script, fields of a newer or another server after a downgrade, \
             or shard-ids that do not fit together. The data files are not concerned.",
         check: "Read the file: does every row have its eight columns, exactly one 'myself', and the \
             line of vars at the end?",
@@ -249,6 +255,11 @@ pub(super) static CAUSES: &[Cause] = &[
                     "cluster mode is not enabled",
                 ],
             )
+            .or_else(|| {
+                // Images that make a primary with replicas out of this, and no cluster.
+                let single = &["redis_replication_mode", "valkey_replication_mode"];
+                seen.says_all(80, &[single, &["slots cache", "cluster", "moved "]])
+            })
             .or_else(|| seen.field_is(70, "redis_mode", &["standalone"]))
             .or_else(|| seen.field_is(70, "cluster_enabled", &["0"]))
         },
@@ -312,6 +323,20 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// A row of a table, and behind it the first letters of the line of `vars`: the end is missing.
+fn cut_short(seen: &Seen) -> Option<Hit> {
+    const LAST: &str = "vars currentepoch ";
+    let rows = seen.tables.iter().filter_map(|table| table.rows.last());
+    let ends = rows.filter_map(|row| {
+        let next = seen.lines.get(row.line + 1)?;
+        let rest = next.lower.trim();
+        let whole = rest.contains("lastvoteepoch");
+        let begins = rest.starts_with('v') && (LAST.starts_with(rest) || rest.starts_with(LAST));
+        (begins && !whole).then_some(row.line)
+    });
+    ends.map(|row| Hit::of(88).quote(row).quote(row + 1)).next()
+}
+
 /// A replica whose primary has no row in a table that shows that slots have no owner.
 fn headless(seen: &Seen) -> Option<Hit> {
     let table = seen.table()?;
@@ -364,6 +389,28 @@ fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// No owner of slots lives, and at least as many primaries without slots do.
+fn reborn_fleet(seen: &Seen) -> Option<Hit> {
+    let rows = &seen.table()?.rows;
+    let owners: Vec<&Row> = rows.iter().filter(|row| !row.slots.is_empty()).collect();
+    let alive = |row: &&Row| row.is_primary() && !row.is_failing() && row.slots.is_empty();
+    let new: Vec<&Row> = rows.iter().filter(alive).collect();
+    let gone = owners.len() >= 2 && owners.iter().all(|row| row.is_failing());
+    (gone && new.len() >= owners.len()).then(|| {
+        Hit::of(82)
+            .quotes(owners.iter().map(|row| row.line).take(3))
+            .quotes(new.iter().map(|row| row.line).take(3))
+            .note(format!(
+                "No owner of slots lives ({}), and {} primaries without slots do ({}): the nodes \
+                 came back without their nodes.conf, as without a persistent volume, and are \
+                 strangers with new ids to the cluster.",
+                list(&places(owners.iter().copied()), 4),
+                new.len(),
+                list(&places(new.iter().copied()), 4)
+            ))
+    })
+}
+
 fn identity_lost(seen: &Seen) -> Option<Hit> {
     let fresh = seen.says(80, &["no cluster configuration found, i'm"]);
     let claimed = seen.says(80, &["taking responsibility for it"]);
@@ -389,7 +436,7 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                     ),
                 ));
             }
-            if let Some(hit) = stranger_at_its_place(seen) {
+            if let Some(hit) = stranger_at_its_place(seen).or_else(|| reborn_fleet(seen)) {
                 return Some(hit);
             }
             let told = seen.says_all(

@@ -135,6 +135,9 @@ pub(super) static CAUSES: &[Cause] = &[
                         "could not resolve",
                         "failed to resolve",
                         "unable to resolve",
+                        "no address associated with hostname",
+                        "temporary failure in name resolution",
+                        "eai_again",
                     ],
                     &["headless", ".svc", "svc.cluster.local"],
                 ],
@@ -319,7 +322,11 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A service mesh intercepts the bus",
         side: Side::Platform,
         when: |seen| {
-            seen.says(62, &["istio", "linkerd", "envoy", "127.0.0.6", "sidecar"]).map(|h| {
+            seen.says(
+                62,
+                &["istio", "linkerd", "envoy", "127.0.0.6", "sidecar", "filter_chain_not_found"],
+            )
+            .map(|h| {
                 h.and(
                     seen,
                     12,
@@ -332,6 +339,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     ],
                 )
                 .more_if(8, seen.has(&["istio-proxy", "linkerd-proxy", "127.0.0.6"]))
+                .more_if(16, seen.has(&["filter_chain_not_found", "istio-injection=enabled"]))
             })
         },
         cause: "The mesh's proxy takes the connections of the bus (client port + 10000) and of \
@@ -396,6 +404,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     "rediscluster controller",
                     "controller_redis",
                     "kubeblocks",
+                    "\"msg\":\"could not execute command\"",
+                    "\"logger\":\"controller",
+                    "fixuntrustednodes",
                 ],
             )?;
             // It makes a cluster anew over nodes that remember one.
@@ -485,6 +496,13 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A primary and its replica are on one machine",
         side: Side::Platform,
         when: |seen| {
+            let warned = seen.says(
+                74,
+                &["are in the same host as their master", "are in the same host as their primary"],
+            );
+            if warned.is_some() {
+                return warned;
+            }
             let table = seen.table()?;
             let pair = table.rows.iter().find_map(|row| {
                 let above = row.primary.as_ref()?;

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod application;
+mod binding;
 mod clients;
 mod create;
 mod failover;
@@ -18,6 +19,7 @@ mod operations;
 mod ports;
 mod process;
 mod refused;
+mod replication;
 mod security;
 mod slots;
 
@@ -32,9 +34,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         slots::CAUSES,
         members::CAUSES,
         failover::CAUSES,
+        replication::CAUSES,
         network::CAUSES,
         operations::CAUSES,
         ports::CAUSES,
+        binding::CAUSES,
         refused::CAUSES,
         security::CAUSES,
         application::CAUSES,

@@ -142,7 +142,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "CLIENT_ON_BUS_PORT",
         title: "A client (or a scanner) talks to the cluster bus port",
         side: Side::Client,
-        when: |seen| seen.says(74, &["bad message length or signature received"]),
+        when: |seen| seen.says(78, &["bad message length or signature received"]),
         cause: "The bus port got bytes that are no bus packets: a client, a probe or a load \
             balancer that was \
             given port + 10000, a port map that leads the client port to the bus port, or a peer \
@@ -431,12 +431,27 @@ fn came_through_a_bridge(seen: &Seen) -> Option<Hit> {
         let parts: Vec<&str> = row.address.ip.split('.').collect();
         matches!(parts.as_slice(), ["172", _, _, "1"]) && is_inner(&row.address.ip)
     };
-    let row = seen.server_rows().find(gateway).filter(|_| contained)?;
+    let row = seen.server_rows().find(gateway).filter(|_| contained);
+    let Some(row) = row else { return replicates_through_a_bridge(seen).filter(|_| contained) };
     Some(Hit::of(80).quote(row.line).note(format!(
         "{} is the gateway of a container bridge: a node on another host, or behind a published \
          port, is seen from there.",
         row.address.ip
     )))
+}
+
+/// `slave0:ip=172.18.0.1`: a replica that its primary knows by the gateway of a container bridge.
+fn replicates_through_a_bridge(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.iter().position(|line| {
+        let ip = line.lower.trim().strip_prefix("slave").and_then(|rest| rest.split_once(":ip="));
+        let ip = ip.and_then(|(_, rest)| rest.split(',').next()).unwrap_or_default();
+        ip.starts_with("172.") && ip.ends_with(".1") && is_inner(ip)
+    })?;
+    Some(Hit::of(78).quote(at).note(
+        "The primary knows its replica by the gateway of a container bridge, so nobody can dial it \
+         there: set replica-announce-ip and replica-announce-port (cluster-announce-* in a \
+         cluster) on the replica.",
+    ))
 }
 
 /// Several living nodes announce one and the same place: one address and port for all of them.
@@ -522,7 +537,12 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 20] = [
+pub(super) const UNREACHABLE: [&str; 25] = [
+    "[errno 60]",
+    "[errno 110]",
+    "[errno 113]",
+    "failed to connect to any host resolved",
+    "connect timed out",
     "enetunreach",
     "error 113 connecting",
     "error 110 connecting",
@@ -603,7 +623,38 @@ pub(super) fn ipv4s(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| is_ipv4(word) && word.split('.').all(|part| part.parse::<u8>().is_ok()))
 }
 
+/// redis-cli followed a redirect, and the address it was sent to did not answer: the line of the
+/// failure and the host.
+pub(super) fn redirected_to_nowhere(seen: &Seen) -> Option<(usize, String)> {
+    let told: Vec<&str> = seen
+        .lines
+        .iter()
+        .filter(|line| line.lower.contains("redirected to slot"))
+        .filter_map(|line| line.text.split_once("located at ").map(|(_, place)| place.trim()))
+        .collect();
+    seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let (_, rest) = line.text.split_once("ould not connect to ")?;
+        let place = rest.split(" at ").nth(1)?.split_whitespace().next()?.trim_end_matches(':');
+        let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+        told.contains(&place).then(|| (at, host.to_owned()))
+    })
+}
+
+/// Where a redirect led to nowhere: into another network than that of the node that was asked, or
+/// into the same one; then the node there may just be down.
+fn sent_elsewhere(seen: &Seen) -> Option<Hit> {
+    let (at, host) = redirected_to_nowhere(seen).filter(|(_, h)| !h.starts_with("127."))?;
+    let network = |ip: &str| ip.splitn(3, '.').take(2).map(str::to_owned).collect::<Vec<_>>();
+    let near = |ip: &str| ip != host && network(ip) == network(&host);
+    let same = seen.addresses.keys().any(|(ip, _)| near(ip))
+        || seen.lines.iter().any(|line| line.text.contains(" -h ") && ipv4s(&line.text).any(near));
+    Some(Hit::of(if same { 54 } else { 86 }).quote(at).fact("announced", host))
+}
+
 fn announced(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = sent_elsewhere(seen) {
+        return Some(hit);
+    }
     let seeds: Vec<(&(String, u16), &usize)> = seen
         .addresses
         .iter()
@@ -625,7 +676,6 @@ fn announced(seen: &Seen) -> Option<Hit> {
     let other =
         !told.is_empty() && !seed_ips.is_empty() && seed_ips.iter().all(|ip| !told.contains(ip));
     let errors = seen.lines_with(&UNREACHABLE);
-    let docker = seen.has(&INNER_NETWORK);
     if other {
         return Some(
             Hit::of(84)
@@ -650,16 +700,21 @@ fn announced(seen: &Seen) -> Option<Hit> {
     let dialled_what_was_told = errors.iter().any(told_line);
     let from_outside = errors.iter().any(|line| names_inner(seen, *line)) && is_outside(seen);
     let forwarded = seen.has(&["port-forward", "ssh -l", "ssh -n -l", "tunnel"]);
+    // A client that has its map fails at an address of the map.
+    let mapped = ["no more cluster attempts left", "clustermaxattempts"];
+    if forwarded && errors.is_empty() {
+        return seen.says(74, &mapped);
+    }
     let moved = seen.lines_with(&["moved "]);
     let client = seen.client().is_some();
     (!errors.is_empty()
         && !seen.says_fail()
-        && (client || docker || from_outside || !moved.is_empty()))
+        && (client || seen.has(&INNER_NETWORK) || from_outside || !moved.is_empty()))
     .then(|| {
         Hit::of(52)
-            .more_if(14, docker)
+            .more_if(14, seen.has(&INNER_NETWORK))
             .more_if(20, dialled_what_was_told || from_outside)
-            .more_if(16, forwarded)
+            .more_if(16, forwarded || seen.has(&mapped))
             .more_if(6, seen.says_ok())
             .quotes(errors)
             .quotes(moved.into_iter().take(1))

@@ -11,18 +11,21 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let rejected = seen.says(
                 86,
-                &[
-                    "packet of length",
-                    "bad message length or signature received from",
-                    "but expected length",
-                ],
+                &["packet of length", "invalid cluster bus packet", "but expected length"],
             );
             rejected.or_else(|| {
                 let mixed = seen.says_all(
                     66,
-                    &[&["6.2", "6.0."], &["7.2", "7.4", "8.0"], &["upgrade", "mixed", "rolling"]],
+                    &[
+                        &["6.2", "6.0", "5.0", "4.0."],
+                        &["7.2", "7.4", "8.0"],
+                        &["upgrad", "mixed", "rolling"],
+                    ],
                 )?;
-                seen.has(&["fail?", "handshake", "pfail", "master,fail"]).then_some(mixed)
+                let lost = seen.failing();
+                let over_links = lost.len() >= 2 && lost.iter().all(|row| row.linked == Some(true));
+                seen.has(&["fail?", "handshake", "pfail", "master,fail"])
+                    .then(|| mixed.more_if(18, over_links))
             })
         },
         cause: "Since 7.0 a bus packet can carry extensions (shard id, host name, forgotten \
@@ -99,13 +102,22 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Moving a huge key stops source and target for seconds",
         side: Side::Command,
         when: |seen| {
-            let slow = seen.says_all(
-                70,
-                &[
-                    &["migrate", "reshard", "rebalance", "moving slot"],
-                    &["big key", "huge key", "large key", "bigkey", "restore-asking", "gb zset"],
-                ],
-            )?;
+            let slow = seen
+                .says_all(
+                    70,
+                    &[
+                        &["migrate", "reshard", "rebalance", "moving slot"],
+                        &[
+                            "big key",
+                            "huge key",
+                            "large key",
+                            "bigkey",
+                            "restore-asking",
+                            "gb zset",
+                        ],
+                    ],
+                )
+                .or_else(|| seen.line_says(70, &["timeout", "command=migrate"]))?;
             let hurt = ["timeout", "failover", "fail", "blocked", "stuck", "latency"];
             seen.has(&hurt).then(|| slow.and(seen, 8, &["as failing", "ioerr"]))
         },
@@ -158,7 +170,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 "moved ",
                 "inconsistent",
             ]);
-            odd.then(|| reads.more_if(8, seen.says_ok()))
+            // MOVED alone is said of writes too.
+            let moved = !seen.has(&["stale", "old value", "returns n", "missing", "masterdown"]);
+            odd.then(|| reads.more_if(8, seen.says_ok()).less_if(10, moved))
         },
         cause: "Replicas answer with what they have: replication is asynchronous, so a read \
             right after a write \

@@ -165,6 +165,11 @@ pub(super) static CAUSES: &[Cause] = &[
                     "exit code 137",
                 ],
             )
+            .or_else(|| {
+                // Whom nobody else kills: the child that saves.
+                let child = ["background saving terminated by signal 9", "terminated by signal 9"];
+                seen.says(96, &child)
+            })
             .map(|h| {
                 let by_probe = seen.has(&["failed liveness probe", "liveness probe failed"]);
                 h.less_if(22, !seen.has(&["oomkilled", "oom-kill", "out of memory"]))
@@ -357,6 +362,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 "frozen",
                 "blocked for",
                 "swapping",
+                "to swap",
+                "swap memory",
                 "100% cpu",
                 "100 % cpu",
                 "no command is answered",
@@ -370,7 +377,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 "as failing",
             ];
             seen.says(70, &["asynchronous aof fsync is taking too long", "disk is busy?"])
-                .or_else(|| seen.says_all(64, &[&stall, &missed]))
+                .or_else(|| {
+                    let swaps = seen.has(&["swapping", "to swap", "swap memory"]);
+                    Some(seen.says_all(64, &[&stall, &missed])?.more_if(10, swaps))
+                })
                 .or_else(|| silent_on_a_link(seen))
         },
         cause: "The process lives but does not answer for seconds: an O(N) command on a big key, \
@@ -598,7 +608,11 @@ fn flapping(seen: &Seen) -> Option<Hit> {
     let timeout = seen.setting("cluster-node-timeout");
     let small = timeout.filter(|s| s.value.parse::<u64>().is_ok_and(|ms| ms < 3_000));
     if (changes < 4 || seen.flips() < 2) && marks < 4 {
-        let small = small?;
+        let Some(small) = small else {
+            // One fall and one return are a weak sign of it.
+            let lines = seen.lines_with(&["clear fail state", "as failing (quorum reached)"]);
+            return (cleared > 0 && marks >= 2).then(|| Hit::of(48).quotes(lines));
+        };
         return seen
             .has(&["fail", "failover"])
             .then(|| Hit::of(60).quote(small.line).fact("timeout", small.value.clone()));

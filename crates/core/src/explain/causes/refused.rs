@@ -69,7 +69,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Command,
         when: |seen| {
             let hit = seen.says(84, &["please use setslot only with masters"])?;
-            let moving = seen.has(&["moving slot", "reshard", "rebalance", "--cluster-from"]);
+            let moving =
+                seen.has(&["moving slot", "slots from", "reshard", "rebalance", "--cluster-from"]);
             moving.then(|| hit.more_if(8, seen.version().is_some_and(|version| version >= (6, 2))))
         },
         cause: "Since 6.2 (cluster-allow-replica-migration yes, the default) a primary that \
@@ -103,7 +104,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A node already has slots from an earlier attempt to create the cluster",
         side: Side::Command,
         when: |seen| {
-            let hit = seen.says(78, &["is already busy"])?;
+            let hit = seen.says(82, &["is already busy"])?;
             let create = seen.has(&[
                 "can i set the above configuration",
                 "redis-trib",
@@ -111,7 +112,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 "performing hash slots allocation",
                 "addslots",
             ]);
-            create.then(|| hit.more_if(10, seen.has(&["slot 0 is already busy"])))
+            create.then(|| hit.more_if(6, seen.has(&["slot 0 is already busy"])))
         },
         cause: "create gives slots with ADDSLOTS, which a node refuses for a slot that its own \
             table already \
@@ -320,7 +321,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "not all slots are covered",
                     "no node found for slot",
                     "no node to serve slot",
-                    "slot not covered by the cluster",
+                    "not covered by the cluster",
                     "unassigned slot in the cluster map",
                 ],
             )

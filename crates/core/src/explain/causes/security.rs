@@ -2,6 +2,12 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 
+/// What redis-py-cluster does at its start.
+const CONFIG_GET: &str = "redis-py-cluster (before redis-py 4.1 took it over) sends CONFIG GET to \
+    every node of its map at the start: a node that it cannot reach at its announced address, or a \
+    managed service without CONFIG, ends it with this error; skip_full_coverage_check=True leaves \
+    the question out.";
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "TLS_BUS_CERT_VERIFY_FAILED",
@@ -113,6 +119,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "certificate is not valid for",
                     "certificate is valid for",
                     "remotecertificatenamemismatch",
+                    "did not match expected cn",
+                    "no name matching",
+                    "notvalidforname",
+                    "ip address mismatch",
                 ],
             )
         },
@@ -399,9 +409,16 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A command is renamed, disabled or unknown on this server",
         side: Side::Cluster,
         when: |seen| {
-            let hit = seen.says(70, &["unknown command"])?;
+            let hit = seen.says(70, &["unknown command"]).or_else(|| {
+                // Old redis-py-cluster asks every node of its map for this setting.
+                seen.line_says(64, &["error sending 'config get", "full-coverage"])
+            })?;
             Some(
                 hit.fact_if("command", seen.word_after("unknown command "))
+                    .fact_if(
+                        "asked",
+                        seen.has(&["error sending 'config get"]).then_some(CONFIG_GET),
+                    )
                     .less_if(30, seen.has(&["hello"]))
                     .less_if(12, seen.has(&["memorystore", "elasticache", "azure"])),
             )
@@ -409,7 +426,7 @@ pub(super) static CAUSES: &[Cause] = &[
         cause: "The server does not know the command[[ <<command>>]]: rename-command took it \
             away (CONFIG, CLUSTER, KEYS, \
             MIGRATE are often disabled, also by managed services), or this version does not have \
-            it yet.",
+            it yet. [[<<asked>>]]",
         check: "COMMAND INFO <command> on that node, and rename-command in its configuration.",
         fix: &[
             "Restore the command for the administrator (ACLs are better than rename-command), or \

@@ -148,6 +148,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| {
                     seen.line_says(92, &["target instance replied with error", "wrongpass"])
                 })
+                .or_else(|| seen.line_says(92, &["target instance replied with error", " auth "]))
         },
         cause: "MIGRATE is carried out by the source server, which opens its own connection to the \
             target and must log in there. The command had no AUTH (older redis-cli and redis-trib \
@@ -517,8 +518,65 @@ fn disagreement(seen: &Seen) -> Option<Hit> {
             ],
         )
         .filter(|_| !seen.has(&["clusterdown", "timeout", "moved 0 :0"]))
-    })?;
+    });
+    let hit = hit.or_else(|| promoted_for_itself(seen)).or_else(|| views_differ(seen))?;
     Some(hit.less_if(8, seen.has(&["importing state", "migrating state"])))
+}
+
+/// A node calls the cluster ok; another one, linked with it, calls it a primary without slots and
+/// gives the slots to a dead node.
+fn promoted_for_itself(seen: &Seen) -> Option<Hit> {
+    let ok = seen.blocks.iter().any(|block| block.fields.is("cluster_state", "ok"));
+    let table = seen.table().filter(|_| ok && seen.says_fail())?;
+    let dead = table.rows.iter().find(|row| row.is_failing() && !row.slots.is_empty())?;
+    let bare = |row: &&Row| {
+        row.is_primary() && !row.is_failing() && row.linked == Some(true) && row.slots.is_empty()
+    };
+    let new = table.rows.iter().find(bare).filter(|row| !row.is_myself())?;
+    Some(Hit::of(76).quote(new.line).quote(dead.line).fact(
+        "dispute",
+        format!(
+            "{} may have taken the slots of {} by its own table, and the node that was asked \
+             still gives them to the dead one; its link to the new one is up",
+            new.place(),
+            dead.place()
+        ),
+    ))
+}
+
+/// Tables of two nodes that give a slot to different owners.
+fn views_differ(seen: &Seen) -> Option<Hit> {
+    let views: Vec<&Table> =
+        seen.tables.iter().filter(|t| t.source == Source::Nodes && t.rows.len() > 1).collect();
+    for (at, one) in views.iter().take(8).enumerate() {
+        // Two tables of one node are a before and an after.
+        let others = views.iter().take(8).skip(at + 1).filter(|other| {
+            let (a, b) = (one.myself(), other.myself());
+            a.zip(b).is_some_and(|(a, b)| a.id != b.id)
+        });
+        for other in others {
+            let held = |row: &&Row| !row.slots.is_empty() && row.is_primary();
+            let mut rows: Vec<&Row> = one.rows.iter().filter(held).collect();
+            let split = rows.len();
+            rows.extend(other.rows.iter().filter(held));
+            let (left, right) = rows.split_at(split);
+            let pair = left.iter().take(64).find_map(|a| {
+                // A failover between the two pastes explains what concerns a dead node.
+                let differs = |b: &&&Row| {
+                    let dead = a.is_failing() || b.is_failing();
+                    !dead && b.id != a.id && !a.slots.intersection(&b.slots).is_empty()
+                };
+                right.iter().take(64).find(differs).map(|b| (*a, *b))
+            });
+            if let Some((a, b)) = pair {
+                let both = slots(&a.slots.intersection(&b.slots));
+                let says =
+                    format!("one table gives {both} to {}, another to {}", a.place(), b.place());
+                return Some(Hit::of(74).quote(a.line).quote(b.line).fact("dispute", says));
+            }
+        }
+    }
+    None
 }
 
 fn claimed_twice(seen: &Seen) -> Option<Hit> {

@@ -1,0 +1,96 @@
+//! Interfaces and families of addresses: what a node's connections come from, and who cuts what.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "BIND_LOOPBACK_FIRST",
+        title: "bind names 127.0.0.1 first, so the node's own connections start there",
+        side: Side::Cluster,
+        when: loopback_first,
+        cause: "[[bind is '<<bind>>'. ]]Before 7.0 a node opens its outgoing connections (bus \
+            links, replication, MIGRATE) from the FIRST address of bind. With 127.0.0.1 in front \
+            the system refuses to reach another machine from there ('Invalid argument', 'creating \
+            socket'), and not one packet leaves: MEET answers OK, the handshake ends after a \
+            while without a trace, and create waits for ever. Incoming connections work all the \
+            time, so redis-cli from elsewhere and open ports prove nothing.",
+        check: "CONFIG GET bind on each node, and redis_version: does the list begin with \
+            127.0.0.1 or ::1, on a version before 7.0?",
+        fix: &[
+            "Put the address that the other nodes reach first on every node: bind <own ip> \
+             127.0.0.1; restart one node after the other, with its files.",
+            "Or go to 7.0 or later, where bind-source-addr alone decides this.",
+            "Then repeat CLUSTER MEET (or let the waiting create finish).",
+        ],
+        never: &[
+            "Do not bind to all interfaces without a password.",
+            "Do not reset the nodes: only the source address is wrong.",
+        ],
+        like: &["BIND_LOOPBACK", "BUS_PORT_BLOCKED", "SELF_ADDRESS_UNKNOWN"],
+    },
+    Cause {
+        code: "CLIENT_CUTS_IPV6_ADDRESS",
+        title: "The client or tool cuts IPv6 addresses of the map at the first colon",
+        side: Side::Client,
+        when: cut_address,
+        cause: "The nodes are known by IPv6 addresses, which CLUSTER NODES and MOVED write without \
+            brackets (address:port, with colons in the address). This client takes what stands \
+            before the first colon for the host[[ (it dials '<<host>>')]], and looks it up as a \
+            name. The cluster is healthy: redis-cli -c follows the same map.",
+        check: "The host in the error: is it the first group of an address in CLUSTER NODES?",
+        fix: &[
+            "Upgrade the client or tool to a release that splits at the LAST colon (and at '@').",
+            "Until then give clients names or IPv4: cluster-announce-hostname with \
+             cluster-preferred-endpoint-type hostname (7.0 and later), or an address map in the \
+             client.",
+        ],
+        never: &["Do not change DNS for it, and do not repair the cluster."],
+        like: &["CLIENT_PARSES_NODES_WRONG", "DUAL_STACK_MISMATCH"],
+    },
+];
+
+fn loopback_first(seen: &Seen) -> Option<Hit> {
+    let local = |word: &str| word.starts_with("127.") || word == "::1" || word == "localhost";
+    let first = |value: &str| value.split_whitespace().next().is_some_and(local);
+    let bind = seen.settings.iter().find(|s| {
+        s.name == "bind" && first(&s.value) && s.value.split_whitespace().any(|word| !local(word))
+    });
+    let socket = ["creating socket: invalid argument", "invalid argument"];
+    let unborn = ["unable to connect to cluster node", "unable to connect to master"];
+    let refused = seen.lines.iter().position(|line| {
+        let has = |words: &[&str]| words.iter().any(|word| line.lower.contains(word));
+        has(&socket) && has(&unborn)
+    });
+    // Addresses that are no addresses give the same error.
+    let refused = refused.filter(|_| !seen.has(&["?:", "master :0", "primary :0"]));
+    let stuck = ["handshake", "waiting for the cluster to join", "fail?", "cluster meet"];
+    let new = seen.version().is_some_and(|version| version >= (7, 0));
+    let hit = match (bind, refused) {
+        (Some(bind), Some(at)) => Hit::of(95).quote(bind.line).quote(at),
+        (Some(bind), None) if seen.has(&stuck) => Hit::of(86).quote(bind.line),
+        (None, Some(at)) => Hit::of(76).quote(at),
+        _ => return None,
+    };
+    Some(hit.less_if(40, new).fact_if("bind", bind.map(|bind| bind.value.clone())))
+}
+
+fn cut_address(seen: &Seen) -> Option<Hit> {
+    let row = seen.rows().find(|row| row.address.ip.contains(':'));
+    let unknown = seen.says(
+        86,
+        &["getaddrinfo", "name or service not known", "nodename nor servname", "no such host"],
+    );
+    if let (Some(row), Some(hit)) = (row, unknown) {
+        let group = row.address.ip.split(':').next().unwrap_or_default();
+        return Some(hit.quote(row.line).fact("host", group));
+    }
+    let dialled = seen.word_after("could not connect to redis at ")?;
+    let (host, rest) = dialled.trim_end_matches(':').split_once(':')?;
+    let hex = |word: &str| word.len() <= 4 && word.chars().all(|c| c.is_ascii_hexdigit());
+    // What stands in the place of a port is none.
+    let no_port = rest.parse::<u16>().map_or(true, |port| port < 1_000);
+    let group = !host.is_empty() && hex(host) && hex(rest) && no_port;
+    let hit = group.then(|| seen.says(82, &["could not connect to redis at "]))??;
+    Some(hit.fact("host", host))
+}

@@ -1,0 +1,306 @@
+//! Replication that does not run: replicas without a link, or without an end of their copy.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+
+/// What a copy suffers from that arrives and is not read.
+const UNREADABLE: &str = "The copy arrives here and cannot be loaded: the lines before it in the \
+    replica's log say why. Several instances with the same dir overwrite each other's file \
+    (each needs a dir of its own), the disk is full, the file may not be read, or the primary's \
+    version is newer.";
+
+/// What `:0` as an address means.
+const NOWHERE: &str = "The address ':0' means that this node knows the id of its primary and no \
+    address of it (noaddr in CLUSTER NODES): find where that id lives (CLUSTER MYID on the live \
+    nodes) and CLUSTER MEET it there; if it lives nowhere, its old nodes.conf is what to look for.";
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "REPLICA_AUTH_FAILED",
+        title: "The replica cannot log in to its primary: masterauth is missing or wrong",
+        side: Side::Cluster,
+        when: |seen| {
+            let log = seen.says(
+                94,
+                &[
+                    "master aborted replication with an error: noauth",
+                    "primary aborted replication with an error: noauth",
+                    "does not understand replconf listening-port: -noauth",
+                    "master aborted replication with an error: wrongpass",
+                    "unable to auth to master",
+                    "unable to auth to primary",
+                    "master aborted replication with an error: noperm",
+                    "master aborted replication with an error: err operation not permitted",
+                    "error reply to ping from master: '-noauth",
+                    "error reply to ping from master: '-noperm",
+                    "error reply to ping from primary: '-no",
+                ],
+            );
+            log.or_else(|| {
+                let required = seen.setting("requirepass").filter(|s| !s.value.is_empty())?;
+                let missing =
+                    seen.setting("masterauth").is_none() && seen.set_to("cluster-enabled", "yes");
+                let down = seen.has(&["master_link_status:down", "connecting"]);
+                missing.then(|| Hit::of(if down { 72 } else { 40 }).quote(required.line))
+            })
+        },
+        cause: "The nodes require a password, and replicas log in to their primary with masterauth \
+            (and masteruser), which is missing or differs here. The cluster looks ok, because the \
+            bus \
+            needs no password, but nothing is replicated: after the next failure the shard is \
+            lost or \
+            old.",
+        check: "INFO replication on the replica: master_link_status:down, and in its log NOAUTH or \
+            WRONGPASS.",
+        fix: &[
+            "CONFIG SET masterauth <password> (and masteruser, if an ACL user is used) on ALL \
+             nodes, \
+             also primaries, since roles change; write it to the files.",
+            "With ACLs the user needs +psync +replconf +ping.",
+        ],
+        never: &["Do not remove requirepass to make it work."],
+        like: &["REPLICA_LINK_DOWN"],
+    },
+    Cause {
+        code: "RDB_VERSION_INCOMPATIBLE",
+        title: "The replica is older than its primary and cannot read its data format",
+        side: Side::Cluster,
+        when: |seen| {
+            let hit = seen.says(94, &["can't handle rdb format version"])?;
+            Some(hit.fact_if("rdb", seen.word_after("can't handle rdb format version ")))
+        },
+        cause: "The data file has RDB version[[ <<rdb>>]], which this server does not know: it was \
+            written by a newer (or another) server. Either a replica is older than its primary, so \
+            its full sync fails for ever, or a server was downgraded onto a newer file. Redis 7.4 \
+            and \
+            later cannot be read by Valkey; 8.x not by 7.x.",
+        check: "redis_version (and valkey_version) of INFO on both ends.",
+        fix: &[
+            "Upgrade this server to at least the version of its primary; in a rolling upgrade \
+             replicas \
+             go first, then a failover, then the old primary.",
+            "After a downgrade: start the newer version again on these files, or copy the keys.",
+        ],
+        never: &[
+            "Do not restart or remove the primary while this is its only replica.",
+            "Do not delete the data file to make it start.",
+        ],
+        like: &["MIXED_VERSIONS"],
+    },
+    Cause {
+        code: "FULL_SYNC_LOOP",
+        title: "The full synchronisation never finishes",
+        side: Side::Cluster,
+        when: |seen| {
+            let strong = seen.says(
+                86,
+                &[
+                    "overcoming of output buffer limits",
+                    "last replica dropped, killing fork child",
+                    "timeout receiving bulk data from master",
+                    "i/o error trying to sync with master",
+                ],
+            );
+            let unreadable = [
+                "failed trying to load the master synchronization db",
+                "failed trying to load the primary synchronization db",
+            ];
+            let strong = strong.or_else(|| Some(seen.says(78, &unreadable)?.note(UNREADABLE)));
+            strong.or_else(|| {
+                let loops = seen.count(&[
+                    "full resync from master",
+                    "full resync requested",
+                    "full sync from master",
+                ]);
+                (loops >= 3)
+                    .then(|| Hit::of(70).quotes(seen.lines_with(&["full resync", "full sync"])))
+                    .or_else(|| resumes_and_breaks(seen))
+                    .or_else(|| seen.says(66, &["for lack of backlog"]))
+            })
+        },
+        cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual \
+            reasons: the \
+            primary closes the link because the replica's output buffer exceeds \
+            client-output-buffer-limit replica; repl-timeout is shorter than the transfer; \
+            the backlog is too small for a partial resync; the disk of the replica is full; or a \
+            probe kills it while it loads.",
+        check: "The primary's log at the moment the link breaks: 'overcoming of output buffer \
+            limits', \
+            a failed fork, or nothing (then the replica or the network broke it).",
+        fix: &[
+            "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), \
+             repl-timeout and repl-backlog-size on all nodes, as far as their memory allows.",
+            "Make sure of disk and memory on the replica, and let only one replica sync at a time.",
+        ],
+        never: &["Do not restart the primary to help; it may hold the only good copy."],
+        like: &["K8S_LIVENESS_KILLS_LOADING", "FORK_FAILED"],
+    },
+    Cause {
+        code: "REPLICATION_CHAIN_OR_CYCLE",
+        title: "A replica follows another replica",
+        side: Side::Cluster,
+        when: |seen| {
+            let log = seen.says(
+                86,
+                &[
+                    "nomasterlink",
+                    "i'm a sub-replica",
+                    "can't sync while not connected with my master",
+                ],
+            );
+            log.or_else(|| {
+                seen.says(
+                    74,
+                    &[
+                        "claims to be slave of unknown node",
+                        "can only replicate a master, not a replica",
+                        "i can only replicate a master",
+                    ],
+                )
+            })
+            .or_else(|| chain(seen))
+        },
+        cause: "A replica must follow a primary; here it follows a node that is itself a replica \
+            (or \
+            an unknown id)[[: <<chain>>]]. That comes from a failover or a move of slots of which \
+            one \
+            side did not hear, from swapped addresses, or from REPLICATE with the id of a replica.",
+        check: "The fourth column of CLUSTER NODES: does the id there belong to a master?",
+        fix: &[
+            "Wait two node timeouts. If it stays, look at the keys first (DBSIZE on both): \
+             CLUSTER REPLICATE <id of the real primary> on the replica drops its own copy, so \
+             only when that primary has the shard's keys.",
+            "If the address that the replica dials is not its primary's any more (pods that swapped \
+             addresses; a replica that dials itself): CLUSTER MEET the primary at its present \
+             address, from this replica.",
+            "If nobody in the shard is a primary and none of it lives elsewhere: CLUSTER \
+             FAILOVER TAKEOVER on the member with the highest offset and the most keys, then \
+             REPLICATE the others to it.",
+        ],
+        never: &["Do not reset members before you know which of them has the data."],
+        like: &["REPLICA_LINK_DOWN"],
+    },
+    Cause {
+        code: "REPLICA_MIGRATED",
+        title: "A replica moved to another primary by itself",
+        side: Side::Cluster,
+        when: |seen| {
+            seen.says(80, &["migrating to orphaned master", "migrating to orphaned primary"])
+        },
+        cause: "A primary that once had replicas had none that lived, so a replica of a shard with \
+            more than cluster-migration-barrier of them (1 by default) left its own primary and \
+            follows the bare one. That is meant so; but during a rolling restart, when replicas \
+            are missing for moments only, it moves replicas about, leaves shards with too few, and \
+            takes away the one that an operator wanted to promote. Nothing is lost: it makes a \
+            full sync from its new primary.",
+        check: "CLUSTER NODES: count the replicas of each primary by the fourth column; and CONFIG \
+            GET cluster-migration-barrier and cluster-allow-replica-migration.",
+        fix: &[
+            "To have the old layout: CLUSTER REPLICATE <id of its old primary> on it, once the \
+             bare primary has a replica of its own in sync again.",
+            "Where an operator or a fixed layout decides who follows whom: \
+             cluster-allow-replica-migration no on all nodes (6.2 and later; a high \
+             cluster-migration-barrier before); it also keeps an emptied primary from becoming a \
+             replica.",
+            "In rolling restarts wait until each replica is in sync before the next node.",
+        ],
+        never: &["Do not move the only replica of a shard away."],
+        like: &["REPLICA_PILEUP", "REPLICA_LINK_DOWN"],
+    },
+    Cause {
+        code: "UNBLOCKED_BY_FAILOVER",
+        title: "A blocking command was ended because its node is no primary any more",
+        side: Side::Client,
+        when: |seen| seen.says(90, &["unblocked force unblock", "-unblocked "]),
+        cause: "BLPOP, BRPOP, XREADGROUP BLOCK and the like wait on the primary of their key. When \
+            that node became a replica (a failover, by hand or automatic) or the slot moved, the \
+            server ended the wait with UNBLOCKED. The cluster did what it should; nothing was \
+            taken from the list or stream.",
+        check: "The log of that node, or CLUSTER NODES: was there a failover or a reshard at this \
+            moment? If it happens often, the failovers are what to look into.",
+        fix: &[
+            "Have the application repeat the command on UNBLOCKED, through a cluster client that \
+             asks for the map again.",
+            "Bound the waits (a timeout of some seconds in place of 0), so that none outlives a \
+             failover unnoticed.",
+        ],
+        never: &["Do not repair the cluster for it."],
+        like: &["STALLED_AND_REPLACED", "CLIENT_STALE_TOPOLOGY"],
+    },
+    Cause {
+        code: "REPLICA_LINK_DOWN",
+        title: "A replica is not connected to its primary",
+        side: Side::Cluster,
+        when: |seen| {
+            let info = seen.field_is(64, "master_link_status", &["down"]);
+            let nowhere = seen.says(74, &["connecting to master :0", "connecting to primary :0"]);
+            let nowhere = nowhere.map(|hit| hit.note(NOWHERE));
+            nowhere
+                .or(info)
+                .or_else(|| seen.says(60, &["masterdown link with master is down"]))
+                .or_else(|| {
+                    let hit = seen.says(
+                        52,
+                        &[
+                            "error condition on socket for sync",
+                            "master timeout: no data nor ping",
+                            "primary timeout: no data nor ping",
+                            "timeout connecting to the master",
+                            "timeout connecting to the primary",
+                            "connection with master lost",
+                            "master_link_status:down",
+                        ],
+                    )?;
+                    Some(hit)
+                })
+        },
+        cause: "The replication link[[ to <<master>>]] is down. It uses the CLIENT port of the \
+            primary (not \
+            the bus), its password (masterauth) and, with tls-replication, TLS. Until it is up the \
+            replica's data grow old, and with replica-serve-stale-data no it answers MASTERDOWN.",
+        check: "The replica's log line after 'Connecting to MASTER': refused (process down, or \
+            another port), timed out (an address that nobody has any more, a firewall), NOAUTH \
+            (masterauth), LOADING (wait), RDB version (older replica).",
+        fix: &[
+            "Remove the reason that the log names: address, port, password, TLS or version.",
+            "If the address dialled is old: CLUSTER MEET the primary at its present address, \
+             from this replica. The replica then dials the new one.",
+        ],
+        never: &["Do not promote this replica before comparing its offset with its siblings'."],
+        like: &["REPLICA_AUTH_FAILED", "PEER_ADDRESS_STALE", "FULL_SYNC_LOOP"],
+    },
+];
+
+/// The link breaks right after each partial resynchronisation.
+fn resumes_and_breaks(seen: &Seen) -> Option<Hit> {
+    let resumed = ["accepted a partial resync", "successful partial resync"];
+    let broken = ["caching the disconnected", "connection with master lost", "lost."];
+    (seen.count(&resumed) >= 2 && seen.count(&broken) >= 2).then(|| {
+        Hit::of(76)
+            .quotes(seen.lines_with(&resumed).into_iter().take(2))
+            .quotes(seen.lines_with(&broken).into_iter().take(2))
+            .note(
+                "Here no full copy is made: each partial resynchronisation is accepted and the \
+                 link breaks right after it. So the backlog is fine, and the primary (look at its \
+                 log) or the network closes the link: one command in the backlog larger than \
+                 client-output-buffer-limit replica does so every time, before 7.0.8 even when \
+                 the replica had read it (redis/redis#11667).",
+            )
+    })
+}
+
+fn chain(seen: &Seen) -> Option<Hit> {
+    let table = seen.table()?;
+    let link = table.rows.iter().find_map(|row| {
+        let above = row.primary.as_ref()?;
+        let other = table.rows.iter().find(|other| other.id == *above && other.is_replica())?;
+        Some((row, other))
+    });
+    let (row, other) = link?;
+    Some(
+        Hit::of(80).quote(row.line).quote(other.line).fact(
+            "chain",
+            format!("{} follows {}, which is a replica", row.place(), other.place()),
+        ),
+    )
+}
