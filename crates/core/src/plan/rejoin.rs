@@ -7,10 +7,11 @@
 //! silent, the newcomer may be one of them instead, and the old node only be down: then what that
 //! wrote last is at risk, and the user has a word.
 //!
-//! A replica of the lost id that answers is promoted instead, unless it copies the newcomer already:
-//! then it has nothing of its own left, and the newcomer stands where its primary stood, with all
-//! keys that the replica has. A replica cannot forget its primary, so the lost id is not forgotten
-//! first: the newcomer's claim outbids it, the replica follows, and what is left is a ghost.
+//! A replica of the lost id that answers is promoted instead, unless it copies the newcomer
+//! already: then it has nothing of its own left, and the newcomer stands where its primary stood,
+//! with all keys that the replica has. A replica cannot forget its primary, so the lost id is not
+//! forgotten first: the newcomer's claim outbids it, the replica follows, and what is left is a
+//! ghost.
 
 use super::live::Live;
 use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
@@ -155,7 +156,6 @@ fn own_up(draft: &mut Draft<'_>, heir: &Heir) -> Risk {
 
 fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let Some(node) = draft.live(heir.new) else { return };
-    let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
     let epoch = node.own.epoch.0;
     let alone = draft.seen.view(node.observer).count() == 1;
     let knows_old = node.row(draft.seen, heir.old).is_some();
@@ -199,10 +199,17 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
         let change = Change::SetConfigEpoch { epoch: newest };
         let expect = vec![Fact::new(heir.new, Holds::EpochAtLeast { epoch: newest })];
         let why = "its claim must be the newest when it meets the others".to_owned();
-        let guard = vec![Fact::new(heir.new, Holds::Answers)];
+        let guard = vec![Fact::new(heir.new, Holds::Answers), proof];
         push(draft, heir.new, change, risk, why, guard, expect, 2);
     }
-    for id in survivors {
+    join(draft, heir, &survivors);
+}
+
+/// Everybody meets the newcomer.
+fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId]) {
+    let Some(node) = draft.live(heir.new) else { return };
+    let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
+    for id in survivors.iter().copied() {
         let knows = draft.live(id).and_then(|node| node.row(draft.seen, heir.new)).is_some();
         if knows {
             continue;
@@ -250,4 +257,64 @@ fn push(
     let mends = draft.code(Repair::Rejoin, on);
     let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000) + 1_000;
     draft.steps.push(Step { mends, on, change, risk, why, guard, expect, within_ms, stage });
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::diagnose;
+    use crate::model::{Flag, NodeId, SlotSet};
+    use crate::observation::sketch::Sketch;
+    use crate::observation::{Census, LinkState, Observation, Said, Silence};
+    use crate::plan::{Change, Policy, plan};
+
+    /// The first primary of three, with a replica each, is back under a new id. It has so many
+    /// keys of slot 7; its replica, which follows to that address, has the other number.
+    fn lost_its_table(keys: [u64; 2], link: &str) -> Observation {
+        let new = NodeId::made_up(77);
+        let mut sketch = Sketch::healthy(3, 1);
+        sketch.silence(0, Silence::Refused, Some(Silence::Refused));
+        sketch.flagged(0, Flag::NoAddress, LinkState::Disconnected);
+        sketch.rows_about(0, |row| row.address.ip = String::new());
+        let at = Sketch::at(0);
+        sketch.info(3, "master_host", &at.host);
+        sketch.info(3, "master_port", &at.port.to_string());
+        sketch.info(3, "master_link_status", link);
+        sketch.stranger(new, at, SlotSet::range(7, 7));
+        let mut seen = sketch.build();
+        for sighting in &mut seen.sightings {
+            let held = match sighting.myid.get() {
+                Some(id) if *id == new => vec![(7, keys[0])],
+                Some(id) if *id == Sketch::id(3) => vec![(7, keys[1])],
+                Some(_) => Vec::new(),
+                None => continue,
+            };
+            sighting.census = Said::This(Census { counted: SlotSet::all(), keys: held });
+        }
+        seen
+    }
+
+    fn sends(seen: &Observation) -> Vec<String> {
+        let planning = plan(seen, &diagnose(seen), &Policy::default());
+        let steps = planning.plan.steps.iter().map(|step| match &step.change {
+            Change::AddSlots { .. } => "adds".to_owned(),
+            Change::SetConfigEpoch { .. } => "epoch".to_owned(),
+            Change::Meet { .. } => "meets".to_owned(),
+            other => format!("{other:?}"),
+        });
+        steps.collect()
+    }
+
+    #[test]
+    fn a_newcomer_that_the_replica_copies_takes_its_place_and_nobody_forgets_first() {
+        let sent = sends(&lost_its_table([2, 2], "up"));
+        assert_eq!(sent, ["adds", "epoch", "meets", "meets", "meets", "meets", "meets"]);
+    }
+
+    #[test]
+    fn a_replica_with_more_keys_or_without_a_link_has_a_copy_of_its_own() {
+        for (keys, link) in [([1, 2], "up"), ([2, 2], "down")] {
+            let sent = sends(&lost_its_table(keys, link));
+            assert_eq!(sent, [] as [&str; 0], "{keys:?} {link}");
+        }
+    }
 }

@@ -92,8 +92,8 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "The server stops at start because a line of nodes.conf is not what it expects: a \
             file cut short by a power loss or a full disk (versions before 7.2 write it in place), \
-            an empty file, an edit by hand or by a script, fields of a newer or another server after a downgrade, \
-            or shard-ids that do not fit together. The data files are not concerned.",
+            an empty file, an edit by hand or by a script, fields of a newer or another server \
+            after a downgrade, or shard-ids that do not fit together. The data files are not concerned.",
         check: "Read the file: does every row have its eight columns, exactly one 'myself', and the \
             line of vars at the end?",
         fix: &[

@@ -12,7 +12,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The nodes announce addresses that the client cannot reach",
         side: Side::Network,
         when: announced,
-        cause: "The cluster itself is fine[[ (state <<state>>, <<slots_ok>> slots ok)]]. The \
+        cause: "[[The cluster itself is fine (state <<state>>, <<slots_ok>> slots ok). ]]The \
             client reaches its \
             start node[[ (<<seed>>)]], asks for the map, and from then on dials the addresses \
             that the nodes \
