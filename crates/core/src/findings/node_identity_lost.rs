@@ -37,9 +37,10 @@ finding! {
     /// ## The repair
     /// Best: stop the process, put the old `nodes.conf` back (backup, old volume), start it. Where
     /// that is gone: if the shard lives on, join the node as a replica and forget the old id. If
-    /// this node holds the only copy of the data, let the new id take the slots *before* it meets
-    /// the others: `CLUSTER SET-CONFIG-EPOCH` above every epoch of the cluster, `CLUSTER ADDSLOTS`
-    /// for the rest of the range, then MEET.
+    /// this node holds the only copy of the data, or a replica of the old id copies it already
+    /// (replication follows an address, not an id), let the new id take the slots *before* it
+    /// meets the others: `CLUSTER SET-CONFIG-EPOCH` above every epoch of the cluster, `CLUSTER
+    /// ADDSLOTS` for the rest of the range, then MEET.
     ///
     /// ## Repair safety
     /// Putting the file back and joining an empty node lose nothing. With data on the new node, a

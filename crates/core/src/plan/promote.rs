@@ -19,7 +19,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         return;
     }
     let voters: BTreeSet<NodeId> = draft.seen.voters().into_iter().collect();
-    let dead: Vec<NodeId> = voters.iter().copied().filter(|id| !draft.seen.is_alive(*id)).collect();
+    let away = |id: &NodeId| !draft.seen.is_alive(*id) && !is_replaced(draft, *id);
+    let dead: Vec<NodeId> = voters.iter().copied().filter(away).collect();
     let quorum = voters.len() / 2 + 1;
     let majority = voters.len() - dead.len() >= quorum;
     wait_for_the_returned(draft, &voters);
@@ -47,6 +48,17 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         let why = "every owner of slots answers: there is nothing to promote";
         draft.refuse_all(Repair::Promote, &Reason::NothingToPromote.says(why));
     }
+}
+
+/// Whether somebody has taken the slots of a dead owner already, and not all have heard of it: a
+/// run before this one may have been killed right behind its takeover.
+fn is_replaced(draft: &Draft<'_>, dead: NodeId) -> bool {
+    let slots = draft.seen.slots_of(dead);
+    let epoch = draft.seen.usual_row(dead).map(|row| row.epoch);
+    draft.live.iter().filter(|node| node.is_primary()).any(|node| {
+        let newer = epoch.is_some_and(|epoch| node.own.epoch > epoch);
+        newer && !slots.is_empty() && slots.difference(&node.claims()).is_empty()
+    })
 }
 
 /// An owner of slots that answers again stays failed for twice the node timeout, so that a replica

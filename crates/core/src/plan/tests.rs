@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnose::diagnose;
-use crate::model::{Flag, Flags, Slot, SlotSet};
+use crate::model::{ConfigEpoch, Flag, Flags, Slot, SlotSet};
 use crate::observation::sketch::Sketch;
 use crate::observation::{Census, LinkState, OpenSlot, Said, Silence};
 
@@ -567,6 +567,17 @@ fn no_more_take_over_than_a_majority_needs() {
     let takeovers = changes(&planning);
     let takeover = Change::Failover { how: Failover::Takeover };
     assert_eq!(takeovers, [(Sketch::id(3), &takeover)], "the other one is elected then");
+    // It has taken over, and nobody has heard of it yet.
+    sketch.row(3, 3, |row| {
+        row.flags = Flags::none().with(Flag::Myself).with(Flag::Primary);
+        row.primary = None;
+        row.slots = owns[0].clone();
+        row.epoch = ConfigEpoch(9);
+    });
+    sketch.row(3, 0, |row| row.slots = SlotSet::new());
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let raced = changes(&planning).iter().any(|(_, change)| **change == takeover);
+    assert!(!raced, "the second one is about to be elected: {planning:#?}");
 }
 
 #[test]
