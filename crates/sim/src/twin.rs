@@ -457,7 +457,7 @@ impl<'a> Draft<'a> {
         for (at, slots) in held.iter().enumerate() {
             let kept = slots.iter().flat_map(SlotSet::iter);
             let kept = kept.filter(|slot| !plain.contains(*slot) || slot.get() % stride == 0);
-            let shard = self.nodes[at].shard.unwrap_or(0);
+            let shard = self.copied_shard(at);
             let key = |slot: Slot| {
                 let same = twice.iter().find(|(_, b, both)| *b == shard && both.contains(slot));
                 key_in(slot, same.map_or(shard, |(a, ..)| *a))
@@ -469,6 +469,17 @@ impl<'a> Draft<'a> {
         for (node, copy) in self.nodes.iter_mut().zip(copies) {
             node.keys.extend(copy);
         }
+    }
+
+    /// The shard whose keys a node has: of a replica that copies somebody else than its primary,
+    /// his. Replication follows an address.
+    fn copied_shard(&self, at: usize) -> Id {
+        let node = &self.nodes[at];
+        let source = self.nodes.iter().find(|other| {
+            let there = node.link_up && node.master == Some(other.addr);
+            there && node.primary.is_some() && other.id != node.id
+        });
+        source.unwrap_or(node).shard.unwrap_or(0)
     }
 
     /// Slots that two primaries claim: the lower shard, the higher one, which. One was the other's
