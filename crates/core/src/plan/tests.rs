@@ -553,8 +553,8 @@ fn nobody_waits_for_nodes_that_hear_nobody_to_find_out_who_is_down() {
     assert!(!waits(&sketch).contains(about), "{}", waits(&sketch));
 }
 
-#[test]
-fn no_more_take_over_than_a_majority_needs() {
+/// Three primaries with a replica each; the first two primaries died.
+fn two_of_three_dead() -> Sketch {
     let mut sketch = Sketch::healthy(3, 1);
     for dead in [0, 1] {
         sketch.silence(dead, Silence::Refused, Some(Silence::Refused));
@@ -562,6 +562,12 @@ fn no_more_take_over_than_a_majority_needs() {
         sketch.info(dead + 3, "master_link_status", "down");
         sketch.info(dead + 3, "slave_repl_offset", "7");
     }
+    sketch
+}
+
+#[test]
+fn no_more_take_over_than_a_majority_needs() {
+    let mut sketch = two_of_three_dead();
     let owns = owned(&sketch);
     let planning = planned(&with_keys(&sketch, &owns, &[]));
     let takeovers = changes(&planning);
@@ -582,13 +588,9 @@ fn no_more_take_over_than_a_majority_needs() {
 
 #[test]
 fn a_replica_that_deletes_when_it_is_promoted_is_counted_first() {
-    let mut sketch = Sketch::healthy(3, 1);
-    for dead in [0, 1] {
-        sketch.silence(dead, Silence::Refused, Some(Silence::Refused));
-        sketch.flagged(dead, Flag::Suspected, LinkState::Disconnected);
-        sketch.info(dead + 3, "master_link_status", "down");
-        sketch.info(dead + 3, "slave_repl_offset", "7");
-        sketch.info(dead + 3, "valkey_version", "9.1.2");
+    let mut sketch = two_of_three_dead();
+    for replica in [3, 4] {
+        sketch.info(replica, "valkey_version", "9.1.2");
     }
     let owns = owned(&sketch);
     let mut seen = with_keys(&sketch, &owns, &[]);
