@@ -5,7 +5,8 @@
 //! kept clusters after that.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use slotwright_core::scenario::World;
@@ -57,7 +58,7 @@ impl Place {
         for number in (FIRST..=LAST).filter(|number| !kept.contains(number)) {
             let path = locks.join(number.to_string());
             let lock = File::create(&path).doing(|| format!("opening {}", path.display()))?;
-            if lock.try_lock().is_err() {
+            if lock.try_lock().is_err() || (world == World::Loopback && is_lived_in(number)) {
                 continue;
             }
             let folder = root().join(format!("{number}-{}", std::process::id()));
@@ -66,7 +67,9 @@ impl Place {
         }
         Err(Error::Missing {
             what: "all places for clusters are taken".to_owned(),
-            hint: "End kept clusters with `slotwright lab down`.".to_owned(),
+            hint: "End kept clusters with `slotwright lab down`, and servers on port 6379 of \
+                   127.0.100.1 and after it, or of all addresses."
+                .to_owned(),
         })
     }
 
@@ -127,7 +130,34 @@ impl Place {
     }
 }
 
+/// Whether a server of somebody else has one of the addresses: ours would not start there, and what
+/// is said to it would be said to the other.
+fn is_lived_in(number: u8) -> bool {
+    let taken = |last: u8| {
+        let bound = TcpListener::bind((Ipv4Addr::new(127, 0, number, last), PORT));
+        bound.is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    };
+    (1..OURS).any(taken)
+}
+
 /// Makes a folder and those above it.
 pub(crate) fn make_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).doing(|| format!("making the folder {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_somebody_else_listens_nobody_moves_in() {
+        // Below the numbers that clusters get: nobody takes it meanwhile.
+        let number = FIRST - 1;
+        assert!(!is_lived_in(number));
+        let stranger = TcpListener::bind((Ipv4Addr::new(127, 0, number, 102), PORT));
+        let stranger = stranger.expect("a free address of the loopback network");
+        assert!(is_lived_in(number));
+        drop(stranger);
+        assert!(!is_lived_in(number));
+    }
 }
