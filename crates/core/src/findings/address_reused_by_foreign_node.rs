@@ -1,5 +1,6 @@
 //! A server of another cluster answers where a member used to be.
 
+use super::counted::brief;
 use super::islands::{Island, islands, missing};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
 use crate::model::{Endpoint, Flag, NodeId, SlotSet};
@@ -79,8 +80,11 @@ impl Finding for AddressReusedByForeignNode {
 
     fn message(&self, seen: &Picture<'_>) -> String {
         let slots = seen.slots_of(self.lost);
-        let what =
-            if slots.is_empty() { String::new() } else { format!(", the owner of slots {slots}") };
+        let what = if slots.is_empty() {
+            String::new()
+        } else {
+            format!(", the owner of slots {}", brief(&slots))
+        };
         format!(
             "a node of another cluster answers at {} in the place of {}{what}",
             self.at,

@@ -1,5 +1,6 @@
 //! A node came back with a new id: its `nodes.conf` is gone, and nobody knows it.
 
+use super::counted::brief;
 use super::islands::{Island, islands, missing};
 use super::whereabouts::meet;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
@@ -77,7 +78,7 @@ impl Finding for NodeIdentityLost {
         let what = if slots.is_empty() {
             String::new()
         } else {
-            format!(", and slots {slots} have no server")
+            format!(", and slots {} have no server", brief(&slots))
         };
         format!(
             "{} lost its identity: it runs under the new id {} that nobody knows, while the cluster \

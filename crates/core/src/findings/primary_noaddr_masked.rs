@@ -1,5 +1,6 @@
 //! A slot owner has no address any more, and the cluster still says that all is well.
 
+use super::counted::brief;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Flag, NodeId, SlotSet};
 use crate::observation::Picture;
@@ -87,7 +88,7 @@ impl Finding for PrimaryNoaddrMasked {
         format!(
             "the owner of slots {} has no address any more: nobody serves them and nobody takes \
              over, while the state says ok: {}",
-            self.slots,
+            brief(&self.slots),
             self.id.short()
         )
     }

@@ -64,8 +64,12 @@ impl Finding for ReplicaSyncedFromForeign {
             let own = seen.proved(replica).and_then(|own| seen.sighting_at(&own.from));
             let (Some(own), Some(copied)) = (own, info.get("master_replid")) else { continue };
             let theirs = there.info.get().and_then(|info| info.get("master_replid"));
-            // A member that the replica knows is a matter of roles, not of strangers.
-            if seen.view_of(own, foreign).is_some() || theirs != Some(copied) {
+            // A member that the replica knows is a matter of roles, not of strangers. The primary
+            // itself under a new id claims its own slots, and is `NODE_IDENTITY_LOST`.
+            let claims = seen.own_row(foreign).map(|row| row.slots.clone()).unwrap_or_default();
+            let is_itself =
+                !claims.is_empty() && claims.difference(&seen.slots_of(primary)).is_empty();
+            if seen.view_of(own, foreign).is_some() || theirs != Some(copied) || is_itself {
                 continue;
             }
             let short = copied.get(..8).unwrap_or(copied).to_owned();
@@ -139,11 +143,11 @@ mod tests {
     use crate::observation::{Said, Silence};
 
     /// Primary 2 is gone, a stranger is at its address, and replica 5 copies that one.
-    fn copied() -> Sketch {
+    fn copied(claims: SlotSet) -> Sketch {
         let mut sketch = Sketch::healthy(3, 1);
         sketch.info(5, "master_replid", "feed");
         sketch.silence(2, Silence::Refused, Some(Silence::Refused));
-        sketch.stranger(NodeId::made_up(99), Sketch::at(2), SlotSet::all());
+        sketch.stranger(NodeId::made_up(99), Sketch::at(2), claims);
         sketch
     }
 
@@ -161,14 +165,20 @@ mod tests {
 
     #[test]
     fn a_replica_with_a_strangers_history_is_found() {
-        let found = found(&copied(), "feed");
+        let found = found(&copied(SlotSet::all()), "feed");
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].subject.nodes.contains(&Sketch::id(5)), "{found:#?}");
     }
 
     #[test]
+    fn an_empty_stranger_is_one_and_the_primary_under_a_new_id_is_none() {
+        assert_eq!(found(&copied(SlotSet::new()), "feed").len(), 1);
+        assert_eq!(found(&copied(SlotSet::range(16_000, 16_001)), "feed"), []);
+    }
+
+    #[test]
     fn one_with_its_own_history_is_not() {
-        assert_eq!(found(&copied(), "beef"), []);
+        assert_eq!(found(&copied(SlotSet::all()), "beef"), []);
     }
 
     #[test]

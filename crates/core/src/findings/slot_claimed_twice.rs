@@ -1,5 +1,6 @@
 //! Two live primaries that both say they own a slot.
 
+use super::counted::brief;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{NodeId, SlotSet};
 use crate::observation::Picture;
@@ -55,7 +56,7 @@ impl Finding for SlotClaimedTwice {
                     continue;
                 }
                 let says = |id: NodeId, epoch| {
-                    let text = format!("claims slots {slots} with epoch {epoch}");
+                    let text = format!("claims slots {} with epoch {epoch}", brief(&slots));
                     seen.proved(id).map(|sighting| Evidence::first_hand(sighting, text))
                 };
                 let their_epoch = seen.own_row(*other).map_or(row.epoch, |row| row.epoch);
@@ -70,7 +71,7 @@ impl Finding for SlotClaimedTwice {
     fn message(&self, seen: &Picture<'_>) -> String {
         format!(
             "slots {} are claimed by two primaries, {} and {}",
-            self.slots,
+            brief(&self.slots),
             seen.name(self.one),
             seen.name(self.other)
         )

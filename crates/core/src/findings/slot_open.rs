@@ -1,5 +1,6 @@
 //! A slot that is marked as migrating or importing, with nobody known to be moving it.
 
+use super::counted::brief;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{NodeId, Slot, SlotSet};
 use crate::observation::{OpenSlot, Picture};
@@ -66,7 +67,7 @@ impl Finding for SlotOpen {
         let (slots, are) = if self.slots.len() == 1 { ("slot", "is") } else { ("slots", "are") };
         format!(
             "{slots} {} {are} open: marked as moving from {} to {}",
-            self.slots,
+            brief(&self.slots),
             name(self.from),
             name(self.to)
         )

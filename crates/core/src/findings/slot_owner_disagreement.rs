@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::counted::brief;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Endpoint, NodeId, SlotSet};
 use crate::observation::{Opinion, Picture};
@@ -68,12 +69,18 @@ impl Finding for SlotOwnerDisagreement {
                 .map(|n| {
                     let whom = sole_owner(opinion, &slots)
                         .map_or_else(|| "others".to_owned(), |id| seen.name(id));
-                    Evidence::hearsay(seen.sighting(*n), format!("gives slots {slots} to {whom}"))
+                    Evidence::hearsay(
+                        seen.sighting(*n),
+                        format!("gives slots {} to {whom}", brief(&slots)),
+                    )
                 })
                 .collect();
             evidence.extend(agreed.by.iter().take(3).map(|n| {
                 let whom = owner.map_or_else(|| "others".to_owned(), |id| seen.name(id));
-                Evidence::hearsay(seen.sighting(*n), format!("gives slots {slots} to {whom}"))
+                Evidence::hearsay(
+                    seen.sighting(*n),
+                    format!("gives slots {} to {whom}", brief(&slots)),
+                )
             }));
             let nodes: BTreeSet<NodeId> =
                 opinion.by.iter().filter_map(|n| seen.id_of(*n)).chain(owner).collect();
@@ -89,7 +96,7 @@ impl Finding for SlotOwnerDisagreement {
             "{} of {} nodes do not give slots {} to {owner}: {}",
             self.dissenters.len(),
             seen.observers().count(),
-            self.slots,
+            brief(&self.slots),
             who.join(", ")
         )
     }

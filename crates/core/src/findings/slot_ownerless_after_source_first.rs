@@ -1,5 +1,6 @@
 //! A slot whose owner, by its own words, has given it to a node that does not know of it.
 
+use super::counted::brief;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{NodeId, SlotSet};
 use crate::observation::Picture;
@@ -58,10 +59,10 @@ impl Finding for SlotOwnerlessAfterSourceFirst {
                 }
                 let mut evidence = vec![Evidence::first_hand(
                     sighting,
-                    format!("gives slots {slots} to {}", seen.name(row.id)),
+                    format!("gives slots {} to {}", brief(&slots), seen.name(row.id)),
                 )];
                 evidence.extend(seen.proved(row.id).map(|target| {
-                    let text = format!("does not claim slots {slots}");
+                    let text = format!("does not claim slots {}", brief(&slots));
                     Evidence::first_hand(target, text)
                 }));
                 let subject = Subject::nodes([*source, row.id]).with_slots(slots.clone());
@@ -73,7 +74,7 @@ impl Finding for SlotOwnerlessAfterSourceFirst {
     fn message(&self, seen: &Picture<'_>) -> String {
         format!(
             "nobody owns slots {}: {} says {} does, which does not know of it",
-            self.slots,
+            brief(&self.slots),
             seen.name(self.source),
             seen.name(self.target)
         )

@@ -24,10 +24,14 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         pairs.extend(joints);
     }
     pairs.extend(own_addresses(draft, &pairs));
+    let mut left_to_rejoin = false;
     for (loser, winner) in who_would_lose(draft) {
         let all = pairs.len();
         pairs.retain(|(from, to)| *from != loser && *to != loser);
-        if pairs.len() < all {
+        // One that lost its id joins with a newer claim, or it is said there why not.
+        let rejoins = draft.found(Repair::Rejoin).any(|found| found.subject.nodes.contains(&loser));
+        left_to_rejoin |= rejoins;
+        if pairs.len() < all && !rejoins {
             let (loser, winner) = (draft.seen.name(loser), draft.seen.name(winner));
             let why = format!(
                 "{loser} has keys of slots that others give to {winner} with a newer claim, and \
@@ -43,7 +47,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for (from, to) in pairs {
         push(draft, from, to);
     }
-    if draft.steps.is_empty() && draft.refusals.is_empty() {
+    if draft.steps.is_empty() && draft.refusals.is_empty() && !left_to_rejoin {
         let why = "no two nodes that answer us lack each other's address: what is missing does not \
                    answer, or a port between them is closed";
         draft.refuse_all(Repair::Meet, &Reason::NobodyToMeet.says(why));

@@ -328,6 +328,7 @@ impl Look {
     fn take_sighting(&mut self, sighting: Box<Sighting>) {
         let from = sighting.from.clone();
         let has_table = sighting.nodes.get().is_some();
+        let followed = followed(&sighting);
         let Some(place) = self.places.get_mut(&from) else { return };
         let login = matches!(place.stage, Stage::Running { login: true });
         place.stage = Stage::Done { login };
@@ -342,6 +343,10 @@ impl Look {
         self.start(&from);
         if named {
             self.prove_by_bus();
+        }
+        // Nobody vouches for it: it is not sent credentials.
+        if let Some(at) = followed.filter(|at| self.add_place(at)) {
+            self.start(&at);
         }
     }
 
@@ -624,4 +629,13 @@ fn unfinished(endpoint: Endpoint, stage: Stage) -> Sighting {
         _ => Silence::NoReply,
     });
     sighting
+}
+
+/// Where a replica copies from, where that is not a name: a node that lost its table stands there
+/// although no table shows its address any more.
+fn followed(sighting: &Sighting) -> Option<Endpoint> {
+    let info = sighting.info.get()?;
+    let port = u16::try_from(info.number("master_port")?).ok()?;
+    let ip: IpAddr = info.get("master_host")?.parse().ok()?;
+    info.is("master_link_status", "up").then(|| Endpoint::new(ip.to_string(), port))
 }

@@ -23,6 +23,15 @@ pub enum Manner {
         /// Whether every question before `AUTH` is refused.
         locked: bool,
     },
+    /// A node that wants a password, and says that it is a replica with a link to that address.
+    Copies {
+        /// Its id.
+        id: NodeId,
+        /// Its table.
+        table: String,
+        /// Whom it copies.
+        from: Endpoint,
+    },
     /// A node that wants a password, takes every `SET`, and sends whoever reads to that address.
     Redirects {
         /// Its id.
@@ -49,6 +58,9 @@ pub enum Manner {
 /// Command lines that a peer heard.
 pub type Lines = Vec<Vec<Vec<u8>>>;
 type Heard = Arc<Mutex<BTreeMap<usize, Lines>>>;
+
+/// What a node says of itself.
+const INFO: &str = "redis_version:7.0.15\r\n";
 
 /// Some peers, served by a thread of their own until they are dropped.
 pub struct Fakes {
@@ -117,10 +129,17 @@ fn serve(
 async fn behave(mut stream: TcpStream, manner: Manner, peer: usize, heard: Heard) {
     let _ = match manner {
         Manner::Node { id, table, locked } => {
-            answer(&mut stream, id, &table, (locked, None), peer, &heard).await
+            answer(&mut stream, (id, INFO), &table, (locked, None), peer, &heard).await
         }
         Manner::Redirects { id, table, error } => {
-            answer(&mut stream, id, &table, (true, Some(&error)), peer, &heard).await
+            answer(&mut stream, (id, INFO), &table, (true, Some(&error)), peer, &heard).await
+        }
+        Manner::Copies { id, table, from } => {
+            let info = format!(
+                "{INFO}role:slave\r\nmaster_host:{}\r\nmaster_port:{}\r\nmaster_link_status:up\r\n",
+                from.host, from.port
+            );
+            answer(&mut stream, (id, &info), &table, (true, None), peer, &heard).await
         }
         Manner::Slow => trickle(&mut stream).await,
         Manner::EndlessBulk => pour(&mut stream, b"$16000000\r\n", &[b'x'; 4096]).await,
@@ -154,7 +173,7 @@ async fn hold(stream: &mut TcpStream) -> std::io::Result<()> {
 
 async fn answer(
     stream: &mut TcpStream,
-    id: NodeId,
+    (id, info): (NodeId, &str),
     table: &str,
     (locked, redirection): (bool, Option<&str>),
     peer: usize,
@@ -175,7 +194,7 @@ async fn answer(
             open |= line.starts_with(b"AUTH ");
             let reply = match redirection {
                 Some(error) if open && line.starts_with(b"GET ") => Value::Error(error.as_bytes()),
-                _ => reply(&line, open, &id, table),
+                _ => reply(&line, open, (&id, info), table),
             };
             encode_value(&reply, &mut out);
         }
@@ -186,13 +205,13 @@ async fn answer(
     }
 }
 
-fn reply<'a>(line: &[u8], open: bool, id: &'a str, table: &'a str) -> Value<'a> {
+fn reply<'a>(line: &[u8], open: bool, (id, info): (&'a str, &'a str), table: &'a str) -> Value<'a> {
     match line {
         _ if !open => Value::Error(b"NOAUTH Authentication required."),
         b"PING" => Value::Status(b"PONG"),
         b"CLUSTER MYID" => Value::Bulk(id.as_bytes()),
         b"CLUSTER NODES" => Value::Bulk(table.as_bytes()),
-        b"INFO" => Value::Bulk(b"redis_version:7.0.15\r\n"),
+        b"INFO" => Value::Bulk(info.as_bytes()),
         line if line.starts_with(b"AUTH ") || line.starts_with(b"SET ") => Value::Status(b"OK"),
         line if line.starts_with(b"DEL ") => Value::Integer(1),
         line if line.starts_with(b"CLUSTER COUNTKEYSINSLOT ") => Value::Integer(3),

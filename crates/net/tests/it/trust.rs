@@ -57,6 +57,20 @@ fn one_peers_word_does_not_get_the_password() {
 }
 
 #[test]
+fn whom_a_replica_copies_is_asked_without_the_password() {
+    // No table shows the second peer.
+    let peers = |at: &[Endpoint]| {
+        let id = NodeId::made_up(0);
+        let copies = Manner::Copies { id, table: table(&at[..1], 0), from: at[1].clone() };
+        vec![copies, locked(at)[1].clone()]
+    };
+    let fakes = Fakes::start(2, peers);
+    let seen = look(&fakes.at[..1]);
+    assert!(seen.sightings.iter().any(|sighting| sighting.from == fakes.at[1]), "{seen:?}");
+    assert!(!fakes.heard(1).is_empty() && !told_password(&fakes, 1), "{:?}", fakes.heard(1));
+}
+
+#[test]
 fn two_trusted_nodes_that_agree_are_proof() {
     let fakes = Fakes::start(3, locked);
     let seen = look(&fakes.at[..2]);
