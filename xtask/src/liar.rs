@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -387,7 +388,8 @@ fn owned(cluster: &mut Cluster) -> anyhow::Result<Vec<SlotSet>> {
     Ok(all)
 }
 
-type Steps = Vec<(Box<Plan>, usize)>;
+/// A plan may have thousands of steps; they share it.
+type Steps = Vec<(Rc<Plan>, usize)>;
 
 /// The steps that were sent, each with its plan, and those that were planned.
 fn steps_of(folder: &Path) -> anyhow::Result<(Steps, Steps)> {
@@ -397,7 +399,8 @@ fn steps_of(folder: &Path) -> anyhow::Result<(Steps, Steps)> {
         for entry in journal::read(&std::fs::read(file?.path())?).entries {
             match (entry, &plan) {
                 (Entry::Planned { plan: next }, _) => {
-                    planned.extend((0..next.steps.len()).map(|step| (next.clone(), step)));
+                    let next: Rc<Plan> = Rc::from(next);
+                    planned.extend((0..next.steps.len()).map(|step| (Rc::clone(&next), step)));
                     plan = Some(next);
                 }
                 (Entry::StepReplied { step, reply }, Some(plan)) => {
@@ -405,7 +408,7 @@ fn steps_of(folder: &Path) -> anyhow::Result<(Steps, Steps)> {
                         text.contains("nothing was sent") || text.starts_with("cannot reach it")
                     };
                     if !matches!(&reply, Reply::Refused(text) if kept_back(text)) {
-                        sent.push((plan.clone(), step));
+                        sent.push((Rc::clone(plan), step));
                     }
                 }
                 _ => {}
@@ -438,7 +441,7 @@ fn named_by_number(cluster: &mut Cluster, line: &str) -> String {
 
 /// What the honest servers counted of commands that change a cluster, and no step of ours sent: the
 /// servers' own word that the journal is the whole of it.
-fn unaccounted(cluster: &mut Cluster, sent: &[(Box<Plan>, usize)]) -> anyhow::Result<Vec<String>> {
+fn unaccounted(cluster: &mut Cluster, sent: &[(Rc<Plan>, usize)]) -> anyhow::Result<Vec<String>> {
     let verbs: BTreeSet<String> = sent
         .iter()
         .filter_map(|(plan, number)| plan.steps.get(*number))
