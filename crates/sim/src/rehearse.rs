@@ -222,6 +222,7 @@ impl Rehearsing {
             reply_lost: chance(&mut rng),
             command_lost: chance(&mut rng),
             killed: chance(&mut rng),
+            stalled: 0,
         };
         let two = rng.u32(0..8) == 0;
         let least = usize::from(mishaps == Mishaps::default() && !two);
@@ -348,11 +349,12 @@ impl Rehearsing {
                 format!("{who} {what} after {}.{} s", at / 1_000, at % 1_000 / 100)
             })
             .collect();
-        let Mishaps { reply_lost, command_lost, killed } = script.mishaps;
+        let Mishaps { reply_lost, command_lost, killed, stalled } = script.mishaps;
         let more = [
             (reply_lost > 0, "some replies are lost"),
             (command_lost > 0, "some commands are lost"),
             (killed > 0, "we are killed and started again"),
+            (stalled > 0, "we stand still for seconds"),
             (script.two, "a second run recovers the same cluster"),
         ];
         out.extend(more.iter().filter(|(on, _)| *on).map(|(_, what)| (*what).to_owned()));

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use slotwright_core::diagnose::{Risk, diagnose, judge};
-use slotwright_core::drive::{Decision, Drive, End, Event, Next, Outcome, Reply, Rounds};
+use slotwright_core::drive::{
+    Decision, Drive, End, Event, GUARD_HOLDS_MS, Next, Outcome, Reply, Rounds,
+};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::NodeId;
 use slotwright_core::observation::{Observation, Picture};
@@ -33,6 +35,8 @@ const LAZIEST: u64 = 25;
 const PATIENT: u64 = 6;
 /// A step has about so many records: the chance of being killed after one is shared among them.
 const RECORDS_A_STEP: u32 = 3;
+/// From the reading of a guard to its step it takes no longer.
+const GUARD_MS: u64 = 2 * LOOK_MS;
 /// A command takes so long.
 const SEND_MS: u64 = 2;
 /// How long an answer is waited for.
@@ -49,6 +53,14 @@ pub struct Mishaps {
     pub command_lost: u32,
     /// The tool is killed: before or after a command, or after a line of its journal.
     pub killed: u32,
+    /// The tool stands still for longer than a guard holds, with a line of its journal written.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub stalled: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_never(thousandths: &u32) -> bool {
+    *thousandths == 0
 }
 
 /// The moment at which a run is killed, by its journal.
@@ -94,6 +106,8 @@ pub struct Tool {
     ledger: Ledger,
     /// What the drive saw last.
     looked: Option<Observation>,
+    /// When that was, and what was so then.
+    guarded: Option<(u64, never_worse::Fence)>,
     /// The first look of the run, which a bug may cling to.
     pub(crate) first_look: Option<Observation>,
     /// What a checker saw while it was at it.
@@ -140,6 +154,7 @@ impl Tool {
             spoiled: false,
             ledger: world.kept_keys(),
             looked: None,
+            guarded: None,
             first_look: None,
             violations: Vec::new(),
             deeds: Vec::new(),
@@ -297,6 +312,7 @@ impl Tool {
                 let count = (!slots.is_empty()).then_some(&slots);
                 let seen = world.ask(&addrs, Asked { count, settings, client: false });
                 self.looked = Some(seen.clone());
+                self.guarded = Some((world.now, never_worse::Fence::now(world)));
                 self.event = Some(Event::Looked(seen));
                 took = LOOK_MS;
             }
@@ -306,6 +322,9 @@ impl Tool {
                     return self.killed("killed after a record");
                 }
                 self.event = Some(Event::Recorded);
+                if self.happens(world, self.mishaps.stalled / RECORDS_A_STEP) {
+                    took = world.rng.u64(GUARD_HOLDS_MS + 1..3 * GUARD_HOLDS_MS);
+                }
             }
             Next::Pause(ms) => {
                 self.event = Some(Event::Paused);
@@ -456,10 +475,12 @@ impl Tool {
     fn command(&mut self, world: &mut World, n: usize, words: &[String]) -> Answer {
         let with_keys = never_worse::touches_keys(words);
         let before = never_worse::truth(world, &self.ledger, with_keys);
-        self.violations.extend(never_worse::usurps(world, n, words));
+        let guarded = self.guarded.as_ref().filter(|(at_ms, _)| world.now - at_ms <= GUARD_MS);
+        let guarded = guarded.map(|(_, fence)| fence);
+        self.violations.extend(never_worse::usurps(world, n, words, guarded));
         let answer = Deed::carry_out(world, n, words, &mut self.deeds);
         let after = never_worse::truth(world, &self.ledger, with_keys);
-        self.violations.extend(never_worse::check(&before, &after, words));
+        self.violations.extend(never_worse::check(&before, &after, words, guarded));
         answer
     }
 

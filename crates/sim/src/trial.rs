@@ -78,10 +78,11 @@ impl Script {
         }
         faults.sort_by_key(|(at, _)| *at);
         let chance = |rng: &mut fastrand::Rng, most: u32| if rng.u32(0..3) == 0 { most } else { 0 };
-        let mishaps = Mishaps {
+        let mut mishaps = Mishaps {
             reply_lost: chance(&mut rng, 60),
             command_lost: chance(&mut rng, 60),
             killed: chance(&mut rng, 60),
+            stalled: 0,
         };
         let tools = if rng.u32(0..8) == 0 { rng.usize(2..=3) } else { 1 };
         // Values that differ: a write that a cut-off replica has not, an old copy elsewhere.
@@ -95,6 +96,7 @@ impl Script {
             }
             faults.sort_by_key(|(at, _)| *at);
         }
+        mishaps.stalled = chance(&mut rng, 20);
         Self { shape, seed, faults, mishaps, tools, kill: None }
     }
 }
@@ -325,15 +327,17 @@ impl<'a> Stage<'a> {
         }
         let until = self.world.now + PATIENCE_MS;
         let mut over: Vec<Option<Over>> = vec![None; tools.len()];
-        while self.world.now < until && over.iter().any(Option::is_none) {
-            for at in 0..tools.len() {
-                if over[at].is_none() {
-                    let (ms, ended) = tools[at].step(&mut self.world);
-                    self.pass(ms);
-                    over[at] = ended;
-                }
-            }
+        // Each does its next thing when it has done the last: one that waits holds up nobody.
+        let mut due = vec![self.world.now; tools.len()];
+        while self.world.now < until {
+            let going = (0..tools.len()).filter(|at| over[*at].is_none());
+            let Some(at) = going.min_by_key(|at| due[*at]) else { break };
+            self.pass(due[at].saturating_sub(self.world.now));
+            let (ms, ended) = tools[at].step(&mut self.world);
+            due[at] = self.world.now + ms;
+            over[at] = ended;
         }
+        self.pass(due.into_iter().max().unwrap_or(0).saturating_sub(self.world.now));
         for (tool, over) in tools.into_iter().zip(&over) {
             trial.take(tool, over.is_some());
         }
@@ -442,6 +446,7 @@ pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
         |s: &mut Script| s.mishaps.killed = 0,
         |s: &mut Script| s.mishaps.reply_lost = 0,
         |s: &mut Script| s.mishaps.command_lost = 0,
+        |s: &mut Script| s.mishaps.stalled = 0,
         |s: &mut Script| s.tools = 1,
     ];
     for change in calmer {

@@ -222,6 +222,8 @@ impl Rounds {
             let before = self.met.iter().find(|(old, _)| banned && *old == steps);
             self.repeats = before.map_or(0, |(_, times)| *times);
             self.last = steps;
+            // That nothing was left to do was said of other steps.
+            self.idle = false;
         }
         self.repeats += 1;
         if self.repeats > REPEATS_MAX || self.acted >= ROUNDS_MAX {

@@ -22,6 +22,12 @@ pub(super) fn draft(draft: &mut Draft<'_>) -> bool {
             .iter()
             .find(|found| row.members.iter().all(|member| found.subject.nodes.contains(member)));
         let Some(about) = about else { continue };
+        if row.members.iter().any(|id| promote::is_elected(draft, *id)) {
+            let why = "a member of the circle holds the one that it follows for failed, and the \
+                       voters are there: it is about to be elected";
+            draft.wait(Reason::ElectionDue.says(why));
+            continue;
+        }
         let step = if row.closed { open(draft, &row) } else { Err(passes(draft, &row)) };
         match step {
             Ok(step) => draft.steps.push(Step { mends: about.code.clone(), ..step }),
@@ -132,7 +138,7 @@ mod tests {
     use crate::diagnose::{Risk, diagnose};
     use crate::model::{Flag, SlotSet};
     use crate::observation::sketch::Sketch;
-    use crate::observation::{Census, Said, Silence};
+    use crate::observation::{Census, LinkState, Said, Silence};
     use crate::plan::{Change, Failover, Planning, Policy, plan};
 
     /// The first primary and its replica follow each other; so many keys of slot 7 each.
@@ -165,6 +171,24 @@ mod tests {
             let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
             assert_eq!(step.on, Sketch::id(best));
             assert_eq!(step.change, Change::Failover { how: Failover::Takeover });
+        }
+    }
+
+    #[test]
+    fn a_member_that_can_be_elected_is_left_to_the_voters() {
+        for (voters_gone, waits) in [(&[][..], true), (&[1, 2], false)] {
+            let mut sketch = circle([2, 1]);
+            sketch.row(3, 0, |row| {
+                row.flags = row.flags.without(Flag::Replica).with(Flag::Primary).with(Flag::Failed);
+                row.slots = SlotSet::range(0, 5_460);
+            });
+            for gone in voters_gone {
+                sketch.silence(*gone, Silence::Refused, Some(Silence::Refused));
+                sketch.flagged(*gone, Flag::Failed, LinkState::Disconnected);
+            }
+            let planning = planned(&sketch);
+            assert_eq!(planning.plan.steps.is_empty(), waits, "{planning:#?}");
+            assert_eq!(planning.waiting.is_empty(), !waits, "{planning:#?}");
         }
     }
 

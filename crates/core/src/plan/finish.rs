@@ -18,6 +18,9 @@ use crate::observation::OpenSlot;
 enum Way {
     /// The move goes on to its end. The marks that are missing are set first.
     Onward { from: NodeId, to: NodeId },
+    /// Neither end has a key of it: the marks of both go, and nobody's ownership changes. A member
+    /// that does not answer may have a third mark, and keys behind it.
+    TakeBack { from: NodeId, to: NodeId },
     /// The mark on this node goes; there is nothing to be moved.
     Close { on: NodeId },
     /// The importing node has keys of a slot that this node owns.
@@ -57,6 +60,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
         match way {
             Way::Onward { from, to } => onward(draft, from, to, &slots),
+            Way::TakeBack { from, to } => take_back(draft, from, to, slots),
             Way::Close { on } => close(draft, on, slots),
             Way::Return { from, to } => gather::bring(draft, Repair::Finish, from, to, &slots),
             Way::Own { on } => own(draft, on, slots),
@@ -99,7 +103,11 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
         ([(from, _)], _) if !claimants.contains(from) => Way::Close { on: *from },
         (_, [(to, _)]) if claimants.contains(to) => Way::Close { on: *to },
         ([(from, to)], [(there, whence)]) if to == there && from == whence => {
-            Way::Onward { from: *from, to: *to }
+            if keys(*from) == Some(0) && keys(*to) == Some(0) {
+                Way::TakeBack { from: *from, to: *to }
+            } else {
+                Way::Onward { from: *from, to: *to }
+            }
         }
         ([(from, to)], []) => match keys(*to) {
             Some(0) => Way::Close { on: *from },
@@ -211,12 +219,30 @@ fn without_mark(draft: &Draft<'_>, on: NodeId, slots: &SlotSet) -> SlotSet {
 }
 
 fn close(draft: &mut Draft<'_>, on: NodeId, slots: SlotSet) {
+    let why = "nothing has been moved, or the move is over: only the mark is left";
+    unmark(draft, on, slots, why, vec![Fact::new(on, Holds::Answers)], 0);
+}
+
+/// The giver first: while it has its mark, new keys of the slot go to the receiver.
+fn take_back(draft: &mut Draft<'_>, from: NodeId, to: NodeId, slots: SlotSet) {
+    let empty = Fact::new(to, Holds::HoldsNoKeys { slots: slots.clone() });
+    let why = "no key of it is at either end: it stays whose it is";
+    unmark(draft, from, slots.clone(), why, vec![empty.clone()], 0);
+    unmark(draft, to, slots, why, vec![empty], 1);
+}
+
+fn unmark(
+    draft: &mut Draft<'_>,
+    on: NodeId,
+    slots: SlotSet,
+    why: &str,
+    guard: Vec<Fact>,
+    stage: u32,
+) {
     let expect =
         vec![Fact::new(on, Holds::Open { slots: slots.clone(), state: SlotState::Stable })];
     let change = Change::SetSlots { slots, to: SlotState::Stable };
-    let why = "nothing has been moved, or the move is over: only the mark is left".to_owned();
-    let guard = vec![Fact::new(on, Holds::Answers)];
-    step(draft, on, change, Risk::Reversible, why, guard, expect, 0);
+    step(draft, on, change, Risk::Reversible, why.to_owned(), guard, expect, stage);
 }
 
 fn own(draft: &mut Draft<'_>, on: NodeId, slots: SlotSet) {

@@ -13,7 +13,7 @@ use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
 use crate::diagnose::Risk;
 use crate::limits::FULL_MESH_NODES_MAX;
 use crate::model::{NodeId, SlotSet};
-use crate::observation::Census;
+use crate::observation::{Census, NodeRow};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     let mut pairs = BTreeSet::new();
@@ -25,9 +25,10 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     }
     pairs.extend(own_addresses(draft, &pairs));
     let mut left_to_rejoin = false;
+    let heard_of = acquainted(draft);
     for (loser, winner) in who_would_lose(draft) {
         let all = pairs.len();
-        pairs.retain(|(from, to)| *from != loser && *to != loser);
+        pairs.retain(|pair| !brings_together(&heard_of, *pair, loser, winner));
         // One that lost its id joins with a newer claim, or it is said there why not.
         let rejoins = draft.found(Repair::Rejoin).any(|found| found.subject.nodes.contains(&loser));
         left_to_rejoin |= rejoins;
@@ -84,12 +85,41 @@ fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
     all
 }
 
+/// Nodes that hear of each other by gossip: each with the first of those that links lead to.
+fn acquainted(draft: &Draft<'_>) -> BTreeMap<NodeId, NodeId> {
+    united(draft, is_up)
+}
+
+/// Whether a MEET makes a node hear of another that it does not hear of by gossip now: it is of
+/// either, or it joins the ones who hear of the first to those who hear of the second.
+fn brings_together(
+    heard_of: &BTreeMap<NodeId, NodeId>,
+    (from, to): (NodeId, NodeId),
+    loser: NodeId,
+    winner: NodeId,
+) -> bool {
+    let at = |id: NodeId| heard_of.get(&id);
+    let side = |id: NodeId| at(id) == at(loser) || at(id) == at(winner);
+    let apart = at(loser) != at(winner);
+    let joins = apart && at(from) != at(to) && (side(from) || side(to));
+    joins || [from, to].iter().any(|id| *id == loser || *id == winner)
+}
+
 /// Nodes that belong together: one knows the other's id.
 pub(super) fn groups(draft: &Draft<'_>) -> Vec<Vec<NodeId>> {
+    let mut groups: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    for (id, group) in united(draft, |_| true) {
+        groups.entry(group).or_default().push(id);
+    }
+    groups.into_values().collect()
+}
+
+/// The live nodes, each with the first of those that such rows lead to, from either end.
+fn united(draft: &Draft<'_>, by: impl Fn(&NodeRow) -> bool) -> BTreeMap<NodeId, NodeId> {
     let mut group_of: BTreeMap<NodeId, NodeId> =
         draft.live.iter().map(|node| (node.id, node.id)).collect();
     for node in &draft.live {
-        for (row, _) in draft.seen.view(node.observer) {
+        for (row, _) in draft.seen.view(node.observer).filter(|(row, _)| by(row)) {
             let (Some(a), Some(b)) = (group_of.get(&node.id), group_of.get(&row.id)) else {
                 continue;
             };
@@ -97,11 +127,7 @@ pub(super) fn groups(draft: &Draft<'_>) -> Vec<Vec<NodeId>> {
             group_of.values_mut().filter(|group| **group == b).for_each(|group| *group = a);
         }
     }
-    let mut groups: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
-    for (id, group) in group_of {
-        groups.entry(group).or_default().push(id);
-    }
-    groups.into_values().collect()
+    group_of
 }
 
 /// Pairs of a group of which the first does not reach the second at its true address.
@@ -152,7 +178,10 @@ fn own_addresses(
         .filter_map(|node| {
             let knows =
                 |peer: &&Live<'_>| peer.id != node.id && peer.row(draft.seen, node.id).is_some();
-            let from = draft.live.iter().find(knows)?;
+            // From one whose bus reaches it: another's MEET may never arrive.
+            let reaches = |peer: &&Live<'_>| peer.row(draft.seen, node.id).is_some_and(is_up);
+            let mut peers = draft.live.iter().filter(knows);
+            let from = peers.clone().find(reaches).or_else(|| peers.next())?;
             Some((from.id, node.id))
         })
         .collect()
@@ -218,6 +247,9 @@ fn push(draft: &mut Draft<'_>, from: NodeId, to: NodeId) {
     if target.own.address.ip != target.ip {
         expect.push(Fact::new(to, Holds::Calls { itself: target.ip.clone() }));
     }
+    let mut guard = vec![Fact::new(from, Holds::Answers), Fact::new(to, Holds::Answers)];
+    guard.extend(unclaimed(draft, giver, target));
+    guard.extend(unclaimed(draft, target, giver));
     let change =
         Change::Meet { ip: target.ip.clone(), port: target.port, bus_port: target.bus_port };
     let step = Step {
@@ -226,11 +258,34 @@ fn push(draft: &mut Draft<'_>, from: NodeId, to: NodeId) {
         change,
         risk: Risk::Reversible,
         why,
-        guard: vec![Fact::new(from, Holds::Answers), Fact::new(to, Holds::Answers)],
+        guard,
         expect,
         // A handshake lives for one node timeout (`clusterCron`).
         within_ms: draft.seen.node_timeout_ms().clamp(1_000, 20_000) + 1_000,
         stage: 0,
     };
     draft.steps.push(step);
+}
+
+/// What a node must still not have heard when another, whose claims it does not know yet, meets it:
+/// that somebody who does not answer us has come back with a claim to the same slots. The newer
+/// claim of the two deletes the keys of the other (`clusterUpdateSlotsConfigWith`).
+fn unclaimed(draft: &Draft<'_>, on: &Live<'_>, about: &Live<'_>) -> Vec<Fact> {
+    let known = on.row(draft.seen, about.id).map(|row| row.slots.clone()).unwrap_or_default();
+    let mut news = about.claims().difference(&known);
+    if let Some(census) = about.census() {
+        news = news.intersection(&census.occupied());
+    }
+    if news.is_empty() {
+        return Vec::new();
+    }
+    let members = draft.seen.members().map(|(id, _)| id);
+    let silent = members.filter(|id| draft.live(*id).is_none());
+    // A claim that is known already was weighed before.
+    let heard = |id: &NodeId| on.row(draft.seen, *id).map(|row| row.slots.clone());
+    let claims = |id: &NodeId| heard(id).is_some_and(|s| !s.intersection(&news).is_empty());
+    silent
+        .filter(|id| !claims(id))
+        .map(|owner| Fact::new(on.id, Holds::OwnsNot { owner, slots: news.clone() }))
+        .collect()
 }

@@ -12,7 +12,7 @@ use super::live::Live;
 use super::{Change, Draft, Fact, Failover, Holds, Loss, Reason, Repair, Step, Why, circle};
 use crate::diagnose::Risk;
 use crate::model::{Flag, NodeId, Product, SlotSet};
-use crate::observation::Census;
+use crate::observation::{Census, NodeRow};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     if circle::draft(draft) {
@@ -81,6 +81,18 @@ fn wait_for_the_returned(draft: &mut Draft<'_>, voters: &BTreeSet<NodeId>) {
 fn elections_fail(draft: &Draft<'_>) -> bool {
     let reasons = ["REPLICA_TOO_STALE", "FAILOVER_BLOCKED_BY_EPOCH", "FAILOVER_NO_VOTES"];
     draft.found(Repair::Promote).any(|found| reasons.contains(&found.code.as_str()))
+}
+
+/// Whether a replica stands for election, and a majority of the voters that it knows is there to
+/// elect it: it holds its primary for failed (`clusterHandleSlaveFailover`).
+pub(super) fn is_elected(draft: &Draft<'_>, replica: NodeId) -> bool {
+    let Some(node) = draft.live(replica) else { return false };
+    let rows = draft.seen.members().filter_map(|(id, _)| Some((id, node.row(draft.seen, id)?)));
+    let voters: Vec<(NodeId, &NodeRow)> = rows.filter(|(_, row)| !row.slots.is_empty()).collect();
+    let followed = |id: NodeId| Some(id) == node.own.primary;
+    let stands = voters.iter().any(|(id, row)| followed(*id) && row.flags.has(Flag::Failed));
+    let vote = voters.iter().filter(|(id, _)| !followed(*id) && draft.seen.is_alive(*id));
+    stands && vote.count() > voters.len() / 2
 }
 
 /// An election needs somebody who stands for it.

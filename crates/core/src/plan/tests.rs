@@ -623,3 +623,75 @@ fn an_owner_that_dropped_slots_is_preferred_to_a_stray_key_and_so_is_a_neighbour
     }
     assert_eq!(winner(&sketch), Some(Sketch::id(0)), "it lies in the range of node 0");
 }
+
+#[test]
+fn a_move_of_nothing_is_taken_back_at_the_giver_first() {
+    let mut sketch = Sketch::healthy(3, 0);
+    let mut owns = owned(&sketch);
+    owns[0] = owns[0].difference(&SlotSet::one(slot(7)));
+    let (giver, receiver) = (Sketch::id(0), Sketch::id(1));
+    sketch.row(0, 0, |row| row.open.push(OpenSlot::Migrating { slot: slot(7), to: receiver }));
+    sketch.row(1, 1, |row| row.open.push(OpenSlot::Importing { slot: slot(7), from: giver }));
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let stable = Change::SetSlots { slots: SlotSet::one(slot(7)), to: SlotState::Stable };
+    assert_eq!(changes(&planning), [(giver, &stable), (receiver, &stable)], "{planning:#?}");
+    let empty = Holds::HoldsNoKeys { slots: SlotSet::one(slot(7)) };
+    for step in &planning.plan.steps {
+        assert_eq!(step.guard, [Fact::new(receiver, empty.clone())], "clients write there");
+    }
+}
+
+/// Node 2 is forgotten by the others, who are forgotten by it but for node 1.
+fn forgotten_owner(primaries: usize) -> (Sketch, Vec<SlotSet>) {
+    let mut sketch = Sketch::healthy(primaries, 0);
+    let owns = owned(&sketch);
+    for node in [0, 1] {
+        let table = sketch.nodes[node].table.as_mut().expect("a table");
+        table.retain(|row| row.id != Sketch::id(2));
+        sketch.cluster_info(node, "cluster_state", "fail");
+    }
+    sketch.row(2, 1, |row| row.link = LinkState::Disconnected);
+    let table = sketch.nodes[2].table.as_mut().expect("a table");
+    table.retain(|row| row.id != Sketch::id(0));
+    (sketch, owns)
+}
+
+fn meets(planning: &Planning) -> Vec<&Step> {
+    let met = |step: &&Step| matches!(step.change, Change::Meet { .. });
+    planning.plan.steps.iter().filter(met).collect()
+}
+
+#[test]
+fn nobody_is_met_who_would_lead_a_loser_to_the_newer_claim() {
+    let (sketch, owns) = forgotten_owner(3);
+    assert_ne!(meets(&planned(&with_keys(&sketch, &owns, &[]))), [] as [&Step; 0]);
+    // Node 0 has keys of a slot that node 2, of a newer epoch, claims without one.
+    let (mut sketch, mut owns) = forgotten_owner(3);
+    sketch.row(0, 0, |row| row.slots = row.slots.union(&SlotSet::one(slot(16_000))));
+    owns[0] = owns[0].union(&SlotSet::one(slot(16_000)));
+    owns[2] = owns[2].difference(&SlotSet::one(slot(16_000)));
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(meets(&planning), [] as [&Step; 0], "not from node 1 either: {planning:#?}");
+}
+
+#[test]
+fn who_comes_back_with_a_claim_stops_a_meet() {
+    let (mut sketch, owns) = forgotten_owner(4);
+    sketch.silence(3, Silence::Refused, Some(Silence::Refused));
+    for node in 0..3 {
+        sketch.row(node, 3, |row| {
+            row.flags = row.flags.with(Flag::Failed);
+            row.link = LinkState::Disconnected;
+        });
+    }
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let met = meets(&planning);
+    assert_ne!(met, [] as [&Step; 0], "{planning:#?}");
+    for step in met {
+        let claims = |fact: &&Fact| {
+            matches!(&fact.holds, Holds::OwnsNot { owner, slots }
+                if *owner == Sketch::id(3) && *slots == owns[2])
+        };
+        assert!(step.guard.iter().any(|fact| claims(&fact)), "{step:#?}");
+    }
+}

@@ -4,7 +4,7 @@
 //! A replica whose link stands, or is about to stand, counts as holding what its source holds: that
 //! is what it will have a tick later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slotwright_core::model::SlotSet;
 use slotwright_core::plan::harm::Harm;
@@ -16,9 +16,7 @@ use crate::world::World;
 /// The harm in the world. The figures about votes and views are no part of it.
 pub fn truth(world: &World, ledger: &Ledger, with_keys: bool) -> Harm {
     let mut harm = Harm::default();
-    let (served, contested) = claims(world);
-    harm.unservable_slots = served.complement().len();
-    harm.contested_slots = contested.len();
+    (harm.unservable_slots, harm.contested_slots) = slots(world);
     if with_keys {
         harm.unrecoverable_keys = missing(ledger, &world.all_keys()).len() as u64;
         harm.single_keys = single(world, ledger);
@@ -33,12 +31,22 @@ pub fn touches_keys(words: &[String]) -> bool {
     !quiet.contains(&verb) && !words.iter().any(|word| word == "STABLE" || word == "BUMPEPOCH")
 }
 
-/// What a command made worse.
+/// What a command made worse. Where the claims changed by themselves since its guard was read right
+/// before, at `guarded`, nobody could have known what it does now.
 ///
 /// A key that goes to the owner of its slot has as many copies there as the owner has replicas:
 /// where it was nobody could read it, so MIGRATE may leave one copy of it.
-pub fn check(before: &Harm, after: &Harm, words: &[String]) -> Option<String> {
+pub fn check(
+    before: &Harm,
+    after: &Harm,
+    words: &[String],
+    guarded: Option<&Fence>,
+) -> Option<String> {
     let mut after = *after;
+    if guarded.is_some_and(|then| then.slots != (before.unservable_slots, before.contested_slots)) {
+        after.unservable_slots = after.unservable_slots.min(before.unservable_slots);
+        after.contested_slots = after.contested_slots.min(before.contested_slots);
+    }
     if words.first().is_some_and(|word| word == "MIGRATE") {
         after.single_keys = after.single_keys.min(before.single_keys);
     }
@@ -47,40 +55,82 @@ pub fn check(before: &Harm, after: &Harm, words: &[String]) -> Option<String> {
     Some(format!("never worse: {rise} through {line}"))
 }
 
+/// What is so when a guard is read: what forbids a failover, and how slots are claimed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fence {
+    /// How many are served by nobody, and how many are claimed twice.
+    slots: (u16, u16),
+    /// How many voters hear each primary that lives.
+    heard: BTreeMap<usize, usize>,
+    /// The replicas that the servers are about to elect.
+    elected: BTreeSet<usize>,
+}
+
+impl Fence {
+    /// As it stands now.
+    pub fn now(world: &World) -> Self {
+        let all = || 0..world.nodes.len();
+        let voters = |primary: usize| {
+            let hears = move |other: &usize| {
+                let voter = &world.nodes[*other];
+                let cut = world.cut.contains(&(primary, *other))
+                    || world.cut.contains(&(*other, primary));
+                voter.is_live() && voter.votes() && !cut
+            };
+            all().filter(hears).count()
+        };
+        // Of a circle of replicas none is a primary.
+        let leads = |n: &usize| world.nodes[*n].primary.is_none() && world.nodes[*n].is_live();
+        let elected = |n: &usize| world.nodes[*n].election.asked && world.can_be_elected(*n);
+        Self {
+            slots: slots(world),
+            heard: all().filter(leads).map(|n| (n, voters(n))).collect(),
+            elected: all().filter(elected).collect(),
+        }
+    }
+
+    fn is_heard(&self, primary: usize, quorum: usize) -> bool {
+        self.heard.get(&primary).is_some_and(|voters| *voters >= quorum)
+    }
+}
+
 /// Why a failover is none of ours to order: its primary lives among a majority, or the servers are
-/// at it themselves.
-pub fn usurps(world: &World, n: usize, words: &[String]) -> Option<String> {
+/// at it themselves. What was otherwise when the guard was read right before, at `guarded`, nobody
+/// could have known.
+pub fn usurps(
+    world: &World,
+    n: usize,
+    words: &[String],
+    guarded: Option<&Fence>,
+) -> Option<String> {
     let node = &world.nodes[n];
     let forced = words.iter().any(|word| word == "TAKEOVER" || word == "FORCE");
     if words.get(1).is_none_or(|word| word != "FAILOVER") || !forced {
         return None;
     }
     let primary = node.primary.and_then(|id| world.nodes.iter().position(|node| node.id == id))?;
-    let heard = (0..world.nodes.len()).filter(|other| {
-        let voter = &world.nodes[*other];
-        let cut = world.cut.contains(&(primary, *other)) || world.cut.contains(&(*other, primary));
-        voter.is_live() && voter.votes() && !cut
-    });
-    // Of a circle of replicas none is a primary.
-    let leads = world.nodes[primary].primary.is_none();
-    let lives = leads && world.nodes[primary].is_live() && heard.count() >= node.quorum();
-    if lives {
+    let now = Fence::now(world);
+    let guarded = guarded.unwrap_or(&now);
+    let quorum = node.quorum();
+    if now.is_heard(primary, quorum) && guarded.is_heard(primary, quorum) {
         return Some(format!(
             "never worse: takes over from node {primary}, which lives and is heard"
         ));
     }
     // The same order by another run of ours only begins it anew.
     let again = node.election.manual && words.iter().any(|word| word == "FORCE");
-    let decided = node.election.asked && !again && world.can_be_elected(n);
+    let decided = now.elected.contains(&n) && guarded.elected.contains(&n) && !again;
     decided.then(|| format!("never worse: node {n} takes over while it is being elected"))
 }
 
-/// The slots that a living primary claims for itself, and those that two claim.
-fn claims(world: &World) -> (SlotSet, SlotSet) {
+/// How many slots no living primary claims for itself, and how many two claim.
+fn slots(world: &World) -> (u16, u16) {
     let living = world.nodes.iter().filter(|node| node.is_live() && node.primary.is_none());
-    living.fold((SlotSet::new(), SlotSet::new()), |(served, contested), node| {
+    let none = (SlotSet::new(), SlotSet::new());
+    let (served, contested) = living.fold(none, |(served, contested), node| {
         (served.union(&node.slots), contested.union(&served.intersection(&node.slots)))
-    })
+    });
+    (served.complement().len(), contested.len())
 }
 
 /// What a server will have a tick later.

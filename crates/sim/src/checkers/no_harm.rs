@@ -40,10 +40,14 @@ pub fn check(lineage: Lineage<'_>, ledger: &Ledger, without_us: &BTreeSet<Key>) 
             continue;
         };
         // A server throws stray keys away when it starts, whoever has the slot meanwhile.
-        if last.cause == Cause::StartCheck && without_us.contains(&key) {
+        if lineage.origin(last).cause == Cause::StartCheck && without_us.contains(&key) {
             continue;
         }
         let led = lineage.of(last);
+        // A MEET only tells what gossip tells too, sooner or later.
+        if led.iter().all(|deed| deed.joins.is_some()) && without_us.contains(&key) {
+            continue;
+        }
         if let Some(deed) = led.iter().find(|deed| !deed.agreed) {
             keys += 1;
             how.insert(format!(
@@ -74,7 +78,7 @@ impl<'a> Lineage<'a> {
             Cause::Replaced => self.deeds_at(one.at, None),
             Cause::DirtySlot => self.claim(one.node, one.by, &slot, one.at),
             Cause::StartCheck => self.gave(one.by, &slot, one.at),
-            Cause::FullSync => self.copied(one),
+            Cause::FullSync => self.copied(one, &slot),
         }
     }
 
@@ -130,17 +134,33 @@ impl<'a> Lineage<'a> {
     }
 
     /// Why a replica took over data without the key: whom it follows, and why that one lacks it.
-    fn copied(&self, one: &Deleted) -> Vec<&'a Deed> {
+    fn copied(&self, one: &Deleted, slot: &SlotSet) -> Vec<&'a Deed> {
         let follows = |(at, node, _): &&(u64, usize, Id)| *node == one.node && *at <= one.at;
         let mut led = Vec::new();
         if let Some((at, node, _)) = self.world.followed.iter().rfind(follows)
             && *at >= self.since
         {
             led.extend(self.deeds_at(*at, Some(*node)));
-            for lost in self.world.lost.iter().filter(|lost| lost.node == *node && lost.at == *at) {
-                led.extend(self.claim(*node, Some(lost.to), &lost.slots, *at));
+            let lost = self.world.lost.iter().filter(|lost| lost.node == *node && lost.at == *at);
+            let claims: Vec<(bool, Vec<&Deed>)> = lost
+                .map(|lost| {
+                    let takes_it = !lost.slots.intersection(slot).is_empty();
+                    (takes_it, self.claim(*node, Some(lost.to), &lost.slots, *at))
+                })
+                .collect();
+            // It heard at the same moment that the servers had given the slot to somebody else.
+            if !claims.iter().any(|(takes_it, deeds)| *takes_it && deeds.is_empty()) {
+                led.extend(claims.into_iter().flat_map(|(_, deeds)| deeds));
             }
         }
+        if let Some(first) = self.at_the_source(one) {
+            led.extend(self.of(first));
+        }
+        led
+    }
+
+    /// Why the one that was copied lacked the key.
+    fn at_the_source(&self, one: &Deleted) -> Option<&'a Deleted> {
         let source = self.world.nodes.iter().position(|node| Some(node.id) == one.by);
         let there = |other: &&Deleted| {
             Some(other.node) == source
@@ -148,9 +168,14 @@ impl<'a> Lineage<'a> {
                 && (self.since..=one.at).contains(&other.at)
                 && other.cause != Cause::FullSync
         };
-        if let Some(first) = self.world.deleted.iter().rfind(there) {
-            led.extend(self.of(first));
+        self.world.deleted.iter().rfind(there)
+    }
+
+    /// The deletion that a replica only repeated.
+    fn origin(&self, one: &'a Deleted) -> &'a Deleted {
+        match one.cause {
+            Cause::FullSync => self.at_the_source(one).unwrap_or(one),
+            _ => one,
         }
-        led
     }
 }
