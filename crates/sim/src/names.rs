@@ -161,6 +161,10 @@ impl Names {
             Holds::OwnsNot { owner, slots } => {
                 Holds::OwnsNot { owner: self.node(*owner)?, slots: slots.clone() }
             }
+            Holds::OwnedOnlyBy { owners, slots } => Holds::OwnedOnlyBy {
+                owners: owners.iter().map(|id| self.node(*id)).collect::<Option<_>>()?,
+                slots: slots.clone(),
+            },
             Holds::Open { slots, state } => {
                 Holds::Open { slots: slots.clone(), state: self.state(*state)? }
             }

@@ -304,7 +304,7 @@ impl Tool {
     fn go_on(&mut self, world: &mut World) -> (u64, Option<Over>) {
         let Some(mut drive) = self.drive.take() else { return (0, None) };
         let next = drive.next(world.now - self.begun_ms, self.event.take());
-        let mut took = 0;
+        let took;
         match next {
             Next::Look { nodes, slots, settings } => {
                 let at = |id: &NodeId| addr_of(&drive.plan().nodes.get(id)?.host);
@@ -314,7 +314,7 @@ impl Tool {
                 self.looked = Some(seen.clone());
                 self.guarded = Some((world.now, never_worse::Fence::now(world)));
                 self.event = Some(Event::Looked(seen));
-                took = LOOK_MS;
+                took = self.stalls(world).unwrap_or(LOOK_MS);
             }
             Next::Record(entry) => {
                 let chance = self.mishaps.killed / RECORDS_A_STEP;
@@ -322,9 +322,7 @@ impl Tool {
                     return self.killed("killed after a record");
                 }
                 self.event = Some(Event::Recorded);
-                if self.happens(world, self.mishaps.stalled / RECORDS_A_STEP) {
-                    took = world.rng.u64(GUARD_HOLDS_MS + 1..3 * GUARD_HOLDS_MS);
-                }
+                took = self.stalls(world).unwrap_or(0);
             }
             Next::Pause(ms) => {
                 self.event = Some(Event::Paused);
@@ -413,6 +411,12 @@ impl Tool {
         let reasons = self.rounds.reasons().iter();
         self.marks.extend(reasons.map(|reason| marks::of_reason(*reason)));
         std::mem::take(&mut self.marks)
+    }
+
+    /// For how long the tool stands still now, if it does.
+    fn stalls(&self, world: &mut World) -> Option<u64> {
+        let stalls = self.happens(world, self.mishaps.stalled / RECORDS_A_STEP);
+        stalls.then(|| world.rng.u64(GUARD_HOLDS_MS + 1..3 * GUARD_HOLDS_MS))
     }
 
     fn happens(&self, world: &mut World, thousandths: u32) -> bool {

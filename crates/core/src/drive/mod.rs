@@ -23,8 +23,13 @@ use crate::plan::{Change, Differing, Fact, Plan, Step};
 /// handshake takes about as long.
 pub const LOOK_EVERY_MS: u64 = 50;
 
-/// How old a guard may be when its step is sent, in milliseconds. Between the two is one line on
-/// disk; who takes longer was stopped, or its machine slept, and others may have mended meanwhile.
+/// How old a guard may be when its step is sent, in milliseconds, since it was asked for. Between
+/// the two are the answers and one line on disk; a guard that is older is read again, right before
+/// the step, for others may mend meanwhile.
+pub const GUARD_FRESH_MS: u64 = 50;
+
+/// How old a guard that was read again may be, in milliseconds. Whoever takes longer for that was
+/// stopped, or its machine slept.
 pub const GUARD_HOLDS_MS: u64 = 1_000;
 
 /// What the shell does next.
@@ -137,6 +142,10 @@ enum Phase {
     Guarding,
     /// The step is being recorded, to be sent then.
     Announcing,
+    /// It is on record, and its guard is to be read again.
+    Stale,
+    /// The look for that is under way.
+    Rereading,
     /// It was sent.
     Sending,
     /// What was said to it is being recorded; a refusal ends the drive.
@@ -158,7 +167,7 @@ pub struct Drive {
     /// The step that is next.
     at: usize,
     phase: Phase,
-    /// When the guard of the step at hand was read.
+    /// When the guard of the step at hand was asked for.
     guarded_ms: u64,
     /// Steps of this stage that were sent and whose expectation has not been seen, with the time
     /// until when it must have come.
@@ -209,7 +218,8 @@ impl Drive {
             Phase::Announcing => Next::Record(Entry::StepBegun { step: self.at }),
             Phase::Sending => Next::Send(self.at),
             Phase::Replied(_) | Phase::Closing => self.go_on(now_ms),
-            Phase::Guard | Phase::Guarding => self.guard(),
+            Phase::Guard | Phase::Guarding => self.guard(now_ms),
+            Phase::Stale | Phase::Rereading => self.reread(now_ms),
             Phase::Await => self.look_for_the_open(now_ms),
             Phase::Awaiting => Next::Pause(LOOK_EVERY_MS),
         }
@@ -218,10 +228,8 @@ impl Drive {
     /// Takes in what came of the last answer.
     fn take(&mut self, now_ms: u64, event: Event) {
         match (self.phase.clone(), event) {
-            (Phase::Guarding, Event::Looked(seen)) => {
-                self.guarded_ms = now_ms;
-                self.judge_guard(&seen);
-            }
+            (Phase::Guarding, Event::Looked(seen)) => self.judge_guard(&seen),
+            (Phase::Rereading, Event::Looked(seen)) => self.judge_again(now_ms, &seen),
             (Phase::Announcing, Event::Recorded) => self.announced(now_ms),
             (Phase::Sending, Event::Sent(reply)) => self.sent(now_ms, reply),
             (Phase::Awaiting, Event::Looked(seen)) => self.judge_open(now_ms, &seen),
@@ -235,13 +243,23 @@ impl Drive {
         self.plan.steps.get(self.at)
     }
 
-    fn guard(&mut self) -> Next {
+    fn guard(&mut self, now_ms: u64) -> Next {
         if self.interrupted {
             return self.stop(End::Interrupted { step: self.at });
         }
         let Some(step) = self.step() else { return self.stop(End::Done) };
         let next = look_for(step.guard.iter().chain(&step.expect));
         self.phase = Phase::Guarding;
+        self.guarded_ms = now_ms;
+        next
+    }
+
+    /// Asks those only of whom the guard tells: who must show the outcome may be slow.
+    fn reread(&mut self, now_ms: u64) -> Next {
+        let Some(step) = self.step() else { return self.stop(End::Done) };
+        let next = look_for(step.guard.iter());
+        self.phase = Phase::Rereading;
+        self.guarded_ms = now_ms;
         next
     }
 
@@ -252,37 +270,56 @@ impl Drive {
             self.advance();
             return;
         }
-        let step_number = self.at;
-        for fact in &step.guard {
-            let fact_text = fact.to_string();
-            match fact.judge(seen) {
-                Some(true) => {}
-                Some(false) => {
-                    self.over(End::Changed { step: step_number, fact: fact_text });
-                    return;
-                }
-                None => {
-                    self.over(End::Blind { step: step_number, fact: fact_text });
-                    return;
-                }
-            }
+        match self.guard_fails(step, seen) {
+            Some(end) => self.over(end),
+            None => self.phase = Phase::Announcing,
         }
-        self.phase = Phase::Announcing;
     }
 
-    /// A step is on record, and is sent if its guard was read just now: else the cluster is looked
-    /// at anew.
+    /// Why the guard of the step at hand forbids it.
+    fn guard_fails(&self, step: &Step, seen: &Observation) -> Option<End> {
+        let number = self.at;
+        step.guard.iter().find_map(|fact| match fact.judge(seen) {
+            Some(true) => None,
+            Some(false) => Some(End::Changed { step: number, fact: fact.to_string() }),
+            None => Some(End::Blind { step: number, fact: fact.to_string() }),
+        })
+    }
+
+    /// A step is on record, and is sent if its guard was read just now.
     fn announced(&mut self, now_ms: u64) {
-        let age_ms = now_ms.saturating_sub(self.guarded_ms);
-        if age_ms <= GUARD_HOLDS_MS {
-            self.phase = Phase::Sending;
+        let fresh = now_ms.saturating_sub(self.guarded_ms) <= GUARD_FRESH_MS;
+        self.phase = if fresh { Phase::Sending } else { Phase::Stale };
+    }
+
+    /// A step that is on record is sent if its guard still holds.
+    fn judge_again(&mut self, now_ms: u64, seen: &Observation) {
+        let Some(step) = self.plan.steps.get(self.at) else { return };
+        let number = self.at;
+        let nothing_sent = |why: &str| {
+            let reply = Reply::Refused(format!("nothing was sent: {why}"));
+            Entry::StepReplied { step: number, reply }
+        };
+        if step.expect.iter().all(|fact| fact.judge(seen) == Some(true)) {
+            // Popped from the end.
+            self.to_record.push(Entry::StepEnded { step: number, ended: Ended::AlreadySo });
+            self.to_record.push(nothing_sent("it is so already"));
+            self.advance();
             return;
         }
-        let step = self.at;
-        let fact = format!("this run stood still for {age_ms} ms before it could send");
-        let reply = Reply::Refused(format!("nothing was sent: {fact}"));
-        self.to_record.push(Entry::StepReplied { step, reply });
-        self.over(End::Changed { step, fact });
+        let age_ms = now_ms.saturating_sub(self.guarded_ms);
+        let stood_still = || {
+            let fact = format!("this run stood still for {age_ms} ms before it could send");
+            End::Changed { step: number, fact }
+        };
+        let late = (age_ms > GUARD_HOLDS_MS).then(stood_still);
+        let Some(end) = late.or_else(|| self.guard_fails(step, seen)) else {
+            self.phase = Phase::Sending;
+            return;
+        };
+        let (End::Changed { fact, .. } | End::Blind { fact, .. }) = &end else { return };
+        self.to_record.push(nothing_sent(fact));
+        self.over(end);
     }
 
     fn sent(&mut self, now_ms: u64, reply: Reply) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::diagnose::{Risk, diagnose};
 use crate::journal::Story;
-use crate::model::Endpoint;
+use crate::model::{Endpoint, Flag};
 use crate::observation::Silence;
 use crate::observation::sketch::Sketch;
 use crate::plan::{Change, Holds, Policy, SlotState};
@@ -54,6 +54,11 @@ struct World {
     now_ms: u64,
     /// How long a record takes.
     record_ms: u64,
+    /// How long the second and later looks take.
+    look_ms: u64,
+    looks: u32,
+    /// Node 0 is no primary any more in this look and after it.
+    demoted_at: Option<u32>,
 }
 
 impl World {
@@ -68,6 +73,9 @@ impl World {
             entries: Vec::new(),
             now_ms: 0,
             record_ms: 0,
+            look_ms: 0,
+            looks: 0,
+            demoted_at: None,
         }
     }
 
@@ -79,6 +87,15 @@ impl World {
     }
 
     fn look(&mut self) -> Observation {
+        self.looks += 1;
+        if self.looks > 1 {
+            self.now_ms += self.look_ms;
+        }
+        if self.demoted_at == Some(self.looks) {
+            self.sketch.row(0, 0, |row| {
+                row.flags = row.flags.without(Flag::Primary).with(Flag::Replica);
+            });
+        }
         let due = std::mem::take(&mut self.pending);
         for (lag, on, slots) in due {
             match lag {
@@ -251,19 +268,41 @@ fn keys_that_differ_end_their_step_and_not_the_round() {
 
 #[test]
 fn a_run_that_stood_still_before_a_step_looks_anew() {
+    for (record_ms, looks) in [(GUARD_FRESH_MS, 2), (GUARD_FRESH_MS + 1, 3)] {
+        let mut world = World::new();
+        world.record_ms = record_ms;
+        assert_eq!(world.run(&mut Drive::new(plan(vec![step(0, 5, 0)]))), End::Done);
+        assert_eq!(world.looks, looks, "the guard, again if it is old, and the outcome");
+    }
+}
+
+#[test]
+fn what_changed_while_a_step_was_recorded_stops_it() {
     let mut world = World::new();
-    world.record_ms = GUARD_HOLDS_MS + 1;
+    world.record_ms = GUARD_FRESH_MS + 1;
+    world.demoted_at = Some(2);
+    let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0)])));
+    assert!(matches!(&end, End::Changed { step: 0, .. }), "{end:?}");
+    assert_refused(&world);
+}
+
+#[test]
+fn a_run_that_stands_still_at_the_last_look_sends_nothing() {
+    let mut world = World::new();
+    world.record_ms = GUARD_FRESH_MS + 1;
+    world.look_ms = GUARD_HOLDS_MS + 1;
     let end = world.run(&mut Drive::new(plan(vec![step(0, 5, 0)])));
     assert!(
         matches!(&end, End::Changed { step: 0, fact } if fact.contains("stood still")),
         "{end:?}"
     );
+    assert_refused(&world);
+}
+
+fn assert_refused(world: &World) {
     assert!(world.sent.is_empty());
     let last = world.entries.last();
     assert!(matches!(last, Some(Entry::StepReplied { reply: Reply::Refused(_), .. })), "{last:?}");
-    let mut world = World::new();
-    world.record_ms = GUARD_HOLDS_MS;
-    assert_eq!(world.run(&mut Drive::new(plan(vec![step(0, 5, 0)]))), End::Done);
 }
 
 #[test]

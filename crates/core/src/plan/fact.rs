@@ -2,6 +2,7 @@
 //! ([`super::Step::expect`]). A fact is read on the wire each time it is judged, and never from
 //! our own picture of what a step should have done.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,13 @@ pub enum Holds {
     OwnsNot {
         /// The one who must not.
         owner: NodeId,
+        /// The slots.
+        slots: SlotSet,
+    },
+    /// Each of these slots belongs to one of these or to nobody in its table.
+    OwnedOnlyBy {
+        /// Whoever may.
+        owners: BTreeSet<NodeId>,
         /// The slots.
         slots: SlotSet,
     },
@@ -217,6 +225,10 @@ impl<'a> Node<'a> {
                 let owned = self.row(*owner)?.map(|row| row.slots.clone()).unwrap_or_default();
                 slots.intersection(&owned).is_empty()
             }
+            Holds::OwnedOnlyBy { owners, slots } => {
+                let mut others = self.rows()?.filter(|row| !owners.contains(&row.id));
+                others.all(|row| row.slots.intersection(slots).is_empty())
+            }
             Holds::Unowned { slots } => {
                 self.rows()?.all(|row| row.slots.intersection(slots).is_empty())
             }
@@ -331,6 +343,10 @@ impl fmt::Display for Holds {
             }
             Self::OwnsNot { owner, slots } => {
                 write!(f, "gives none of {} to {}", some_slots(slots), owner.short())
+            }
+            Self::OwnedOnlyBy { owners, slots } => {
+                let names: Vec<String> = owners.iter().map(NodeId::short).collect();
+                write!(f, "gives {} to nobody but {}", some_slots(slots), names.join(", "))
             }
             Self::Unowned { slots } => write!(f, "gives {} to nobody", some_slots(slots)),
             Self::Open { slots, state: SlotState::Stable } => {

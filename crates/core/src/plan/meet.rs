@@ -268,24 +268,19 @@ fn push(draft: &mut Draft<'_>, from: NodeId, to: NodeId) {
 }
 
 /// What a node must still not have heard when another, whose claims it does not know yet, meets it:
-/// that somebody who does not answer us has come back with a claim to the same slots. The newer
-/// claim of the two deletes the keys of the other (`clusterUpdateSlotsConfigWith`).
-fn unclaimed(draft: &Draft<'_>, on: &Live<'_>, about: &Live<'_>) -> Vec<Fact> {
+/// that somebody else has claimed the same slots meanwhile. The newer claim of the two deletes the
+/// keys of the other (`clusterUpdateSlotsConfigWith`). Claims that are known already were weighed.
+fn unclaimed(draft: &Draft<'_>, on: &Live<'_>, about: &Live<'_>) -> Option<Fact> {
     let known = on.row(draft.seen, about.id).map(|row| row.slots.clone()).unwrap_or_default();
-    let mut news = about.claims().difference(&known);
+    let mut slots = about.claims().difference(&known);
     if let Some(census) = about.census() {
-        news = news.intersection(&census.occupied());
+        slots = slots.intersection(&census.occupied());
     }
-    if news.is_empty() {
-        return Vec::new();
+    if slots.is_empty() {
+        return None;
     }
-    let members = draft.seen.members().map(|(id, _)| id);
-    let silent = members.filter(|id| draft.live(*id).is_none());
-    // A claim that is known already was weighed before.
-    let heard = |id: &NodeId| on.row(draft.seen, *id).map(|row| row.slots.clone());
-    let claims = |id: &NodeId| heard(id).is_some_and(|s| !s.intersection(&news).is_empty());
-    silent
-        .filter(|id| !claims(id))
-        .map(|owner| Fact::new(on.id, Holds::OwnsNot { owner, slots: news.clone() }))
-        .collect()
+    let rows = draft.seen.view(on.observer).map(|(row, _)| row);
+    let owners = rows.filter(|row| !row.slots.intersection(&slots).is_empty()).map(|row| row.id);
+    let owners = owners.chain([about.id]).collect();
+    Some(Fact::new(on.id, Holds::OwnedOnlyBy { owners, slots }))
 }

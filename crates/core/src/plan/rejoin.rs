@@ -2,16 +2,19 @@
 //!
 //! Its `nodes.conf` is gone and its data is there: it came back under a new id, claims the slots
 //! that it has keys of (`verifyClusterConfigWithData`), and the others wait for the old id, which
-//! will never answer again. Only here is FORGET sent while slots still hang on an id, because the
-//! keys of those slots are proved to be at the newcomer. Where the lost id had replicas that are
-//! silent, the newcomer may be one of them instead, and the old node only be down: then what that
-//! wrote last is at risk, and the user has a word.
+//! will never answer again. The newcomer gets a newer epoch than anybody has while it is alone, and
+//! outbids the lost id when it is met; forgotten is that id only then. So the slots belong to
+//! somebody all the time, and nobody who mends beside us gives them away. One that has met others
+//! already cannot be given an epoch: only for it is FORGET sent while slots still hang on an id,
+//! because their keys are proved to be at the newcomer.
+//!
+//! Where the lost id had replicas that are silent, the newcomer may be one of them instead, and the
+//! old node only be down: then what that wrote last is at risk, and the user has a word.
 //!
 //! A replica of the lost id that answers is promoted instead, unless it copies the newcomer
 //! already: then it has nothing of its own left, and the newcomer stands where its primary stood,
-//! with all keys that the replica has. A replica cannot forget its primary, so the lost id is not
-//! forgotten first: the newcomer's claim outbids it, the replica follows, and what is left is a
-//! ghost.
+//! with all keys that the replica has. A replica cannot forget its primary: it follows the claim of
+//! the newcomer, and what is left is a ghost.
 
 use super::live::Live;
 use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
@@ -166,23 +169,13 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let survivors: Vec<NodeId> =
         draft.live.iter().filter(|n| n.id != heir.new).map(|n| n.id).collect();
     let newest = newest_epoch(draft) + 1;
+    let outbids = heir.copied || (alone && epoch == 0);
     let risk = own_up(draft, heir);
     let proof = Fact::new(heir.new, Holds::HoldsKeys { slots: held });
-    let forget = survivors.iter().copied().chain(knows_old.then_some(heir.new));
-    for id in forget.filter(|_| !heir.copied) {
-        if draft.live(id).and_then(|node| node.row(draft.seen, heir.old)).is_none() {
-            continue;
-        }
-        let gone = Fact::new(id, Holds::DoesNotReach { about: heir.old });
-        let why = format!(
-            "{} answers nowhere, and {} has the keys of its slots",
-            heir.old.short(),
-            heir.new.short()
-        );
-        let change = Change::Forget { id: heir.old };
-        let expect = vec![Fact::new(id, Holds::KnowsNot { about: heir.old })];
-        let guard = vec![gone, proof.clone()];
-        push(draft, id, change, risk, why, guard, expect, 0);
+    if !outbids {
+        let everybody: Vec<NodeId> =
+            survivors.iter().copied().chain(knows_old.then_some(heir.new)).collect();
+        forget(draft, heir, &everybody, risk, &proof, 0);
     }
     if !rest.is_empty() {
         let owns = Holds::Owns { owner: heir.new, slots: rest.clone() };
@@ -199,14 +192,39 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
         let change = Change::SetConfigEpoch { epoch: newest };
         let expect = vec![Fact::new(heir.new, Holds::EpochAtLeast { epoch: newest })];
         let why = "its claim must be the newest when it meets the others".to_owned();
-        let guard = vec![Fact::new(heir.new, Holds::Answers), proof];
+        let guard = vec![Fact::new(heir.new, Holds::Answers), proof.clone()];
         push(draft, heir.new, change, risk, why, guard, expect, 2);
     }
-    join(draft, heir, &survivors);
+    join(draft, heir, &survivors, outbids);
+    if outbids && !heir.copied {
+        forget(draft, heir, &survivors, risk, &proof, 4);
+    }
+}
+
+/// Whoever knows the lost id forgets it. After the newcomer was met, only who gives it the slots.
+fn forget(draft: &mut Draft<'_>, heir: &Heir, by: &[NodeId], risk: Risk, proof: &Fact, stage: u32) {
+    for id in by.iter().copied() {
+        if draft.live(id).and_then(|node| node.row(draft.seen, heir.old)).is_none() {
+            continue;
+        }
+        let why = format!(
+            "{} answers nowhere, and {} has the keys of its slots",
+            heir.old.short(),
+            heir.new.short()
+        );
+        let change = Change::Forget { id: heir.old };
+        let expect = vec![Fact::new(id, Holds::KnowsNot { about: heir.old })];
+        let mut guard = vec![Fact::new(id, Holds::DoesNotReach { about: heir.old }), proof.clone()];
+        if stage > 0 {
+            let owns = Holds::Owns { owner: heir.new, slots: heir.slots.clone() };
+            guard.push(Fact::new(id, owns));
+        }
+        push(draft, id, change, risk, why, guard, expect, stage);
+    }
 }
 
 /// Everybody meets the newcomer.
-fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId]) {
+fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId], outbids: bool) {
     let Some(node) = draft.live(heir.new) else { return };
     let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
     for id in survivors.iter().copied() {
@@ -218,13 +236,16 @@ fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId]) {
         let reaches = Holds::Reaches { about: heir.new, ip: ip.clone(), port };
         let owns = Holds::Owns { owner: heir.new, slots: heir.slots.clone() };
         let expect = vec![Fact::new(id, reaches), Fact::new(id, owns)];
-        let gone = if heir.copied {
+        let gone = if outbids {
             Holds::DoesNotReach { about: heir.old }
         } else {
             Holds::KnowsNot { about: heir.old }
         };
+        let owners = [heir.old, heir.new].into();
         let guard = vec![
             Fact::new(id, gone),
+            // Of two claims the newer deletes the keys of the other.
+            Fact::new(id, Holds::OwnedOnlyBy { owners, slots: heir.slots.clone() }),
             Fact::new(heir.new, Holds::Owns { owner: heir.new, slots: heir.slots.clone() }),
         ];
         let why = "the newcomer joins, with its slots".to_owned();

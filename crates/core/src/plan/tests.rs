@@ -675,23 +675,15 @@ fn nobody_is_met_who_would_lead_a_loser_to_the_newer_claim() {
 }
 
 #[test]
-fn who_comes_back_with_a_claim_stops_a_meet() {
-    let (mut sketch, owns) = forgotten_owner(4);
-    sketch.silence(3, Silence::Refused, Some(Silence::Refused));
-    for node in 0..3 {
-        sketch.row(node, 3, |row| {
-            row.flags = row.flags.with(Flag::Failed);
-            row.link = LinkState::Disconnected;
-        });
-    }
+fn who_claims_the_same_meanwhile_stops_a_meet() {
+    let (sketch, owns) = forgotten_owner(4);
     let planning = planned(&with_keys(&sketch, &owns, &[]));
     let met = meets(&planning);
     assert_ne!(met, [] as [&Step; 0], "{planning:#?}");
     for step in met {
-        let claims = |fact: &&Fact| {
-            matches!(&fact.holds, Holds::OwnsNot { owner, slots }
-                if *owner == Sketch::id(3) && *slots == owns[2])
-        };
-        assert!(step.guard.iter().any(|fact| claims(&fact)), "{step:#?}");
+        let owners = [Sketch::id(2)].into();
+        let theirs = Holds::OwnedOnlyBy { owners, slots: owns[2].clone() };
+        let guarded = |fact: &Fact| fact.holds == theirs && fact.on != Sketch::id(2);
+        assert!(step.guard.iter().any(guarded), "{step:#?}");
     }
 }
