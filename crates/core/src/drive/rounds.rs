@@ -58,7 +58,8 @@ pub struct Rounds {
     acted: u32,
     repeats: u32,
     last: Vec<(NodeId, Change)>,
-    /// Rounds that met members whom those who met them did not know, and how often.
+    /// Rounds that met members whom those who met them did not know, and what was done between
+    /// them before the ban was over; and how often.
     met: Vec<(Vec<(NodeId, Change)>, u32)>,
     since_act_ms: Option<u64>,
     waiting_since_ms: Option<u64>,
@@ -217,9 +218,12 @@ impl Rounds {
     fn act(&mut self, now_ms: u64, mut planning: Planning, seen: &Picture<'_>) -> Decision {
         let steps = sends(&planning);
         let banned = meets_unknown(&planning, seen);
+        // What a ban undoes is not only the MEET: until it is over, no round of that time is tried
+        // without end.
+        let in_turns = banned || self.banned_until_ms.is_some_and(|until| now_ms < until);
         if self.last != steps {
             // Rounds that forget each other's members may take turns for ever.
-            let before = self.met.iter().find(|(old, _)| banned && *old == steps);
+            let before = self.met.iter().find(|(old, _)| in_turns && *old == steps);
             self.repeats = before.map_or(0, |(_, times)| *times);
             self.last = steps;
             // That nothing was left to do was said of other steps.
@@ -235,7 +239,7 @@ impl Rounds {
         if self.repeats > 1 && banned {
             self.banned_until_ms.get_or_insert(now_ms + BAN_MS);
         }
-        if self.repeats == REPEATS_MAX && banned {
+        if self.repeats == REPEATS_MAX && in_turns {
             // A member that was forgotten less than a minute ago is forgotten again with every
             // ping of those who ban it (the forgotten-node extension, since 7.2).
             let until = *self.banned_until_ms.get_or_insert(now_ms + BAN_MS);
@@ -251,7 +255,7 @@ impl Rounds {
                 };
             }
         }
-        if banned {
+        if in_turns {
             self.met.retain(|(old, _)| *old != self.last);
             self.met.push((self.last.clone(), self.repeats));
         }
