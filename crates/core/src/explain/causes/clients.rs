@@ -35,6 +35,18 @@ const CLUSTER_CLASSES: [&str; 6] = [
     "createcluster",
 ];
 
+/// Classes of clients for one server.
+const PLAIN_CLASSES: [&str; 8] = [
+    "redis.newclient(",
+    "new redis(",
+    "redis.redis(",
+    "strictredis(",
+    "new jedis(",
+    "new jedispool(",
+    "redisclient.create(",
+    "redis::client::open",
+];
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "CLIENT_TOO_OLD_FOR_REDIS7_SLOTS",
@@ -105,6 +117,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "invalid port",
                     "parse error",
                     "error processing response",
+                    "cluster::reloadneeded",
                 ],
             )?;
             (seen.has(&["cluster"]) && !seen.has(&["config file"]))
@@ -137,6 +150,7 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             let hit = lettuce
                 .or_else(|| dials_who_is_gone(seen))
+                .or_else(|| dials_who_was_stopped(seen))
                 .or_else(|| {
                     seen.says(
                         68,
@@ -507,6 +521,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         "new redis(",
                     ]),
                 )
+                .more_if(8, seen.has(&PLAIN_CLASSES))
                 .less_if(20, cluster_client)
             })
         },
@@ -702,6 +717,22 @@ pub(super) static CAUSES: &[Cause] = &[
 fn moved_in_a_cluster_client(seen: &Seen) -> Option<Hit> {
     let shown = ["errorreply: moved", "replyerror: moved", "responseerror: moved"];
     seen.says(60, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))
+}
+
+/// A node was stopped on purpose, the cluster went on, and the client still dials an address that
+/// nobody answers at.
+fn dials_who_was_stopped(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let stopped = seen.lines.iter().position(|line| {
+        let words = line.lower.as_str();
+        let tool = ["docker", "compose", "kubectl", "systemctl", "redis-cli", "podman", "kill"];
+        let deed = [" stop ", " kill ", "delete pod", "shutdown", "kill -9", " pause "];
+        tool.iter().any(|word| words.contains(word)) && deed.iter().any(|d| words.contains(d))
+    })?;
+    let failed = seen.lines_with(&UNREACHABLE);
+    let well = seen.says_ok() || seen.has(&["failover election won", "promoted"]);
+    (well && !failed.is_empty())
+        .then(|| Hit::of(82).quote(stopped).quotes(failed.into_iter().take(1)))
 }
 
 /// A client fails at an inner address that no pod has now, and no table of a server has either.

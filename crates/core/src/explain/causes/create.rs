@@ -303,7 +303,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "could not create server tcp listening socket",
                 ],
             )
-            .map(|hit| hit.less_if(40, seen.has(&["cannot assign requested address"])))
+            .map(|hit| {
+                let other = ["cannot assign requested address", "bind: permission denied"];
+                hit.less_if(50, seen.has(&other))
+            })
         },
         cause: "The server cannot listen: another process has the client port, or the bus port \
             (client port \

@@ -263,6 +263,7 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             seen.says(60, &["one way", "one direction", "asymmetric", "only one node sees"])
                 .or_else(|| well_but_flagged(seen))
+                .or_else(|| one_accuser(seen))
                 .or_else(|| seen.says(64, &["exceeding send buffer memory limit"]))
         },
         cause: "One node holds a peer for unreachable while all others, and the peer itself, see \
@@ -397,6 +398,26 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// `Node A reported node B as not reachable`, and nobody but A says so.
+fn one_accuser(seen: &Seen) -> Option<Hit> {
+    let said = |lower: &str| {
+        let (head, rest) = lower.split_once(" reported node ")?;
+        let accused = rest.split_whitespace().next()?.to_owned();
+        let accuser = head.rsplit_once("node ")?.1.split_whitespace().next()?.to_owned();
+        rest.contains("as not reachable").then_some((accuser, accused))
+    };
+    let mut words = seen.lines.iter().enumerate().filter_map(|(at, l)| Some((at, said(&l.lower)?)));
+    let (first, (accuser, accused)) = words.next()?;
+    let again: Vec<(usize, (String, String))> = words.collect();
+    let same = !again.is_empty() && again.iter().all(|(_, (who, _))| *who == accuser);
+    (same && !seen.has(&["quorum reached"])).then(|| {
+        Hit::of(66).quote(first).quotes(again.iter().map(|(at, _)| *at).take(2)).note(format!(
+            "Only node {accuser} reports {accused}, again and again; no majority ever agrees. So the \
+             path between these two is at fault, or the one that reports is too busy itself."
+        ))
+    })
+}
+
 /// A node that is flagged fail over a link that stands, and that answers clients.
 fn well_but_flagged(seen: &Seen) -> Option<Hit> {
     let failing = seen.failing();
@@ -468,6 +489,10 @@ fn shared_place(seen: &Seen) -> Option<Hit> {
     let same = |row: &Row| named.iter().filter(|other| other.place() == row.place()).count();
     let shared: Vec<&Row> = named.iter().copied().filter(|row| same(row) > 1).collect();
     let first = shared.first().filter(|_| shared.len() > 2 || !reborn)?;
+    let loopback = first.address.ip.starts_with("127.");
+    if loopback && named.iter().any(|row| !row.address.ip.starts_with("127.")) {
+        return None;
+    }
     let setting = seen.setting("cluster-announce-ip");
     Some(
         Hit::of(if shared.len() > 2 { 91 } else { 72 })
@@ -537,7 +562,7 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 25] = [
+pub(super) const UNREACHABLE: [&str; 26] = [
     "[errno 60]",
     "[errno 110]",
     "[errno 113]",
@@ -563,6 +588,7 @@ pub(super) const UNREACHABLE: [&str; 25] = [
     "unable to connect to 10.",
     "failed connecting to",
     "is not reachable at this point",
+    "timed out attempting to find data in the correct node",
 ];
 
 /// Signs of a network that only its own hosts can reach.
@@ -651,8 +677,36 @@ fn sent_elsewhere(seen: &Seen) -> Option<Hit> {
     Some(Hit::of(if same { 54 } else { 86 }).quote(at).fact("announced", host))
 }
 
+/// Some nodes are known by public addresses and one by an inner one: the node that was asked names
+/// itself by its interface, the others were met from outside. Or a client that reached nodes at
+/// public addresses fails at an inner one.
+fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let named = |row: &&Row| is_ipv4(&row.address.ip) && !row.address.ip.starts_with("127.");
+    let rows: Vec<&Row> = seen.server_rows().filter(named).collect();
+    let (inner, public): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| is_inner(&row.address.ip));
+    let healthy = !rows.iter().any(|row| row.is_failing());
+    if let Some(first) = inner.first().filter(|_| public.len() > inner.len() && healthy) {
+        let hit = Hit::of(88).quote(first.line).quotes(public.first().map(|row| row.line));
+        return Some(hit.fact("announced", first.place()));
+    }
+    let reached = seen.lines.iter().any(|line| {
+        let well = ["added for slot", "connections initialized for", "connected to"];
+        well.iter().any(|word| line.lower.contains(word))
+            && ipv4s(&line.text).any(|ip| !is_inner(ip))
+    });
+    let failed =
+        ["can't connect to master: redis", "can't add master: redis", "can't add slave: redis"];
+    let at = seen.lines_with(&failed).into_iter().find(|at| names_inner(seen, *at))?;
+    Some(Hit::of(if reached { 88 } else { 60 }).quote(at))
+}
+
 fn announced(seen: &Seen) -> Option<Hit> {
     if let Some(hit) = sent_elsewhere(seen) {
+        return Some(hit);
+    }
+    if let Some(hit) = one_inner_among_public(seen) {
         return Some(hit);
     }
     let seeds: Vec<(&(String, u16), &usize)> = seen
@@ -716,6 +770,7 @@ fn announced(seen: &Seen) -> Option<Hit> {
             .more_if(20, dialled_what_was_told || from_outside)
             .more_if(16, forwarded || seen.has(&mapped))
             .more_if(6, seen.says_ok())
+            .less_if(12, seen.has(&["docker stop", "compose stop", "yaml stop", "kill -9"]))
             .quotes(errors)
             .quotes(moved.into_iter().take(1))
             .fact_if("announced", (!told.is_empty()).then(|| list(&told, 4)))

@@ -115,6 +115,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 (loops >= 3)
                     .then(|| Hit::of(70).quotes(seen.lines_with(&["full resync", "full sync"])))
                     .or_else(|| resumes_and_breaks(seen))
+                    .or_else(|| syncs_for_hours(seen))
                     .or_else(|| seen.says(66, &["for lack of backlog"]))
             })
         },
@@ -272,6 +273,18 @@ pub(super) static CAUSES: &[Cause] = &[
 ];
 
 /// The link breaks right after each partial resynchronisation.
+/// A full sync is in progress, and the link is down for longer than any copy should take.
+fn syncs_for_hours(seen: &Seen) -> Option<Hit> {
+    const LONG_S: u64 = 3_600;
+    let syncs = seen.field_is(72, "master_sync_in_progress", &["1"])?;
+    let down_s = seen.number("master_link_down_since_seconds").filter(|s| *s >= LONG_S)?;
+    Some(syncs.quotes(seen.field_line("master_link_down_since_seconds")).note(format!(
+        "The link is down since {down_s} s while a full copy is in progress: one copy does not take \
+         that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only says that \
+         the size is not known beforehand)."
+    )))
+}
+
 fn resumes_and_breaks(seen: &Seen) -> Option<Hit> {
     let resumed = ["accepted a partial resync", "successful partial resync"];
     let broken = ["caching the disconnected", "connection with master lost", "lost."];

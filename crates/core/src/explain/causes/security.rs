@@ -166,6 +166,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "alert bad certificate",
                     "fatal alert: certificate_required",
                     "fatal alert: certificate_unknown",
+                    "failed to create ssl_ctx",
                 ],
             )
         },
@@ -278,6 +279,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "authentication required",
                     "without any password configured",
                     "invalid username-password",
+                    "client sent auth, but no password is set",
+                    "auth failed:",
                 ],
             )?;
             Some(
@@ -321,7 +324,13 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The ACL user may not run a command that is needed",
         side: Side::Cluster,
         when: |seen| {
-            seen.says(92, &["noperm", "has no permissions to run", "no permissions to access"])
+            let said = ["noperm", "has no permissions to run", "no permissions to access"];
+            seen.says(92, &said).or_else(|| {
+                seen.says(
+                    88,
+                    &["executing the script can't run this", "executing the function can't"],
+                )
+            })
         },
         cause: "The ACL of this user does not allow the command in the message. Cluster clients \
             need more than the \
@@ -387,7 +396,6 @@ pub(super) static CAUSES: &[Cause] = &[
                     "unknown command `hello`",
                     "unknown command 'hello'",
                     "noproto",
-                    "hello must be called with",
                     "unknown command hello",
                 ],
             )

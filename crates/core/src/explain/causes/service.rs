@@ -1,0 +1,195 @@
+//! Who starts the process, and who else talks to it.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "SERVICE_START_TIMEOUT",
+        title: "systemd ends the server before it has loaded its data",
+        side: Side::Platform,
+        when: start_timeout,
+        cause: "The unit's start has a limit (TimeoutStartSec, 90 s by default), and with \
+            Type=notify the server reports itself ready only after it has loaded its RDB or AOF \
+            (or never, when it was built without systemd or 'supervised' is not set). So systemd \
+            sends SIGTERM in the middle of loading, and each new start begins anew. The data is \
+            not at fault.",
+        check: "systemctl show -p TimeoutStartUSec,Type,NotifyAccess on the unit; 'supervised' in \
+            redis.conf; and how long the loading took when it last succeeded ('DB loaded from \
+            disk').",
+        fix: &[
+            "systemctl edit the unit: TimeoutStartSec=infinity (or well above the loading time) \
+             and TimeoutStopSec likewise, then daemon-reload and start it.",
+            "Type=notify needs 'supervised systemd' (or auto) in redis.conf and a server built \
+             with libsystemd; otherwise use Type=simple (Type=forking goes with daemonize yes).",
+            "If a replica took over meanwhile, the node comes back as its replica by itself.",
+        ],
+        never: &[
+            "Do not move the data files away to make it start faster.",
+            "Do not restart it again and again: each attempt loads from the beginning.",
+        ],
+        like: &["NODE_LOADING", "AOF_OR_RDB_CORRUPT"],
+    },
+    Cause {
+        code: "SERVER_ATTACKED",
+        title: "Somebody from outside uses this server: it was open and has been attacked",
+        side: Side::Platform,
+        when: attacked,
+        cause: "The settings or keys are those of well-known attacks on open servers: dir or \
+            dbfilename point to a cron or ssh directory, keys like backup1 hold a command, or the \
+            node was made a replica of an unknown address. An attacker who reaches the port \
+            without a password does that to run programs on the machine. What else goes wrong \
+            (failing saves, vanished keys, a read-only node) follows from it.",
+        check: "CONFIG GET dir dbfilename, INFO replication (master_host), CLIENT LIST: addresses \
+            and paths that nobody of yours set; and the security group: is the port open to the \
+            world?",
+        fix: &[
+            "Close the port to the outside at once (firewall, security group, bind).",
+            "Set dir and dbfilename back (CONFIG SET), save, and set masterauth and requirepass or \
+             ACL users on all nodes; keep protected mode on.",
+            "Take the machine for compromised: look at cron, authorized_keys and processes, or \
+             build it anew; load the data from a copy that is older than the attack.",
+        ],
+        never: &[
+            "Do not only set dir back and go on: the port is still open.",
+            "Do not run the server as root, and do not loosen rights so that the save succeeds.",
+        ],
+        like: &["DISK_ERROR_MISCONF", "PROTECTED_MODE"],
+    },
+    Cause {
+        code: "CONNTRACK_TABLE_FULL",
+        title: "The kernel drops packets: its table of connections is full",
+        side: Side::Platform,
+        when: |seen| {
+            seen.says(
+                93,
+                &["nf_conntrack: table full", "ip_conntrack: table full", "conntrack: table full"],
+            )
+        },
+        cause: "The firewall of the machine keeps a row for each connection, and the table \
+            (net.netfilter.nf_conntrack_max) is full, so new connections and packets of idle ones \
+            are dropped. Nodes then miss each other's pings and clients time out, by turns and \
+            without a fault in any of them.",
+        check: "sysctl net.netfilter.nf_conntrack_count nf_conntrack_max on every machine at such a \
+            time, and dmesg for 'table full, dropping packet'.",
+        fix: &[
+            "Raise net.netfilter.nf_conntrack_max (and the hash size) on all machines, in their \
+             configuration too.",
+            "Find who opens so many connections (clients without a pool, short timeouts); exempt \
+             the client and bus ports from tracking where the firewall allows it.",
+        ],
+        never: &["Do not repair slots and do not raise only the node timeout: packets are lost."],
+        like: &["TIMEOUT_FLAPPING", "CLIENT_RECONNECT_STORM"],
+    },
+    Cause {
+        code: "HTTP_ON_REDIS_PORT",
+        title: "Something speaks HTTP to the Redis port: a probe, a scraper or a balancer",
+        side: Side::Platform,
+        when: |seen| {
+            let hit = seen.says(
+                72,
+                &[
+                    "possible security attack detected",
+                    "post or host: commands to redis",
+                    "unknown command 'get / http",
+                    "unknown command `get / http",
+                ],
+            )?;
+            Some(hit.less_if(20, seen.says_fail() || !seen.failing().is_empty()))
+        },
+        cause: "The server got lines of an HTTP request (POST or Host:) and closed the connection, \
+            as it must, since web pages can be made to send such requests. Inside a private \
+            network that is mostly no attack but a health check of a balancer or Kubernetes \
+            (httpGet), a metrics scraper that was given port 6379, or a service mesh. The \
+            cluster is not harmed by it.",
+        check: "The address in the line ('Connection from ... aborted') and its rhythm: a fixed \
+            interval is a probe. Whose address is it (node, balancer, Prometheus)?",
+        fix: &[
+            "Make that check a TCP check, or redis-cli ping; give the scraper the exporter's port \
+             (9121) instead.",
+            "If the address is none of yours: close the port to the outside, and set a password.",
+        ],
+        never: &["Do not repair the cluster for it, and do not switch protected mode off."],
+        like: &["CLIENT_ON_BUS_PORT"],
+    },
+    Cause {
+        code: "PROXY_REFUSES_COMMAND",
+        title: "A proxy in between answers, and does not know the command or has no server for it",
+        side: Side::Client,
+        when: proxy,
+        cause: "Between client and cluster stands a proxy (<<proxy>>) that understands a part of \
+            the commands only: those with one key, mostly no MULTI, no blocking and pub/sub \
+            commands, no CLUSTER, no SELECT. Its errors ('unsupported command', 'no upstream \
+            host', 'upstream failure') are its own and not those of a node. 'No upstream host' \
+            says that it has not learnt the slots yet, or that no node of its list answers its \
+            CLUSTER SLOTS (password, TLS, addresses that it cannot reach).",
+        check: "The same command sent to a node directly (redis-cli -c -h <node>): does it work \
+            there? Then it is the proxy. Its own log and statistics (Envoy: /clusters, \
+            upstream_cx_connect_fail).",
+        fix: &[
+            "Behind a proxy use a plain client and only the commands that it lists; for \
+             transactions, scripts over several keys, pub/sub let the application use a cluster \
+             client and dial the nodes.",
+            "Envoy: cluster_type envoy.clusters.redis, lb_policy CLUSTER_PROVIDED, auth_password \
+             in the cluster's protocol options, enable_redirection for MOVED and ASK.",
+        ],
+        never: &["Do not repair the cluster: the answer does not come from it."],
+        like: &["SINGLE_VIP_FRONT", "UNSUPPORTED_IN_CLUSTER"],
+    },
+];
+
+fn start_timeout(seen: &Seen) -> Option<Hit> {
+    let hit = seen.says(
+        90,
+        &[
+            "start operation timed out",
+            "start-pre operation timed out",
+            "failed with result 'timeout'",
+        ],
+    )?;
+    let server = ["redis", "valkey", "keydb"];
+    seen.has(&server).then(|| hit.and(seen, 4, &["received sigterm scheduling shutdown"]))
+}
+
+/// Directories into which nobody's server saves, and what attackers leave behind.
+fn attacked(seen: &Seen) -> Option<Hit> {
+    let places = [
+        "/var/spool/cron",
+        "/etc/cron.d",
+        "/root/.ssh",
+        ".ssh/authorized_keys",
+        "dbfilename authorized_keys",
+        "rdb file crontab",
+        "rdb file root ",
+    ];
+    let left = ["\"backup1\"", "crackit", "system.exec", "kinsing", "module load /tmp/", "exp.so"];
+    let hit = seen.says(95, &places).or_else(|| seen.says(90, &left))?;
+    let quotes = seen.lines_with(&left).into_iter().take(1);
+    let about = ["redis", "valkey", "rdb", "config get", "config set", "misconf", "slaveof"];
+    seen.has(&about).then(|| hit.quotes(quotes))
+}
+
+fn proxy(seen: &Seen) -> Option<Hit> {
+    let names = [
+        ("Envoy", "envoy"),
+        ("twemproxy", "twemproxy"),
+        ("nutcracker", "nutcracker"),
+        ("predixy", "predixy"),
+        ("redis-cluster-proxy", "redis-cluster-proxy"),
+        ("codis", "codis"),
+    ];
+    let (name, word) = names.into_iter().find(|(_, word)| seen.has(&[word]))?;
+    let hit = seen.says(
+        82,
+        &[
+            "unsupported command",
+            "no upstream host",
+            "upstream failure",
+            "not supported in proxy",
+            "command not supported",
+            "no healthy upstream",
+            "server unavailable",
+        ],
+    )?;
+    Some(hit.quotes(seen.lines_with(&[word]).into_iter().take(1)).fact("proxy", name))
+}

@@ -1,0 +1,181 @@
+//! What is particular about some wordings: a bug with its number, a setting of one library, a rule
+//! of one service. A cause says what happened in general; these sentences are added to it when the
+//! text has the words.
+//!
+//! Deliberately absent: naming a cause. A sentence here never makes a cause fit.
+
+use super::seen::Seen;
+
+/// A sentence that belongs to a cause when each group of phrases has a line with one of its words,
+/// which are in small letters.
+struct Note {
+    /// The code of the cause.
+    code: &'static str,
+    /// Groups of phrases.
+    words: &'static [&'static [&'static str]],
+    /// The sentence.
+    sentence: &'static str,
+}
+
+static NOTES: &[Note] = &[
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["'myself->numslots == 0' is not true", "myself->numslots == 0"]],
+        sentence: "This assertion says that a node was to become a replica while it still owns \
+            slots (CLUSTER REPLICATE, or a failover during a reshard): a known fault \
+            (redis/redis#3173, #12268). The node starts again on its own files; move its slots \
+            away before it is made a replica, and upgrade.",
+    },
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["slot_info_pairs_count"]],
+        sentence: "This assertion is a known fault of 7.2 when slots move while CLUSTER SLOTS or \
+            NODES is answered (redis/redis#12695), fixed in 7.2.4. Upgrade all nodes to the newest \
+            7.2 or later first; then look for open slots with --cluster check and finish the \
+            move.",
+    },
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["7.2.0", "v=7.2.0"], &["crashed by signal"], &["cluster"]],
+        sentence: "Nodes of 7.2.0 crash when they meet older ones in a cluster \
+            (redis/redis#12507), fixed in 7.2.1: upgrade to the newest 7.2 in one step.",
+    },
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["clusterloadconfig"]],
+        sentence: "The first frame is the reading of nodes.conf: that file is damaged (an empty or \
+            half line after a full disk or power loss). Put it aside with a copy, and write the \
+            node's row back with its id and slots as the other nodes' CLUSTER NODES show them.",
+    },
+    Note {
+        code: "COMMAND_RENAMED_OR_DISABLED",
+        words: &[&["configurenotifykeyspaceevents", "notify-keyspace-events", "spring.session"]],
+        sentence: "Spring Session sends CONFIG at its start to switch keyspace events on, and \
+            managed services refuse CONFIG: declare a bean ConfigureRedisAction.NO_OP (or \
+            spring.session.redis.configure-action=none), and set notify-keyspace-events (gxE) in \
+            the parameter group of the service.",
+    },
+    Note {
+        code: "CLUSTER_DISABLED_ON_NODE",
+        words: &[&["redis.conf:/", "/redis.conf"], &["image:", "docker run", "docker-compose"]],
+        sentence: "A mounted redis.conf is read only when the command names it: 'redis-server \
+            <the path inside the container>'. Without it the image starts with its defaults, and \
+            cluster-enabled is no.",
+    },
+    Note {
+        code: "CANNOT_CONNECT_NODE",
+        words: &[&[":110", ":111", ":112", ":113"], &["redirected to slot", "memorystore", "psc"]],
+        sentence: "On Memorystore the nodes answer at the ports 11000-13047 behind the discovery \
+            address: a firewall or an egress rule that lets 6379 through alone gives exactly this.",
+    },
+    Note {
+        code: "FULL_SYNC_LOOP",
+        words: &[&["output buffer limits"]],
+        sentence: "The primary itself cut the replica off: what was written during the sync did \
+            not fit into client-output-buffer-limit replica. Raise it above the writes of one \
+            whole sync (CONFIG SET client-output-buffer-limit 'replica 2gb 1gb 300', or 0 0 0 \
+            where the memory is there), and repl-backlog-size likewise, so that a short break \
+            needs no full sync.",
+    },
+    Note {
+        code: "TLS_CERT_INVALID",
+        words: &[&["peer did not return a certificate", "certificate required"]],
+        sentence: "Here the client presented no certificate at all: tls-auth-clients is yes by \
+            default, so the server asks every client for one. Give the client a certificate and \
+            key of that CA, or set tls-auth-clients optional (the bus goes on asking its peers).",
+    },
+    Note {
+        code: "TLS_CERT_INVALID",
+        words: &[&["failed to create ssl_ctx"]],
+        sentence: "'Failed to create SSL_CTX' comes before any connection: redis-cli cannot read \
+            the files of --cert, --key or --cacert (path, rights, a key that does not match, a \
+            directory given as a file), or its OpenSSL is older than 1.1.1.",
+    },
+    Note {
+        code: "PLAIN_AGAINST_TLS",
+        words: &[&["addr=127.0.0.1:", "addr=[::1]:"], &["wrong version number"]],
+        sentence: "The connection comes from the machine or pod itself (addr=127.0.0.1): a probe, \
+            an exporter or a script that calls redis-cli without --tls. The nodes themselves are \
+            not concerned.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[&["commandflags.noredirect was specified"]],
+        sentence: "StackExchange.Redis says this when it does not follow a redirect: for a command \
+            that it may not resend, or because it has no connection to the node that MOVED names \
+            (an address of the map that is unreachable from here). Upgrade to 2.6.96 or later, \
+            which looks at the map anew, and test that every node of CLUSTER SLOTS can be \
+            reached.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[&["windows.net", "azure"]],
+        sentence: "On Azure the shards stand at ports 13000-13999 (plain) and 15000-15999 (TLS) of \
+            one address; scaling adds such ports, and the client must look at the map again.",
+    },
+    Note {
+        code: "UNASSIGNED_SLOTS_SHARD_FORGOTTEN",
+        words: &[&["uncovered slots have no keys across the cluster"]],
+        sentence: "The tool found no key of these slots on the nodes that it reaches; a node that \
+            is down or was removed it did not ask, so look there first.",
+    },
+    Note {
+        code: "EMPTY_PRIMARY",
+        words: &[&["\"health\""]],
+        sentence: "When it stands in the same shard as the primary that has the slots, it is an old \
+            primary that came back and did not become a replica (valkey-io/valkey#2261, #2279): \
+            CLUSTER REPLICATE <id of the owner> on it, after DBSIZE there was looked at.",
+    },
+    Note {
+        code: "ACL_DENIES_CLUSTER_COMMANDS",
+        words: &[&["executing the script can't run", "executing the function can't run"]],
+        sentence: "The right is missed inside a script: the user may run EVAL, but not the command \
+            that the script calls at the line in the message; grant that command, on all nodes.",
+    },
+    Note {
+        code: "CLIENT_PARSES_NODES_WRONG",
+        words: &[&["reloadneeded"]],
+        sentence: "redis-cluster-client before 0.4.4 names the nodes by IP, while MOVED names them \
+            by host name when cluster-preferred-endpoint-type is hostname, so it never finds the \
+            node that is meant (redis-rb/redis-cluster-client#205): upgrade the gem.",
+    },
+    Note {
+        code: "CLIENT_REDIRECT_LOOP",
+        words: &[&["rediscluster", "phpredis"], &["timed out attempting to find data"]],
+        sentence: "phpredis gives up so when a node of its map does not answer within the timeout: \
+            during a failover for a moment (retry once; redis.clusters.cache_slots 0 if it stays), \
+            for ever when an announced address cannot be reached from PHP.",
+    },
+    Note {
+        code: "CROSSSLOT_NO_HASH_TAG",
+        words: &[&["non local key"]],
+        sentence: "The script touches a key that lives on another node: a name built inside the \
+            script, or a key that was not given in KEYS. Pass every key in KEYS, all with one tag.",
+    },
+];
+
+/// The sentences for a cause.
+pub(super) fn notes(code: &str, seen: &Seen) -> Vec<&'static str> {
+    let fits = |note: &&Note| note.code == code && note.words.iter().all(|group| seen.has(group));
+    NOTES.iter().filter(fits).map(|note| note.sentence).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sentence_belongs_to_a_cause_and_has_words_in_small_letters() {
+        for note in NOTES {
+            assert!(
+                super::super::causes::all().any(|cause| cause.code == note.code),
+                "{}",
+                note.code
+            );
+            assert!(!note.words.is_empty(), "{}", note.code);
+            for word in note.words.iter().copied().flatten() {
+                assert_eq!(word.to_lowercase(), **word);
+            }
+        }
+    }
+}
