@@ -127,6 +127,49 @@ static NOTES: &[Note] = &[
             CLUSTER REPLICATE <id of the owner> on it, after DBSIZE there was looked at.",
     },
     Note {
+        code: "LEFTOVER_CLUSTER_STATE_ON_NODE",
+        words: &[&["is not empty"], &["failed, retrying", "add-node"]],
+        sentence: "A job that repeats add-node is refused by the node that its own first attempt \
+            has already joined. Look at CLUSTER NODES of a member first: if the node stands there, \
+            it is no stranger and must not be blanked; stop the job, and give the node slots \
+            (rebalance --cluster-use-empty-masters) or a primary (CLUSTER REPLICATE on it).",
+    },
+    Note {
+        code: "FORGOTTEN_NODE_REINTRODUCES_ITSELF",
+        words: &[&["cluster reset"]],
+        sentence: "CLUSTER RESET makes this node forget the others, and not the others this node: \
+            they know its address and meet it again within seconds (valkey-io/valkey#1757). Send \
+            CLUSTER FORGET <its id> to all others within a minute of the RESET, or stop it.",
+    },
+    Note {
+        code: "FAILOVER_NO_VOTES",
+        words: &[&["already voted for epoch"]],
+        sentence: "'Already voted' is a collision: two replicas asked in the same epoch, and each \
+            voter has one vote in an epoch. The loser asks again by itself after four node \
+            timeouts; it lasts longer where many primaries die at once on one machine. Spread \
+            primaries over machines, and keep the node timeout small enough for that wait.",
+    },
+    Note {
+        code: "MIGRATE_TARGET_REFUSED",
+        words: &[&["dump payload version"]],
+        sentence: "'DUMP payload version' says that the target is older than the source and cannot \
+            read its format: keys move to nodes of the same or a newer version only. Upgrade the \
+            target, then finish the slot; until then let it stay open.",
+    },
+    Note {
+        code: "AUTH_MISMATCH",
+        words: &[&["redis-cli", "valkey-cli"], &["wrongpass"]],
+        sentence: "On a command line the shell changes a password with $, !, & or quotes in it \
+            before redis-cli sees it: put it in single quotes, or into REDISCLI_AUTH.",
+    },
+    Note {
+        code: "K8S_OPERATOR_FIGHT",
+        words: &[&["flushall", "can't be called with master nodes containing keys"]],
+        sentence: "This controller tries to reset nodes that hold keys and empties them for it: \
+            pause it at once, before anything else, and copy the RDB and AOF files of every node \
+            away (OT-CONTAINER-KIT/redis-operator#1069).",
+    },
+    Note {
         code: "ACL_DENIES_CLUSTER_COMMANDS",
         words: &[&["executing the script can't run", "executing the function can't run"]],
         sentence: "The right is missed inside a script: the user may run EVAL, but not the command \

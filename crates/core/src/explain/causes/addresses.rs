@@ -383,7 +383,22 @@ fn current(seen: &Seen, hit: Hit) -> Hit {
     if ips.is_empty() { hit } else { hit.fact("current", list(&ips, 8)) }
 }
 
+/// The tool fails at addresses of its table that no pod has now.
+fn dials_gone_pods(seen: &Seen) -> Option<Hit> {
+    let refused = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let rest = line.text.split_once("ould not connect to ")?.1.split_once(" at ")?.1;
+        let (host, _) = rest.split_whitespace().next()?.split_once(':')?;
+        (is_ipv4(host) && !seen.pod_ips.contains(host)).then(|| (at, host.to_owned()))
+    });
+    let (at, host) = refused.filter(|_| seen.pod_ips.len() >= 3)?;
+    let hit = Hit::of(86).quote(at).quotes(seen.pods.iter().map(|pod| pod.line).take(2));
+    Some(current(seen, hit.fact("stale", host)))
+}
+
 fn all_stale(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = dials_gone_pods(seen) {
+        return Some(hit);
+    }
     let roles = seen.stale_roles();
     let rows = seen.stale_rows();
     let gone = roles.iter().map(|role| &role.host).chain(rows.iter().map(|row| &row.address.ip));

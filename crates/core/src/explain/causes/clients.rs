@@ -561,7 +561,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "elb.amazonaws.com",
                 ],
             )?;
-            seen.has(&["moved", "cluster", "redirection"]).then(|| {
+            let policy = seen.has(&["networkpolicy", "network policy"]);
+            (!policy && seen.has(&["moved", "cluster", "redirection"])).then(|| {
                 let ahead = seen.has(&["in front of", "as the only uri", "round robin"]);
                 front.more_if(10, seen.has(&["moved "])).more_if(12, ahead)
             })
@@ -681,7 +682,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A sentinel or single-server setting is used with a cluster, or the reverse",
         side: Side::Client,
         when: |seen| {
-            seen.says(58, &["sentinel"])
+            seen.says(58, &["sentinel", "+monitor master"])
                 .filter(|_| {
                     seen.has(&["cluster"])
                         && seen.has(&[
@@ -690,6 +691,8 @@ pub(super) static CAUSES: &[Cause] = &[
                             "unknown command `sentinel`",
                             "mastername",
                             "+switch-master",
+                            "+monitor master",
+                            "-failover-abort",
                         ])
                 })
                 .map(|hit| {

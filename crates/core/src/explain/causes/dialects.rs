@@ -26,6 +26,23 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["COMMAND_RENAMED_OR_DISABLED", "HELLO_OR_RESP3_REFUSED"],
     },
     Cause {
+        code: "MISSING_KEY_TAKEN_FOR_ERROR",
+        title: "The key is not there, and the program takes the answer for an error",
+        side: Side::Application,
+        when: |seen| {
+            seen.says(64, &["redis: nil", "err=redis: nil", "redigo: nil returned"])
+                .map(|hit| hit.less_if(24, seen.says_fail() || !seen.failing().is_empty()))
+        },
+        cause: "go-redis gives redis.Nil (redigo ErrNil) when a key does not exist or has expired: \
+            that is the answer to the question and no fault of the cluster.",
+        check: "EXISTS <key> with redis-cli -c, and whether another program, a TTL or an eviction \
+            policy removes it.",
+        fix: &["Compare the error with redis.Nil (errors.Is(err, redis.Nil)) and treat it as \
+             'not found'."],
+        never: &["Do not repair the cluster for it."],
+        like: &["KEYS_EVICTED"],
+    },
+    Cause {
         code: "DNS_TOO_SLOW",
         title: "The name server does not answer in time",
         side: Side::Platform,

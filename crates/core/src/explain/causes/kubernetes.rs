@@ -420,6 +420,8 @@ pub(super) static CAUSES: &[Cause] = &[
             // It makes a cluster anew over nodes that remember one.
             let creates = seen.has(&["is not empty. either", "--cluster create"])
                 || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);
+            let empties = ["flushall", "reset can't be called with master nodes containing keys"];
+            let hit = hit.and(seen, 40, &empties);
             Some(hit.more_if(32, creates && seen.has(&["is not empty. either"])).and(
                 seen,
                 14,

@@ -562,7 +562,7 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 26] = [
+pub(super) const UNREACHABLE: [&str; 27] = [
     "[errno 60]",
     "[errno 110]",
     "[errno 113]",
@@ -589,6 +589,7 @@ pub(super) const UNREACHABLE: [&str; 26] = [
     "failed connecting to",
     "is not reachable at this point",
     "timed out attempting to find data in the correct node",
+    "timeout connecting to server",
 ];
 
 /// Signs of a network that only its own hosts can reach.
@@ -753,11 +754,14 @@ fn announced(seen: &Seen) -> Option<Hit> {
     };
     let dialled_what_was_told = errors.iter().any(told_line);
     let from_outside = errors.iter().any(|line| names_inner(seen, *line)) && is_outside(seen);
-    let forwarded = seen.has(&["port-forward", "ssh -l", "ssh -n -l", "tunnel"]);
+    let tunnels = ["port-forward", "ssh -l", "ssh -n -l", "tunnel"];
+    let forwarded = seen.has(&tunnels);
     // A client that has its map fails at an address of the map.
     let mapped = ["no more cluster attempts left", "clustermaxattempts"];
     if forwarded && errors.is_empty() {
-        return seen.says(74, &mapped);
+        let fails = ["cluster isn't ready", "failed to refresh slots", "error", "exception"];
+        let library = seen.client().is_some() && seen.has(&fails);
+        return seen.says(74, &mapped).or_else(|| seen.says(74, &tunnels).filter(|_| library));
     }
     let moved = seen.lines_with(&["moved "]);
     let client = seen.client().is_some();

@@ -484,6 +484,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Bus links or output buffers eat the memory (pub/sub)",
         side: Side::Cluster,
         when: |seen| {
+            const MUCH_BYTES: u64 = 256 << 20;
+            if seen.number("mem_cluster_links").is_some_and(|bytes| bytes > MUCH_BYTES) {
+                return Some(Hit::of(95).quotes(seen.field_line("mem_cluster_links")));
+            }
             let limit = seen.number("total_cluster_links_buffer_limit_exceeded").filter(|n| *n > 0);
             limit
                 .map(|_| {

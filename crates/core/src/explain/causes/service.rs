@@ -57,6 +57,78 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["DISK_ERROR_MISCONF", "PROTECTED_MODE"],
     },
     Cause {
+        code: "CONFIG_FILE_NOT_READ",
+        title: "The server does not find or may not read its configuration file",
+        side: Side::Platform,
+        when: |seen| seen.says(92, &["can't open config file", "can't open config-file"]),
+        cause: "The path in the command is looked up inside the container or on the machine where \
+            the process runs, by the user of the process. The file is not there (mounted under \
+            another path, or the mount made a directory of it because the file was missing on \
+            the host) or its rights forbid it. The server ends at once; data and slots have no \
+            part in it.",
+        check: "ls -l of the very path inside the container (docker run --entrypoint ls ...), beside \
+            the mounts of the container and the command.",
+        fix: &[
+            "Make the path in the command the path of the mount, inside; give the process's user \
+             (redis, or uid 1001 with Bitnami) the right to read it.",
+            "A directory of that name on the host came from an earlier start: put the file in its \
+             place, then start again.",
+        ],
+        never: &["Do not start it without the file: it would run with cluster-enabled no."],
+        like: &["CLUSTER_DISABLED_ON_NODE", "UNKNOWN_DIRECTIVE"],
+    },
+    Cause {
+        code: "BINARY_NOT_FOR_THIS_MACHINE",
+        title: "The server's program does not fit this machine",
+        side: Side::Platform,
+        when: |seen| {
+            let hit = seen.says(
+                88,
+                &[
+                    "unsupported system page size",
+                    "exec format error",
+                    "illegal instruction",
+                    "version `glibc_",
+                    "error while loading shared libraries",
+                ],
+            )?;
+            seen.has(&["redis", "valkey", "jemalloc"]).then_some(hit)
+        },
+        cause: "The program was built for another processor, another page size of memory or another \
+            C library: 'Unsupported system page size' is a jemalloc built for 4 KB pages on a \
+            kernel with 16 or 64 KB (Raspberry Pi 5, Apple silicon, some ARM servers), 'exec format \
+            error' an image of another architecture. It ends before it reads anything.",
+        check: "uname -m and getconf PAGESIZE on the machine; docker image inspect: Architecture.",
+        fix: &[
+            "Take an image or package for this architecture; for the page size a build with \
+             --with-lg-page=16 (or MALLOC=libc), or boot the kernel with 4 KB pages.",
+            "The node then starts on its own files as before.",
+        ],
+        never: &["Do not touch nodes.conf or the data files: they are not at fault."],
+        like: &["SERVER_CRASHED"],
+    },
+    Cause {
+        code: "IDLE_CONNECTION_CUT",
+        title: "Idle connections are cut on the way, and the next command fails",
+        side: Side::Network,
+        when: idle_cut,
+        cause: "The connection was closed by somebody else while the client did not use it: a \
+            balancer, NAT or firewall with an idle limit (AWS NLB 350 s, Azure 4 min), or the \
+            server itself with 'timeout' above 0. The client learns of it at its next command: \
+            'Connection reset by peer', 'Broken pipe', 'Unexpected end of stream'. The cluster \
+            goes on well.",
+        check: "CONFIG GET timeout tcp-keepalive; do the errors come only after a pause, and does a \
+            client that pings every minute have none?",
+        fix: &[
+            "Let the client test or refresh idle connections (Jedis testWhileIdle or testOnBorrow, \
+             redis-py health_check_interval=30, Lettuce and ioredis keepAlive, go-redis \
+             ConnMaxIdleTime below the limit).",
+            "tcp-keepalive 60 on the servers, and timeout 0, or above the client's idle time.",
+        ],
+        never: &["Do not repair the cluster for it."],
+        like: &["CLIENT_POOL_EXHAUSTED", "PLAIN_AGAINST_TLS", "MAXCLIENTS_EXHAUSTED"],
+    },
+    Cause {
         code: "CONNTRACK_TABLE_FULL",
         title: "The kernel drops packets: its table of connections is full",
         side: Side::Platform,
@@ -149,6 +221,40 @@ fn start_timeout(seen: &Seen) -> Option<Hit> {
     )?;
     let server = ["redis", "valkey", "keydb"];
     seen.has(&server).then(|| hit.and(seen, 4, &["received sigterm scheduling shutdown"]))
+}
+
+/// A connection ended without a word, and the text speaks of a pause before it.
+fn idle_cut(seen: &Seen) -> Option<Hit> {
+    let ended = [
+        "connection reset by peer",
+        "unexpected end of stream",
+        "broken pipe",
+        "connection closed by server",
+        "econnreset",
+        "socket closed unexpectedly",
+    ];
+    let idles = [
+        "idle",
+        "without traffic",
+        "no traffic",
+        "inactiv",
+        "first command after",
+        "first request after",
+        "after some minutes",
+        "overnight",
+    ];
+    let hit = seen.says(42, &ended)?;
+    let closes = seen
+        .settings
+        .iter()
+        .find(|s| s.name == "timeout" && s.value.parse::<u32>().is_ok_and(|s| s > 0));
+    let troubled = seen.says_fail() || !seen.failing().is_empty();
+    Some(
+        hit.and(seen, 32, &idles)
+            .more_if(30, closes.is_some())
+            .quotes(closes.map(|setting| setting.line))
+            .less_if(40, troubled || seen.has(&["bad message length", "ssl", "tls", "istio"])),
+    )
 }
 
 /// Directories into which nobody's server saves, and what attackers leave behind.
