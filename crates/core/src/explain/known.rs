@@ -127,6 +127,48 @@ static NOTES: &[Note] = &[
             CLUSTER REPLICATE <id of the owner> on it, after DBSIZE there was looked at.",
     },
     Note {
+        code: "SLOT_BUSY_OR_LOCAL_COMMAND",
+        words: &[&["invalid or out of range slot"]],
+        sentence: "Slots are numbered 0 to 16383: 16384 is one too many, and the refusal of that \
+            one is harmless. For a whole range use ADDSLOTSRANGE (7.0 and later).",
+    },
+    Note {
+        code: "SLOT_BUSY_OR_LOCAL_COMMAND",
+        words: &[&["is not known or not a master", "is not known or not a primary"]],
+        sentence: "The tool wants the id of a living primary, as CLUSTER NODES of the node that was \
+            asked shows it: not of a replica, not the shortened id, and not of a node that was \
+            never joined (add-node first).",
+    },
+    Note {
+        code: "NODES_CONF_LOCKED",
+        words: &[&["nfs", "efs", "azure files", "azurefile"]],
+        sentence: "On NFS the lock outlives the machine that held it: after a machine is lost, the \
+            server goes on refusing until the file server drops the lock (redis/redis#7474). Make \
+            sure that the old machine is really off; then a copy of the file put in its place \
+            (cp, mv) carries no lock. Block storage (one volume for each node) has no such fault.",
+    },
+    Note {
+        code: "AUTH_MISMATCH",
+        words: &[&["tcp-check", "tcpchk", "haproxy"]],
+        sentence: "The one that is refused is the check of the balancer: it sends PING without AUTH. \
+            Let it send 'AUTH <password>' first (tcp-check send), or count NOAUTH as alive. A \
+            balancer in front of a cluster can serve as a start node only.",
+    },
+    Note {
+        code: "CLIENT_SEEDS_UNREACHABLE",
+        words: &[&["127.0.0.1:6379", "localhost:6379", "::1:6379"], &["refused"]],
+        sentence: "127.0.0.1:6379 is what a client takes when it was given no address (an unset \
+            variable, options in the wrong place); in a container or pod that is the container \
+            itself.",
+    },
+    Note {
+        code: "REPLICATION_CHAIN_OR_CYCLE",
+        words: &[&["i can only replicate a master", "i can only replicate a primary"]],
+        sentence: "Here REPLICATE was refused, so nothing has changed: the id that was given \
+            belongs to a replica. Give the id of that shard's primary (the fourth column of its \
+            row in CLUSTER NODES).",
+    },
+    Note {
         code: "LEFTOVER_CLUSTER_STATE_ON_NODE",
         words: &[&["is not empty"], &["failed, retrying", "add-node"]],
         sentence: "A job that repeats add-node is refused by the node that its own first attempt \

@@ -728,6 +728,10 @@ fn dials_who_was_stopped(seen: &Seen) -> Option<Hit> {
     seen.client()?;
     let stopped = seen.lines.iter().position(|line| {
         let words = line.lower.as_str();
+        let told = ["killed the", "kill the", "stopped the", "took over", "after the failover"];
+        if told.iter().any(|word| words.contains(word)) {
+            return true;
+        }
         let tool = ["docker", "compose", "kubectl", "systemctl", "redis-cli", "podman", "kill"];
         let deed = [" stop ", " kill ", "delete pod", "shutdown", "kill -9", " pause "];
         tool.iter().any(|word| words.contains(word)) && deed.iter().any(|d| words.contains(d))

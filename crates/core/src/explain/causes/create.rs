@@ -307,7 +307,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .map(|hit| {
                 let other = ["cannot assign requested address", "bind: permission denied"];
-                hit.less_if(50, seen.has(&other))
+                let ours = ["redis", "valkey", "listening socket", "listening on port", "cluster"];
+                hit.less_if(50, seen.has(&other)).less_if(30, !seen.has(&ours))
             })
         },
         cause: "The server cannot listen: another process has the client port, or the bus port \

@@ -123,6 +123,14 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Names of pods that are not ready do not resolve",
         side: Side::Platform,
         when: |seen| {
+            let waits = seen.says(66, &["setting redis config file"]);
+            let done = ["redis setup finished", "ready to accept connections"];
+            if let Some(hit) = waits.filter(|_| !seen.has(&done)) {
+                return Some(hit.and(seen, 12, &["getent", "nslookup", "dns", "resolve"]).note(
+                    "The image stops at this line while it asks for the names of all nodes, and \
+                     goes on only when each of them resolves.",
+                ));
+            }
             seen.says_all(
                 82,
                 &[

@@ -386,6 +386,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
                 .or_else(|| silent_on_a_link(seen))
                 .or_else(|| stops_while_it_saves(seen))
+                .or_else(|| is_swapped_out(seen))
         },
         cause: "The process lives but does not answer for seconds: an O(N) command on a big key, \
             fsync on a slow disk, fork of a big \
@@ -606,6 +607,19 @@ fn silent_on_a_link(seen: &Seen) -> Option<Hit> {
             "{} is flagged fail although the link to it is connected: the machine takes \
              connections and the process behind it does not answer.",
             row.place()
+        ))
+    })
+}
+
+/// Less of the process is in memory than its data needs, and the cluster misses it by turns.
+fn is_swapped_out(seen: &Seen) -> Option<Hit> {
+    let ratio: f64 = seen.field("mem_fragmentation_ratio")?.trim().parse().ok()?;
+    let missed = seen.says(72, &["state changed: fail", "as failing", "fail?", "timed out"])?;
+    (ratio > 0.0 && ratio < 0.8).then(|| {
+        missed.quotes(seen.field_line("mem_fragmentation_ratio")).note(format!(
+            "mem_fragmentation_ratio is {ratio}: a part of the data set is in swap, and each \
+             access to it waits for the disk. Give the machine memory or the node fewer keys \
+             (maxmemory, a reshard), then switch swap off for it."
         ))
     })
 }

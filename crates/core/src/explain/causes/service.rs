@@ -108,6 +108,28 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SERVER_CRASHED"],
     },
     Cause {
+        code: "SCRIPT_NOT_RUNNABLE",
+        title: "The start script of the container cannot be run",
+        side: Side::Platform,
+        when: |seen| {
+            let hit = seen
+                .says(84, &["\\r': command not found", "bad interpreter", "^m: no such file"])
+                .or_else(|| seen.line_says(78, &["exec ", ".sh", "no such file or directory"]))
+                .or_else(|| seen.line_says(78, &["exec", ".sh", "permission denied"]))?;
+            Some(hit.and(seen, 8, &["autocrlf", "windows", "wsl"]))
+        },
+        cause: "The container ends before the server starts. 'No such file' for a script that is \
+            there speaks of the interpreter in its first line: the file has Windows line ends (a \
+            carriage return behind the name), or the image has no bash. 'Permission denied' is a \
+            missing right to run it.",
+        check: "file <script>: does it say CRLF? head -1 of it: is that interpreter in the image? ls \
+            -l: has it x?",
+        fix: &["Write it with Unix line ends (dos2unix, git config core.autocrlf input and a \
+             .gitattributes of '*.sh text eol=lf'), name /bin/sh, chmod +x; build the image anew."],
+        never: &["Do not touch the volumes: the server never read them."],
+        like: &["CONFIG_FILE_NOT_READ"],
+    },
+    Cause {
         code: "IDLE_CONNECTION_CUT",
         title: "Idle connections are cut on the way, and the next command fails",
         side: Side::Network,

@@ -312,6 +312,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     "please use setslot only with masters",
                     "target node is not a master",
                     "can't assign hashslot",
+                    "invalid or out of range slot",
+                    "is not known or not a master",
+                    "is not known or not a primary",
                 ],
             )
         },
@@ -382,7 +385,11 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "KEYS_DELETED_ON_START",
         title: "The server deleted keys of slots that it does not own",
         side: Side::Cluster,
-        when: |seen| seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"]),
+        when: |seen| {
+            let by_tool = ["covering slot", "cluster-fix-with-unreachable-masters"];
+            seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"])
+                .map(|hit| hit.less_if(16, seen.has(&by_tool)))
+        },
         cause: "The node holds keys of slots that its table gives to another node. Old versions \
             open such \
             slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at start. It \
