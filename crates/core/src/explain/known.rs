@@ -127,6 +127,80 @@ static NOTES: &[Note] = &[
             CLUSTER REPLICATE <id of the owner> on it, after DBSIZE there was looked at.",
     },
     Note {
+        code: "NODE_HUNG",
+        words: &[&["eviction-del", "eviction-cycle"]],
+        sentence: "The latency events are of evictions: at maxmemory the server frees a big key \
+            within a command. Set lazyfree-lazy-eviction (and -expire, -server-del) yes, split big \
+            keys, and leave room below maxmemory.",
+    },
+    Note {
+        code: "STATE_FAIL_UNKNOWN_REASON",
+        words: &[&["command while the cluster is down"]],
+        sentence: "A script gets this text where a command gets CLUSTERDOWN, and libraries that try \
+            a CLUSTERDOWN again do not know it. For a second or two during a failover it is to be \
+            expected: let the application try the script again.",
+    },
+    Note {
+        code: "K8S_SERVICE_IP_AS_NODE",
+        words: &[&["loadbalancer"], &["waiting for the cluster to join"]],
+        sentence: "Each node's balancer must pass the bus port as well, and pods must reach it from \
+            inside (a balancer by name only, without an IP to announce, cannot serve: MEET and \
+            cluster-announce-ip take numbers). Use balancers with fixed IPs, and the bus over the \
+            pods' own addresses.",
+    },
+    Note {
+        code: "CLUSTER_NOT_CREATED",
+        words: &[
+            &["slots list is empty", "empty cluster slots", "no slots"],
+            &["remove", "forgot", "reset"],
+        ],
+        sentence: "If the rest of the cluster is well, only this start node is no member any more (it \
+            was removed or reset) and knows no slots: strike it off the client's list. Jedis 4.3 \
+            and later pass over such a node.",
+    },
+    Note {
+        code: "CLIENT_SEES_UNCOVERED_SLOTS",
+        words: &[&["property 'master' of undefined", "reading 'master'"]],
+        sentence: "node-redis says so when its map has no node for the key's slot: CLUSTER SLOTS of \
+            the start node did not cover it, or the nodes it names could not be reached \
+            (nodeAddressMap translates addresses). Newer releases wait for the map; upgrade.",
+    },
+    Note {
+        code: "AUTH_MISMATCH",
+        words: &[&["iam"], &["memorystore", "elasticache", "memorydb", "access token"]],
+        sentence: "With IAM the password is a token that ends (Memorystore 1 hour, ElastiCache and \
+            MemoryDB 15 minutes): connections that stand go on, each new one is refused. Give the \
+            client a credentials provider that fetches a fresh token for each connection.",
+    },
+    Note {
+        code: "ACL_DENIES_CLUSTER_COMMANDS",
+        words: &[&["one of the keys used as arguments", "permissions to access one of the keys"]],
+        sentence: "Here the command is allowed and the key is not: no ~pattern of the user fits its \
+            name. Add the pattern (ACL SETUSER <user> ~session:*) on all nodes.",
+    },
+    Note {
+        code: "REPLICA_LINK_DOWN",
+        words: &[&["state=wait_bgsave", "state=send_bulk"]],
+        sentence: "The primary lists the replica in a state other than online: a full copy is under \
+            way (wait_bgsave: the save for it is not done; send_bulk: it is being sent). Until \
+            then WAIT counts no replica. If it does not end, look at rdb_last_bgsave_status and \
+            the primary's log.",
+    },
+    Note {
+        code: "READONLY_WRITE_TO_REPLICA",
+        words: &[&["script:", "user_script"]],
+        sentence: "The refusal came from within a script; some libraries look at the map again for \
+            a plain READONLY or MOVED only, so scripts go on to the old node: upgrade the library, \
+            or refresh its map on this error.",
+    },
+    Note {
+        code: "K8S_EPHEMERAL_STORAGE",
+        words: &[&["pruned persistentvolumeclaim"]],
+        sentence: "The claims were deleted with the release (pruning). Take the volumes for lost \
+            only after kubectl get pv: with reclaim policy Retain they are still there, Released, \
+            and can be bound again. Exempt claims from pruning (Prune=false).",
+    },
+    Note {
         code: "SLOT_BUSY_OR_LOCAL_COMMAND",
         words: &[&["invalid or out of range slot"]],
         sentence: "Slots are numbered 0 to 16383: 16384 is one too many, and the refusal of that \

@@ -308,6 +308,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "without persistence",
                     "persistence: false",
                     "storage: ephemeral",
+                    "pruned persistentvolumeclaim",
                 ],
             );
             let hit = hit.or_else(|| persistence_off(seen))?;
@@ -387,10 +388,14 @@ pub(super) static CAUSES: &[Cause] = &[
                     "scale-in",
                 ],
             )
+            .or_else(|| seen.line_says(74, &["successfulrescale", "new size"]))
+            .or_else(|| seen.line_says(66, &["delete pod", "in statefulset"]))
             .map(|h| {
                 h.more_if(
                     10,
-                    !seen.failing().is_empty() || seen.has(&["clusterdown", "not covered"]),
+                    !seen.failing().is_empty()
+                        || seen.says_fail()
+                        || seen.has(&["clusterdown", "not covered"]),
                 )
             })
         },
@@ -618,6 +623,18 @@ fn made_of_service_ips(seen: &Seen) -> Option<Hit> {
         .collect();
     let used = |ip: &String| seen.addresses.keys().any(|(host, port)| host == ip && *port != 443);
     let named: Vec<&(usize, String)> = services.iter().filter(|(_, ip)| used(ip)).collect();
+    let joins = seen.has(&["waiting for the cluster to join"]);
+    let balancer =
+        |at: usize| seen.lines.get(at).is_some_and(|line| line.lower.contains(" loadbalancer "));
+    let balancers: Vec<usize> =
+        services.iter().map(|(at, _)| *at).filter(|at| balancer(*at)).collect();
+    if named.len() < 2 && balancers.len() >= 2 && joins {
+        return Some(
+            Hit::of(84)
+                .quotes(balancers.iter().copied().take(3))
+                .fact("places", "the addresses of one load balancer for each node"),
+        );
+    }
     let waits =
         seen.has(&["waiting for the cluster to join", "cluster meet", "handshake", "fail?"]);
     (named.len() >= 2 && waits).then(|| {

@@ -217,7 +217,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 .field("maxmemory_policy")
                 .map(str::to_owned)
                 .or_else(|| seen.setting("maxmemory-policy").map(|s| s.value.clone()))?;
-            let missed = seen.has(&["vanish", "disappear", "missing", "are gone", "lost", "evict"]);
+            // The fields themselves speak of eviction; a person who misses keys says so elsewhere.
+            let said = |line: &str| line.contains("evict") && !line.contains("evicted_keys");
+            let missed = seen.has(&["vanish", "disappear", "missing", "are gone", "lost"])
+                || seen.lines.iter().any(|line| {
+                    said(&line.lower)
+                        && !line.lower.contains("eviction-")
+                        && !line.lower.contains("lazyfree")
+                });
             let evicts = !policy.contains("noeviction");
             (evicts && missed).then(|| {
                 Hit::of(74)
@@ -370,6 +377,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 "100% cpu",
                 "100 % cpu",
                 "no command is answered",
+                "latency spikes",
             ];
             let missed = [
                 "cluster state changed: fail",

@@ -328,6 +328,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "no node to serve slot",
                     "not covered by the cluster",
                     "unassigned slot in the cluster map",
+                    "property 'master' of undefined",
+                    "reading 'master'",
                 ],
             )
         },

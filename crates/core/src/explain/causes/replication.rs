@@ -240,6 +240,8 @@ pub(super) static CAUSES: &[Cause] = &[
             let nowhere = nowhere.map(|hit| hit.note(NOWHERE));
             nowhere
                 .or(info)
+                .or_else(|| seen.line_says(62, &["slave", "state=wait_bgsave"]))
+                .or_else(|| seen.line_says(62, &["slave", "state=send_bulk"]))
                 .or_else(|| seen.says(60, &["masterdown link with master is down"]))
                 .or_else(|| {
                     let hit = seen.says(

@@ -1,6 +1,7 @@
 //! Passwords, rights, TLS.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
 
 /// What redis-py-cluster does at its start.
 const CONFIG_GET: &str = "redis-py-cluster (before redis-py 4.1 took it over) sends CONFIG GET to \
@@ -90,6 +91,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "x509: certificate has expired",
                 ],
             )
+            .or_else(|| ended_before(seen))
         },
         cause: "The certificate's time is over. Links that were open stay; each one that \
             reconnects (a restart, a \
@@ -445,3 +447,18 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["ACL_DENIES_CLUSTER_COMMANDS"],
     },
 ];
+
+/// A verification fails, and the certificate's end is in a year that is not after any other year of
+/// the text.
+fn ended_before(seen: &Seen) -> Option<Hit> {
+    let failed = seen.says(84, &["certificate verify failed", "bad certificate"])?;
+    let years = |text: &str| -> Vec<u16> {
+        let words = text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 4);
+        words.filter_map(|word| word.parse().ok()).filter(|y| (2015..2100).contains(y)).collect()
+    };
+    let at = seen.lines.iter().position(|line| line.lower.contains("notafter"))?;
+    let end = years(&seen.lines.get(at)?.text).into_iter().max()?;
+    let others = seen.lines.iter().enumerate().filter(|(line, _)| *line != at);
+    let now = others.flat_map(|(_, line)| years(&line.text)).max()?;
+    (end <= now).then(|| failed.quote(at))
+}

@@ -130,6 +130,28 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["CONFIG_FILE_NOT_READ"],
     },
     Cause {
+        code: "K8S_NO_EXTERNAL_IP",
+        title: "The Services of type LoadBalancer get no address",
+        side: Side::Platform,
+        when: |seen| {
+            let row = seen.line_says(74, &["loadbalancer", "<pending>"])?;
+            Some(row.more_if(12, seen.has(&["no resources found", "externalaccess"])))
+        },
+        cause: "EXTERNAL-IP stands at <pending>: nothing in this Kubernetes hands out addresses to \
+            Services of type LoadBalancer (minikube, kind and bare metal have nobody who does), or \
+            the cloud refuses (quota, subnet, rights). A chart with external access for each node \
+            waits for these addresses before it starts any pod, since the nodes are to announce \
+            them.",
+        check: "kubectl describe svc: its events; and is there a controller for load balancers at all?",
+        fix: &[
+            "Give Kubernetes one (MetalLB, minikube tunnel, the cloud's controller), then upgrade \
+             the release with the addresses (cluster.externalAccess.service.loadBalancerIP).",
+            "If clients are inside only, leave external access off.",
+        ],
+        never: &["Do not put one shared address in front of all nodes instead."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "SINGLE_VIP_FRONT"],
+    },
+    Cause {
         code: "IDLE_CONNECTION_CUT",
         title: "Idle connections are cut on the way, and the next command fails",
         side: Side::Network,

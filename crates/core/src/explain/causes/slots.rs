@@ -192,6 +192,30 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SLOT_OPEN"],
     },
     Cause {
+        code: "REDIS_CLI_MIGRATES_WRONG_KEYS",
+        title: "redis-cli sends broken key names in a move, and the server refuses them",
+        side: Side::Command,
+        when: |seen| {
+            let moves = ["--cluster rebalance", "--cluster reshard", "moving slot", "slots from"];
+            let refused = seen.says(97, &["crossslot"]).filter(|_| seen.has(&moves));
+            refused.filter(|_| seen.has(&["replied with error", "calling migrate", "[err]"]))
+        },
+        cause: "The CROSSSLOT is not of an application: the tool itself got it while it moved a \
+            slot. All keys of one slot are in one slot, so a name must have been changed on the \
+            way: redis-cli before 5.0.6 cuts keys with binary bytes in them (redis/redis#6135). \
+            The slot stays open; no key is lost.",
+        check: "redis-cli --version; and CLUSTER GETKEYSINSLOT of the open slot on its source: names \
+            with unprintable bytes.",
+        fix: &[
+            "Take a redis-cli (or valkey-cli) of a current version, it works with old servers too.",
+            "Look for the open slot with --cluster check and finish its move with that one, then \
+             repeat the rebalance.",
+        ],
+        never: &["Do not rename the application's keys for it, and do not use STABLE while the \
+             target has keys of the slot."],
+        like: &["SLOT_OPEN", "CROSSSLOT_NO_HASH_TAG"],
+    },
+    Cause {
         code: "REDIS_TRIB_GEM_TOO_NEW",
         title: "redis-trib with a newer redis gem sends a broken MIGRATE",
         side: Side::Command,
