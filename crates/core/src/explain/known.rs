@@ -127,6 +127,60 @@ static NOTES: &[Note] = &[
             CLUSTER REPLICATE <id of the owner> on it, after DBSIZE there was looked at.",
     },
     Note {
+        code: "CLIENT_SEEDS_UNREACHABLE",
+        words: &[&["allconnectionsunavailable"]],
+        sentence: "GLIDE says so when none of its connections stands: an address of the map that it \
+            cannot reach, useTLS that does not match the servers, or a fault of its own (2.2.6 and \
+            2.2.7 against ElastiCache without TLS, valkey-io/valkey-glide#5394): try the release \
+            before and the newest.",
+    },
+    Note {
+        code: "CLIENT_SENTINEL_OR_WRONG_MODE",
+        words: &[&["standalone("]],
+        sentence: "The standalone client of GLIDE wants to see one primary with its replicas; the \
+            configuration endpoint of a cluster leads to another node at each connection, also to \
+            replicas. Use GlideClusterClient.",
+    },
+    Note {
+        code: "ACL_DENIES_CLUSTER_COMMANDS",
+        words: &[&["no topology views found"]],
+        sentence: "GLIDE hides the reason: the answer to its CLUSTER SLOTS was an error, here that \
+            of a user without the right to it.",
+    },
+    Note {
+        code: "REDIS_TRIB_GEM_TOO_NEW",
+        words: &[&["[err] ask "]],
+        sentence: "An ASK that the tool itself gets means that it sent an ordinary command for a \
+            slot that it was just moving: a redis-trib of another version than the servers \
+            (MIGRATE with several keys exists since 3.0.6 and 3.2). The slot is now open; finish it.",
+    },
+    Note {
+        code: "MOVED_TO_PORT_ZERO",
+        words: &[&["cluster reset", "new node id", "reset hard"]],
+        sentence: "RESET HARD gave that node a new id, while its old id still owns the slots at the \
+            others: a node under another name answers at the address, so the old one loses it. \
+            The slots' keys are where that node's files or its replica are.",
+    },
+    Note {
+        code: "FULL_SYNC_LOOP",
+        words: &[&["disconnecting timedout"]],
+        sentence: "'Disconnecting timedout' means that the replica acknowledged nothing for \
+            repl-timeout (60 s by default): it is busy loading or stalled, its disk is slow, or \
+            packets are lost between the two. Raise repl-timeout above the time of one load, and \
+            look at the replica at that minute.",
+    },
+    Note {
+        code: "DISK_ERROR_MISCONF",
+        words: &[&[
+            "needed for master <-> replica",
+            "needed for primary <-> replica",
+            "needed for master <-> slave",
+        ]],
+        sentence: "Here it is a replica that cannot store the copy it receives, so it never gets in \
+            sync: its disk must hold the old and the new file side by side (or set \
+            repl-diskless-load). The primary is not concerned.",
+    },
+    Note {
         code: "NODE_HUNG",
         words: &[&["eviction-del", "eviction-cycle"]],
         sentence: "The latency events are of evictions: at maxmemory the server frees a big key \

@@ -502,6 +502,17 @@ fn self_stale(seen: &Seen) -> Option<Hit> {
     })
 }
 
+/// Containers were stopped and started, and a node dials an address at which nobody answers.
+fn dials_after_restart(seen: &Seen) -> Option<Hit> {
+    let again =
+        ["compose start", "compose up", "docker restart", "docker start", "compose restart"];
+    let dials =
+        ["error condition on socket for sync", "failed: connection refused", "no route to host"];
+    let hit = seen.says_all(66, &[&again, &dials])?;
+    seen.has(&["connecting to master", "connecting to primary", "connection with node"])
+        .then_some(hit)
+}
+
 fn peer_stale(seen: &Seen) -> Option<Hit> {
     let stale = seen.stale_rows();
     let few = 2 * stale.len() <= seen.rows().count();
@@ -517,6 +528,9 @@ fn peer_stale(seen: &Seen) -> Option<Hit> {
             .quotes(stale.iter().map(|row| row.line).take(3))
             .fact("stale", list(&places(stale.iter().copied()), 6));
         return Some(current(seen, hit));
+    }
+    if let Some(hit) = dials_after_restart(seen) {
+        return Some(hit);
     }
     seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
 }

@@ -152,6 +152,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| dials_who_is_gone(seen))
                 .or_else(|| dials_who_was_stopped(seen))
                 .or_else(|| {
+                    let shown = [" moved ", "moved <"];
+                    let hit = seen.says(74, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))?;
+                    let helps =
+                        ["is to restart", "until restart", "until a restart", "after a restart"];
+                    seen.has(&helps).then_some(hit)
+                })
+                .or_else(|| {
                     seen.says(
                         68,
                         &[
@@ -402,6 +409,8 @@ pub(super) static CAUSES: &[Cause] = &[
                         "nodemightbedown",
                         "could not fetch cluster information",
                         "cannot connect to any",
+                        "allconnectionsunavailable",
+                        "no topology views found",
                         "no available nodes",
                         "cannot load cluster slots",
                     ],
@@ -682,6 +691,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A sentinel or single-server setting is used with a cluster, or the reverse",
         side: Side::Client,
         when: |seen| {
+            let alone = seen.line_says(84, &["standalone(", "no primary node found"]);
+            if alone.is_some() {
+                return alone;
+            }
             seen.says(58, &["sentinel", "+monitor master"])
                 .filter(|_| {
                     seen.has(&["cluster"])

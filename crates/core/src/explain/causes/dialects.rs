@@ -10,8 +10,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: newer_client,
         cause: "The server answers 'unknown subcommand' (or command) to what the client library \
-            sends by itself: CLUSTER SHARDS and CLUSTER LINKS exist since 7.0, CLIENT SETINFO since \
-            7.2, CLIENT NO-TOUCH since 7.2, FUNCTION since 7.0[[ (here <<version>>)]]. [[<<harmless>> \
+            sends by itself: CLUSTER SHARDS and CLUSTER LINKS exist since 7.0, CLIENT SETINFO \
+            and NO-TOUCH since 7.2, FUNCTION since 7.0[[ (here <<version>>)]]. [[<<harmless>> \
             ]]Slots and data have no part in it.",
         check: "redis_version (or valkey_version) of INFO server on every node, beside the release \
             notes of the client library.",

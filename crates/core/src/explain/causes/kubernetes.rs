@@ -315,7 +315,15 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(hit.and(
                 seen,
                 20,
-                &["no cluster configuration found", "new node id", "noaddr", "data loss", "lost"],
+                &[
+                    "no cluster configuration found",
+                    "new node id",
+                    "noaddr",
+                    "data loss",
+                    "lost",
+                    "rescheduled",
+                    "master,fail",
+                ],
             ))
         },
         cause: "dir is on storage that ends with the pod, so a restarted pod has neither \
@@ -324,7 +332,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "The volumes of the pod and CONFIG GET dir: is dir on a claim?",
         fix: &[
             "Its data is not to be found again on its own: the shard's other member has it. See \
-             that a replica was promoted (it now owns the slots of the old id).",
+             that a replica was promoted (it now owns the slots of the old id). A shard that had \
+             no other member has lost its keys; its slots are decided upon last.",
             "Then let the new, empty pod join: CLUSTER MEET its address from a member, CLUSTER \
              REPLICATE <the shard's primary> on it, and only after that forget the old id, on all \
              nodes.",
@@ -339,6 +348,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A service mesh intercepts the bus",
         side: Side::Platform,
         when: |seen| {
+            if seen.has(&["redis_proxy", "envoy.clusters.redis"]) {
+                return None;
+            }
             seen.says(
                 62,
                 &["istio", "linkerd", "envoy", "127.0.0.6", "sidecar", "filter_chain_not_found"],

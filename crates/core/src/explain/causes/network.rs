@@ -703,23 +703,33 @@ fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
     Some(Hit::of(if reached { 88 } else { 60 }).quote(at))
 }
 
+/// Ways to one node of a network that is closed otherwise.
+const TUNNELS: [&str; 4] = ["port-forward", "ssh -l", "ssh -n -l", "tunnel"];
+
+/// A client that has its map fails at an address of the map.
+const MAPPED: [&str; 2] = ["no more cluster attempts left", "clustermaxattempts"];
+
+/// A client fails behind a tunnel to one node, and does not say at which address.
+fn through_a_tunnel(seen: &Seen) -> Option<Hit> {
+    let fails = ["cluster isn't ready", "failed to refresh slots", "error", "exception"];
+    let library = seen.client().is_some() && seen.has(&fails);
+    seen.says(74, &MAPPED).or_else(|| seen.says(74, &TUNNELS).filter(|_| library))
+}
+
+/// Addresses at which a client of the text begins.
+fn seed_ips(seen: &Seen) -> Vec<String> {
+    let configured = |line: usize| {
+        seen.lines.get(line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
+    };
+    let named = seen.addresses.iter().filter(|(_, line)| configured(**line));
+    hosts_in_config(seen).into_iter().chain(named.map(|(a, _)| a.0.clone())).collect()
+}
+
 fn announced(seen: &Seen) -> Option<Hit> {
-    if let Some(hit) = sent_elsewhere(seen) {
+    if let Some(hit) = sent_elsewhere(seen).or_else(|| one_inner_among_public(seen)) {
         return Some(hit);
     }
-    if let Some(hit) = one_inner_among_public(seen) {
-        return Some(hit);
-    }
-    let seeds: Vec<(&(String, u16), &usize)> = seen
-        .addresses
-        .iter()
-        .filter(|((_, _), line)| {
-            seen.lines.get(**line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
-        })
-        .collect();
-    let hosts_in_config = hosts_in_config(seen);
-    let seed_ips: Vec<String> =
-        hosts_in_config.into_iter().chain(seeds.iter().map(|(a, _)| a.0.clone())).collect();
+    let seed_ips = seed_ips(seen);
     let mut told: Vec<String> = Vec::new();
     let mut lines = Vec::new();
     for row in seen.server_rows() {
@@ -753,26 +763,25 @@ fn announced(seen: &Seen) -> Option<Hit> {
         told.iter().any(|ip| text.contains(ip.as_str()))
     };
     let dialled_what_was_told = errors.iter().any(told_line);
-    let from_outside = errors.iter().any(|line| names_inner(seen, *line)) && is_outside(seen);
-    let tunnels = ["port-forward", "ssh -l", "ssh -n -l", "tunnel"];
-    let forwarded = seen.has(&tunnels);
-    // A client that has its map fails at an address of the map.
-    let mapped = ["no more cluster attempts left", "clustermaxattempts"];
+    // Some libraries print the address on the line below the error.
+    let names = |line: &usize| names_inner(seen, *line) || names_inner(seen, *line + 1);
+    let from_outside = errors.iter().any(names) && is_outside(seen);
+    let forwarded = seen.has(&TUNNELS);
     if forwarded && errors.is_empty() {
-        let fails = ["cluster isn't ready", "failed to refresh slots", "error", "exception"];
-        let library = seen.client().is_some() && seen.has(&fails);
-        return seen.says(74, &mapped).or_else(|| seen.says(74, &tunnels).filter(|_| library));
+        return through_a_tunnel(seen);
     }
     let moved = seen.lines_with(&["moved "]);
-    let client = seen.client().is_some();
     (!errors.is_empty()
         && !seen.says_fail()
-        && (client || seen.has(&INNER_NETWORK) || from_outside || !moved.is_empty()))
+        && (seen.client().is_some()
+            || seen.has(&INNER_NETWORK)
+            || from_outside
+            || !moved.is_empty()))
     .then(|| {
         Hit::of(52)
             .more_if(14, seen.has(&INNER_NETWORK))
             .more_if(20, dialled_what_was_told || from_outside)
-            .more_if(16, forwarded || seen.has(&mapped))
+            .more_if(16, forwarded || seen.has(&MAPPED))
             .more_if(6, seen.says_ok())
             .less_if(12, seen.has(&["docker stop", "compose stop", "yaml stop", "kill -9"]))
             .quotes(errors)

@@ -98,6 +98,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "overcoming of output buffer limits",
                     "last replica dropped, killing fork child",
                     "timeout receiving bulk data from master",
+                    "disconnecting timedout replica",
+                    "disconnecting timedout slave",
                     "i/o error trying to sync with master",
                 ],
             );
@@ -284,8 +286,8 @@ fn syncs_for_hours(seen: &Seen) -> Option<Hit> {
     let down_s = seen.number("master_link_down_since_seconds").filter(|s| *s >= LONG_S)?;
     Some(syncs.quotes(seen.field_line("master_link_down_since_seconds")).note(format!(
         "The link is down since {down_s} s while a full copy is in progress: one copy does not take \
-         that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only says that \
-         the size is not known beforehand)."
+         that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only says \
+         that the size is not known beforehand)."
     )))
 }
 

@@ -326,6 +326,11 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The ACL user may not run a command that is needed",
         side: Side::Cluster,
         when: |seen| {
+            let rights = ["acl", "-@all", "+@read", "user "];
+            let unseen = seen.says_all(82, &[&["no topology views found"], &rights]);
+            if unseen.is_some() {
+                return unseen;
+            }
             let said = ["noperm", "has no permissions to run", "no permissions to access"];
             seen.says(92, &said).or_else(|| {
                 seen.says(
@@ -359,6 +364,13 @@ pub(super) static CAUSES: &[Cause] = &[
             let agreed = seen.lines.iter().position(|line| line.text.trim() == "PONG");
             if let Some(at) = agreed {
                 return Some(auth.more_if(22, true).quote(at));
+            }
+            let asked = |end: &str| {
+                let mut lines = seen.lines.iter().enumerate();
+                lines.find(|(_, l)| l.lower.contains(" ping") && l.lower.contains(end))
+            };
+            if let (Some((well, _)), Some((refused, _))) = (asked("pong"), asked("(error)")) {
+                return Some(auth.more_if(28, true).quote(well).quote(refused));
             }
             seen.has(&[
                 "some nodes",

@@ -5,6 +5,30 @@ use crate::explain::seen::Seen;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
+        code: "PROXY_NOT_SET_UP_FOR_CLUSTER",
+        title: "Envoy stands in between, and its upstream is not set up for a cluster",
+        side: Side::Client,
+        when: proxy_setup,
+        cause: "What comes back is what Envoy should have dealt with itself. MOVED passes through \
+            when the upstream is a plain list (STRICT_DNS, STATIC, MAGLEV) and not of type \
+            envoy.clusters.redis, since then Envoy spreads keys over the nodes by its own hash; \
+            NOAUTH, although the client logged in at Envoy, says that Envoy itself sends the nodes \
+            no password; 'Unexpected response to cluster slot command' that a node answered \
+            Envoy's CLUSTER SLOTS with an error (password, TLS, cluster mode disabled). The \
+            cluster is healthy.",
+        check: "redis-cli -c to a node directly, with the password and TLS, works; Envoy's /clusters \
+            and /config_dump: cluster_type, typed_extension_protocol_options, transport_socket.",
+        fix: &[
+            "cluster_type envoy.clusters.redis with lb_policy CLUSTER_PROVIDED, and settings \
+             enable_redirection true (MOVED and ASK during moves).",
+            "auth_password (and auth_username) in RedisProtocolOptions of the cluster: \
+             downstream_auth_password is for the clients only.",
+            "TLS to the nodes: a transport_socket of the cluster, with the name as sni.",
+        ],
+        never: &["Do not repair the cluster, and do not move slots because of MOVED."],
+        like: &["PROXY_REFUSES_COMMAND", "AUTH_MISMATCH"],
+    },
+    Cause {
         code: "SERVICE_START_TIMEOUT",
         title: "systemd ends the server before it has loaded its data",
         side: Side::Platform,
@@ -96,8 +120,8 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "The program was built for another processor, another page size of memory or another \
             C library: 'Unsupported system page size' is a jemalloc built for 4 KB pages on a \
-            kernel with 16 or 64 KB (Raspberry Pi 5, Apple silicon, some ARM servers), 'exec format \
-            error' an image of another architecture. It ends before it reads anything.",
+            kernel with 16 or 64 KB (Raspberry Pi 5, Apple silicon, some ARM servers), 'exec \
+            format error' an image of another architecture. It ends before it reads anything.",
         check: "uname -m and getconf PAGESIZE on the machine; docker image inspect: Architecture.",
         fix: &[
             "Take an image or package for this architecture; for the page size a build with \
@@ -253,6 +277,30 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SINGLE_VIP_FRONT", "UNSUPPORTED_IN_CLUSTER"],
     },
 ];
+
+/// An Envoy that answers for a cluster, and passes on what it should have dealt with itself.
+fn proxy_setup(seen: &Seen) -> Option<Hit> {
+    let ours = ["redis_proxy", "envoy.clusters.redis"];
+    let config = *seen.lines_with(&ours).first()?;
+    if seen.has(&["unsupported command"]) {
+        return None;
+    }
+    let symptom = seen.says(
+        88,
+        &[
+            "moved ",
+            "noauth",
+            "unexpected response to cluster slot",
+            "no upstream host",
+            "upstream failure",
+        ],
+    )?;
+    Some(
+        symptom
+            .quote(config)
+            .quotes(seen.lines_with(&["strict_dns", "maglev"]).into_iter().take(1)),
+    )
+}
 
 fn start_timeout(seen: &Seen) -> Option<Hit> {
     let hit = seen.says(

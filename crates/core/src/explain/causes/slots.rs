@@ -222,6 +222,7 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             seen.says(90, &["syntax error, try client (list"])
                 .or_else(|| seen.line_says(70, &["err syntax error", "migrate"]))
+                .or_else(|| seen.line_says(72, &["[err] ask "]))
         },
         cause: "redis-trib.rb is written for the Ruby gem redis 3.x; with gem 4.x the MIGRATE \
             command of \
@@ -365,6 +366,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A node started with keys of slots that its table gives to another node",
         side: Side::Cluster,
         when: |seen| {
+            if let Some(hit) = holds_what_it_does_not_own(seen) {
+                return Some(hit);
+            }
             let hit = seen.says(70, &["i have keys for slot"])?;
             let count = seen.count(&["i have keys for slot"]);
             Some(
@@ -374,8 +378,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "At its start the node loaded keys of slots that its nodes.conf gives to somebody \
-            else \
-            (<<count>> such lines), and marked these slots as importing \
+            else[[ \
+            (<<count>> such lines)]], and marked these slots as importing \
             (verifyClusterConfigWithData). Usual ways there: the slots were moved or reassigned \
             (a failover, --cluster fix) while it was down and its data file is older; an RDB or \
             AOF of \
@@ -636,4 +640,28 @@ fn overlap<'a>(rows: &[&'a Row]) -> Option<(&'a Row, &'a Row)> {
             .find(|b| b.id != a.id && !a.slots.intersection(&b.slots).is_empty())?;
         Some((*a, *b))
     })
+}
+
+/// A node answers MOVED for a slot, and counts keys of that slot.
+fn holds_what_it_does_not_own(seen: &Seen) -> Option<Hit> {
+    let moved = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let slot = line.lower.split_once("(error) moved ")?.1.split_whitespace().next()?;
+        let asked = seen.lines.get(at.checked_sub(1)?)?.text.split_once("> ")?.0.to_owned();
+        Some((at, slot.to_owned(), asked))
+    });
+    let (at, slot, node) = moved?;
+    let counted = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => {
+            let asks = ask.lower.contains(&format!("countkeysinslot {slot}"));
+            let here = ask.text.starts_with(node.as_str());
+            let count = answer.lower.trim().trim_start_matches("(integer) ").parse::<u64>();
+            asks && here && count.is_ok_and(|count| count > 0)
+        }
+        _ => false,
+    })?;
+    Some(Hit::of(80).quote(at).quote(counted).quote(counted + 1).note(format!(
+        "Here the server runs on: it answers MOVED for slot {slot} and still holds keys of it. A move \
+         of that slot broke off (or its source was replaced in the middle), and these keys stayed \
+         behind, where no client reaches them."
+    )))
 }
