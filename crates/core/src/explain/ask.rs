@@ -241,7 +241,7 @@ impl Seen {
     pub fn client(&self) -> Option<&'static str> {
         const CLIENTS: [(&str, &[&str]); 14] = [
             ("ioredis", &["ioredis", "clusterallfailederror"]),
-            ("Redisson", &["redisson"]),
+            ("Redisson", &["redisson", "cluster.clusterconnectionmanager"]),
             ("Lettuce", &["lettuce", "redisclusterclient"]),
             ("Jedis", &["jedis"]),
             (

@@ -14,6 +14,7 @@ mod causes;
 mod events;
 mod figures;
 mod infos;
+mod known;
 mod lines;
 mod observed;
 mod reply;
@@ -212,6 +213,10 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
     let fill = |text: &str| template::fill(text, &hit.facts);
     let mut story = fill(cause.cause);
     for note in &hit.notes {
+        story.push(' ');
+        story.push_str(note);
+    }
+    for note in known::notes(cause.code, seen) {
         story.push(' ');
         story.push_str(note);
     }

@@ -359,7 +359,7 @@ fn settings_of(text: &str) -> Vec<(String, String)> {
     let first_word_counts = !text.trim_start().starts_with('#');
     let mut found = Vec::new();
     for (at, word) in words.iter().enumerate() {
-        let name = word.to_lowercase();
+        let name = from_variable(&word.to_lowercase());
         let dashed = text.contains(&format!("--{word}"));
         let long = name.contains('-');
         let here = dashed || long || (at == 0 && words.len() <= 4);
@@ -371,6 +371,18 @@ fn settings_of(text: &str) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// `redis_cluster_announce_ip` of a container's environment: the setting that the image makes of
+/// it.
+fn from_variable(name: &str) -> String {
+    let rest = name.strip_prefix("redis_cluster_").or_else(|| name.strip_prefix("valkey_cluster_"));
+    match rest {
+        Some(rest) if rest.starts_with("announce_") || rest.starts_with("preferred_") => {
+            format!("cluster-{}", rest.replace('_', "-"))
+        }
+        _ => name.to_owned(),
+    }
 }
 
 /// Reads `name:value` of `INFO`. YAML and prose have a blank behind the colon.

@@ -69,16 +69,19 @@ pub(super) fn node_line(text: &str, line: usize) -> Option<Row> {
     let id = words.get(flags_at - 2)?.trim_start_matches(['"', '\'']);
     let place = words.get(flags_at - 1)?;
     let link_at = words.iter().position(|word| *word == "connected" || *word == "disconnected");
-    if !looks_like_id(id) || !place.contains(':') || (link_at.is_none() && flags_at > 2) {
+    let number = |at: usize| words.get(flags_at + at).and_then(|word| word.parse().ok());
+    // Who retells a table gives the nodes names of their own; the rest of the row is then whole.
+    let named = flags_at == 2 && link_at == Some(flags_at + 5) && number(4).is_some();
+    let is_id = |word: &str| looks_like_id(word) || (named && looks_like_name(word));
+    if !is_id(id) || !place.contains(':') || (link_at.is_none() && flags_at > 2) {
         return None;
     }
-    let number = |at: usize| words.get(flags_at + at).and_then(|word| word.parse().ok());
     let mut row = Row {
         line,
         id: id.to_owned(),
         address: cluster_nodes::address(place),
         flags: Flags::parse(words.get(flags_at)?).0,
-        primary: words.get(flags_at + 1).filter(|id| looks_like_id(id)).map(|&id| id.to_owned()),
+        primary: words.get(flags_at + 1).filter(|id| is_id(id)).map(|&id| id.to_owned()),
         ping: number(2).unwrap_or(0),
         epoch: number(4),
         linked: link_at.and_then(|at| words.get(at)).map(|word| *word == "connected"),
@@ -134,6 +137,13 @@ fn is_flags(word: &str) -> bool {
 pub(super) fn looks_like_id(word: &str) -> bool {
     let word = word.trim_end_matches(['.', '…', '*']);
     word.len() >= 5 && word.len() <= 40 && word.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// `M1`, `node-a`, `<id-3>`: what a person writes in place of an id.
+fn looks_like_name(word: &str) -> bool {
+    let inner = word.trim_matches(['<', '>', '[', ']', '.']);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+    inner.len() <= 40 && inner.chars().any(|c| c.is_ascii_alphabetic()) && inner.chars().all(plain)
 }
 
 /// Adds `5`, `5-9`, `[5-9]`; anything else is passed over.

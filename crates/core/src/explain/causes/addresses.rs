@@ -191,7 +191,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A slot owner has no address (noaddr)",
         side: Side::Cluster,
         when: noaddr,
-        cause: "The entry <<node>> owns <<slots>> slots and has no address any more: what answers at \
+        cause: "The primary <<node>> (<<slots>> slots) has no address any more: what answers at \
             its old address has another node id (a sibling that swapped addresses, a node that \
             lost \
             its nodes.conf, or a foreign server). Redis neither pings such an entry nor marks it \
@@ -359,41 +359,6 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
     },
     Cause {
-        code: "HOSTNAME_AS_ANNOUNCE_IP",
-        title: "CLUSTER MEET and bus addresses need an IP, not a name",
-        side: Side::Command,
-        when: |seen| {
-            let refused = seen.says(
-                88,
-                &[
-                    "invalid node address specified",
-                    "invalid base port specified",
-                    "invalid bus port specified",
-                ],
-            );
-            refused.or_else(|| {
-                let setting = seen.setting("cluster-announce-ip")?;
-                let name = setting.value.chars().any(|c| c.is_ascii_alphabetic())
-                    && setting.value.contains(['.', '-'])
-                    && !setting.value.contains(['$', ':', '<', '{', ' ']);
-                name.then(|| Hit::of(68).quote(setting.line))
-            })
-        },
-        cause: "[[The server refused <<refused>>. ]]MEET (and so create and add-node of older \
-            redis-cli) takes numbers only: an IP, a port from 1 to 65535, a bus port. Names are \
-            not \
-            resolved. A name in cluster-announce-ip is stored as text and cut at 46 bytes.",
-        check: "Is the address that was given to MEET, create or cluster-announce-ip a host name?",
-        fix: &[
-            "Resolve the name first and pass the IP (redis-cli 7.0.5 and later, and valkey-cli, \
-             resolve names in create).",
-            "To give clients names: cluster-announce-hostname together with \
-             cluster-preferred-endpoint-type hostname (7.0 and later), with the IP left in place.",
-        ],
-        never: &["Do not put a name into cluster-announce-ip."],
-        like: &["BUS_PORT_WRONG"],
-    },
-    Cause {
         code: "GHOST_NODE_ENTRIES",
         title: "Dead nodes without slots are still listed",
         side: Side::Cluster,
@@ -418,7 +383,22 @@ fn current(seen: &Seen, hit: Hit) -> Hit {
     if ips.is_empty() { hit } else { hit.fact("current", list(&ips, 8)) }
 }
 
+/// The tool fails at addresses of its table that no pod has now.
+fn dials_gone_pods(seen: &Seen) -> Option<Hit> {
+    let refused = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let rest = line.text.split_once("ould not connect to ")?.1.split_once(" at ")?.1;
+        let (host, _) = rest.split_whitespace().next()?.split_once(':')?;
+        (is_ipv4(host) && !seen.pod_ips.contains(host)).then(|| (at, host.to_owned()))
+    });
+    let (at, host) = refused.filter(|_| seen.pod_ips.len() >= 3)?;
+    let hit = Hit::of(86).quote(at).quotes(seen.pods.iter().map(|pod| pod.line).take(2));
+    Some(current(seen, hit.fact("stale", host)))
+}
+
 fn all_stale(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = dials_gone_pods(seen) {
+        return Some(hit);
+    }
     let roles = seen.stale_roles();
     let rows = seen.stale_rows();
     let gone = roles.iter().map(|role| &role.host).chain(rows.iter().map(|row| &row.address.ip));
@@ -522,6 +502,17 @@ fn self_stale(seen: &Seen) -> Option<Hit> {
     })
 }
 
+/// Containers were stopped and started, and a node dials an address at which nobody answers.
+fn dials_after_restart(seen: &Seen) -> Option<Hit> {
+    let again =
+        ["compose start", "compose up", "docker restart", "docker start", "compose restart"];
+    let dials =
+        ["error condition on socket for sync", "failed: connection refused", "no route to host"];
+    let hit = seen.says_all(66, &[&again, &dials])?;
+    seen.has(&["connecting to master", "connecting to primary", "connection with node"])
+        .then_some(hit)
+}
+
 fn peer_stale(seen: &Seen) -> Option<Hit> {
     let stale = seen.stale_rows();
     let few = 2 * stale.len() <= seen.rows().count();
@@ -537,6 +528,9 @@ fn peer_stale(seen: &Seen) -> Option<Hit> {
             .quotes(stale.iter().map(|row| row.line).take(3))
             .fact("stale", list(&places(stale.iter().copied()), 6));
         return Some(current(seen, hit));
+    }
+    if let Some(hit) = dials_after_restart(seen) {
+        return Some(hit);
     }
     seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
 }
@@ -636,8 +630,10 @@ fn moved_to_nowhere(seen: &Seen, fits: fn(&str, &str) -> bool) -> Option<Hit> {
 }
 
 fn noaddr(seen: &Seen) -> Option<Hit> {
-    let row =
-        seen.server_rows().find(|row| row.flags.has(Flag::NoAddress) && !row.slots.is_empty())?;
+    let followed = |id: &String| seen.server_rows().any(|row| row.primary.as_ref() == Some(id));
+    let lost = |row: &&Row| row.flags.has(Flag::NoAddress) && row.is_primary();
+    let mut rows = seen.server_rows().filter(lost);
+    let row = rows.find(|row| !row.slots.is_empty() || followed(&row.id))?;
     Some(
         Hit::of(76)
             .quote(row.line)
@@ -725,7 +721,8 @@ fn own_rows_with_one_id(seen: &Seen) -> Option<Hit> {
 fn loopback(seen: &Seen) -> Option<Hit> {
     let log = seen.says(80, &["ip address for this node updated to 127."]).or_else(|| {
         // They had another address before, or there would be nothing to update.
-        let local = seen.server_rows().any(|row| row.address.ip.starts_with("127."));
+        let mut rows = seen.server_rows().peekable();
+        let local = rows.peek().is_some() && rows.all(|row| row.address.ip.starts_with("127."));
         let hit = seen.line_says(94, &["address updated for node", "now 127."]);
         hit.map(|hit| hit.less_if(30, local))
     });

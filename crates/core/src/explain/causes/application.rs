@@ -89,7 +89,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "cannot use multi",
                     "multi is not supported",
                     "transactions are not supported",
-                    "script attempted to access a non local key",
+                    "option of sort denied in cluster mode",
+                    "denied in cluster mode",
+                    "not allowed in cluster mode",
+                    "is not allowed in redis cluster",
                     "all keys in the pipeline should belong",
                     "cannot get connection for command with multiple hash slots",
                     "no way to dispatch this command to redis cluster",
@@ -140,6 +143,27 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &["Do not use KEYS on busy servers; use SCAN."],
         like: &["NON_CLUSTER_CLIENT"],
+    },
+    Cause {
+        code: "KEYS_FLUSHED",
+        title: "Somebody emptied the node: FLUSHALL or FLUSHDB was called",
+        side: Side::Application,
+        when: flushed,
+        cause: "The server counts calls of a command that deletes every key of a node: <<calls>>. \
+            FLUSHALL and FLUSHDB act on the one node they are sent to (and its replicas), so a \
+            part of the keys vanishes, while slots, links and state stay well. It comes from a \
+            job, a test, a cache-clear of a framework, or an attacker where the port is open.",
+        check: "INFO commandstats on each primary, twice around the time of the loss; ACL LOG, CLIENT \
+            LIST and the jobs of that hour; MONITOR for a moment at that time.",
+        fix: &[
+            "Take the right away from everybody but the administrator, on all nodes: ACL SETUSER \
+             <user> -@dangerous, and mend the job.",
+            "Bring the keys back from an RDB or AOF of before that time: copy those files away now, \
+             the next save overwrites them.",
+        ],
+        never: &["Do not repair slots for it, and do not restart the node before its files are \
+             copied."],
+        like: &["KEYS_EVICTED", "SERVER_ATTACKED"],
     },
     Cause {
         code: "PUBSUB_IN_CLUSTER",
@@ -260,6 +284,22 @@ const FRAMEWORKS: [(&str, &str, &str); 9] = [
     ),
 ];
 
+/// `cmdstat_flushall:calls=3`, in a text that misses keys.
+fn flushed(seen: &Seen) -> Option<Hit> {
+    let missed =
+        ["vanish", "disappear", "are gone", "missing", "dbsize 0", "(integer) 0", "lost", "empty"];
+    let called = |lower: &str| {
+        let (_, rest) = lower.split_once("cmdstat_flush")?;
+        let (name, rest) = rest.split_once(":calls=")?;
+        let calls: u64 = rest.split(',').next()?.parse().ok()?;
+        (calls > 0).then(|| format!("flush{name} {calls} times"))
+    };
+    let mut found =
+        seen.lines.iter().enumerate().filter_map(|(at, line)| Some((at, called(&line.lower)?)));
+    let (at, calls) = found.next()?;
+    seen.has(&missed).then(|| Hit::of(78).quote(at).fact("calls", calls))
+}
+
 fn crossslot(seen: &Seen) -> Option<Hit> {
     let hit = seen.says(
         94,
@@ -276,6 +316,12 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
             "received crossed slots",
             "mapped to different slots",
             "transactionconsistencyerror",
+            "access a non local key",
+            "access keys that do not hash to the same slot",
+            "keys belong to different slots",
+            "keys must be in the same slot",
+            "keys have to be in the same slot",
+            "keys hash to multiple slots",
         ],
     )?;
     let keys: Vec<String> = seen

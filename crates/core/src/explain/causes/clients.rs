@@ -35,6 +35,18 @@ const CLUSTER_CLASSES: [&str; 6] = [
     "createcluster",
 ];
 
+/// Classes of clients for one server.
+const PLAIN_CLASSES: [&str; 8] = [
+    "redis.newclient(",
+    "new redis(",
+    "redis.redis(",
+    "strictredis(",
+    "new jedis(",
+    "new jedispool(",
+    "redisclient.create(",
+    "redis::client::open",
+];
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "CLIENT_TOO_OLD_FOR_REDIS7_SLOTS",
@@ -105,6 +117,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "invalid port",
                     "parse error",
                     "error processing response",
+                    "cluster::reloadneeded",
                 ],
             )?;
             (seen.has(&["cluster"]) && !seen.has(&["config file"]))
@@ -137,6 +150,14 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             let hit = lettuce
                 .or_else(|| dials_who_is_gone(seen))
+                .or_else(|| dials_who_was_stopped(seen))
+                .or_else(|| {
+                    let shown = [" moved ", "moved <"];
+                    let hit = seen.says(74, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))?;
+                    let helps =
+                        ["is to restart", "until restart", "until a restart", "after a restart"];
+                    seen.has(&helps).then_some(hit)
+                })
                 .or_else(|| {
                     seen.says(
                         68,
@@ -388,6 +409,8 @@ pub(super) static CAUSES: &[Cause] = &[
                         "nodemightbedown",
                         "could not fetch cluster information",
                         "cannot connect to any",
+                        "allconnectionsunavailable",
+                        "no topology views found",
                         "no available nodes",
                         "cannot load cluster slots",
                     ],
@@ -507,6 +530,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         "new redis(",
                     ]),
                 )
+                .more_if(8, seen.has(&PLAIN_CLASSES))
                 .less_if(20, cluster_client)
             })
         },
@@ -546,7 +570,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "elb.amazonaws.com",
                 ],
             )?;
-            seen.has(&["moved", "cluster", "redirection"]).then(|| {
+            let policy = seen.has(&["networkpolicy", "network policy"]);
+            (!policy && seen.has(&["moved", "cluster", "redirection"])).then(|| {
                 let ahead = seen.has(&["in front of", "as the only uri", "round robin"]);
                 front.more_if(10, seen.has(&["moved "])).more_if(12, ahead)
             })
@@ -666,7 +691,11 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A sentinel or single-server setting is used with a cluster, or the reverse",
         side: Side::Client,
         when: |seen| {
-            seen.says(58, &["sentinel"])
+            let alone = seen.line_says(84, &["standalone(", "no primary node found"]);
+            if alone.is_some() {
+                return alone;
+            }
+            seen.says(58, &["sentinel", "+monitor master"])
                 .filter(|_| {
                     seen.has(&["cluster"])
                         && seen.has(&[
@@ -675,6 +704,8 @@ pub(super) static CAUSES: &[Cause] = &[
                             "unknown command `sentinel`",
                             "mastername",
                             "+switch-master",
+                            "+monitor master",
+                            "-failover-abort",
                         ])
                 })
                 .map(|hit| {
@@ -702,6 +733,26 @@ pub(super) static CAUSES: &[Cause] = &[
 fn moved_in_a_cluster_client(seen: &Seen) -> Option<Hit> {
     let shown = ["errorreply: moved", "replyerror: moved", "responseerror: moved"];
     seen.says(60, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))
+}
+
+/// A node was stopped on purpose, the cluster went on, and the client still dials an address that
+/// nobody answers at.
+fn dials_who_was_stopped(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let stopped = seen.lines.iter().position(|line| {
+        let words = line.lower.as_str();
+        let told = ["killed the", "kill the", "stopped the", "took over", "after the failover"];
+        if told.iter().any(|word| words.contains(word)) {
+            return true;
+        }
+        let tool = ["docker", "compose", "kubectl", "systemctl", "redis-cli", "podman", "kill"];
+        let deed = [" stop ", " kill ", "delete pod", "shutdown", "kill -9", " pause "];
+        tool.iter().any(|word| words.contains(word)) && deed.iter().any(|d| words.contains(d))
+    })?;
+    let failed = seen.lines_with(&UNREACHABLE);
+    let well = seen.says_ok() || seen.has(&["failover election won", "promoted"]);
+    (well && !failed.is_empty())
+        .then(|| Hit::of(82).quote(stopped).quotes(failed.into_iter().take(1)))
 }
 
 /// A client fails at an inner address that no pod has now, and no table of a server has either.

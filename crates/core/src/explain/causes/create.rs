@@ -157,6 +157,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 let agreed = seen.lines.iter().any(|line| line.text.trim() == "PONG");
                 hit.fact_if("node", seen.word_after("[err] node "))
                     .less_if(30, given && agreed)
+                    .less_if(16, given && seen.has(&["wrongpass", "auth failed"]))
                     .more_if(4, seen.has(&["[err] node"]))
             })
         },
@@ -299,11 +300,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 90,
                 &[
                     "address already in use",
+                    "port is already allocated",
                     "failed listening on port",
                     "could not create server tcp listening socket",
                 ],
             )
-            .map(|hit| hit.less_if(40, seen.has(&["cannot assign requested address"])))
+            .map(|hit| {
+                let other = ["cannot assign requested address", "bind: permission denied"];
+                let ours = ["redis", "valkey", "listening socket", "listening on port", "cluster"];
+                hit.less_if(50, seen.has(&other)).less_if(30, !seen.has(&ours))
+            })
         },
         cause: "The server cannot listen: another process has the client port, or the bus port \
             (client port \
@@ -477,6 +483,21 @@ fn checked_without_slots(seen: &Seen) -> Option<Hit> {
 
 /// A NetworkPolicy or port list that names client ports and no bus port, while peers are lost.
 fn policy_without_bus(seen: &Seen) -> Option<Hit> {
+    // `kubectl describe networkpolicy` lists `To Port: 6379/TCP`.
+    let listed = |lower: &str| {
+        let rest = lower.trim().strip_prefix("to port:")?;
+        rest.trim().split('/').next()?.parse::<u16>().ok()
+    };
+    let described: Vec<(usize, u16)> = seen
+        .lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| Some((at, listed(&line.lower)?)))
+        .collect();
+    if !described.is_empty() && described.iter().all(|(_, port)| *port < 15_000) {
+        let lost = !seen.failing().is_empty() || seen.says_fail();
+        return lost.then(|| Hit::of(86).quotes(described.iter().map(|(at, _)| *at).take(2)));
+    }
     let policy = seen.says(86, &["kind: networkpolicy"])?;
     let port = |line: &str| {
         let (name, value) = line.trim().trim_start_matches("- ").split_once(':')?;

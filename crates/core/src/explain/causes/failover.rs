@@ -429,6 +429,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Writes acknowledged before a failover are missing after it",
         side: Side::Cluster,
         when: |seen| {
+            if let Some(hit) = ahead_of_its_heir(seen) {
+                return Some(hit);
+            }
             seen.says_all(
                 58,
                 &[
@@ -496,6 +499,24 @@ fn never_linked(seen: &Seen) -> Option<Hit> {
     let twice = seen.count(&failed) >= 2;
     (twice && !seen.has(&linked) && !seen.has(&["kubectl", "noauth", "sentinel"]))
         .then(|| Hit::of(58).quote(start).quote(*first))
+}
+
+/// `Requested offset for second ID was A, but I can reply up to B`: the old primary had more than
+/// its heir at the moment of the election.
+fn ahead_of_its_heir(seen: &Seen) -> Option<Hit> {
+    seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let (_, rest) = line.lower.split_once("requested offset for second id was ")?;
+        let (asked, rest) = rest.split_once(", but i can reply up to ")?;
+        let heir = rest.split_whitespace().next()?.trim_end_matches('.');
+        let (asked, heir): (u64, u64) = (asked.parse().ok()?, heir.parse().ok()?);
+        (asked > heir).then(|| {
+            Hit::of(84).quote(at).note(format!(
+                "The old primary is {} bytes of replication ahead of the promoted one: those \
+                 writes are in its own files only, and its full sync now drops them.",
+                asked - heir
+            ))
+        })
+    })
 }
 
 /// A full copy of so few bytes that there is no key in it.

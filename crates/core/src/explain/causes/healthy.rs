@@ -55,13 +55,14 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The cluster is down, and the paste does not say why",
         side: Side::Cluster,
         when: |seen| {
-            let fail =
-                seen.says_fail() || seen.has(&["cluster state changed: fail", "clusterdown"]);
+            let fail = seen.says_fail()
+                || seen.has(&["cluster state changed: fail", "clusterdown", WHILE_DOWN]);
             fail.then(|| {
                 Hit::of(36).quotes(seen.lines_with(&[
                     "cluster_state:fail",
                     "cluster state changed: fail",
                     "clusterdown",
+                    WHILE_DOWN,
                 ]))
             })
         },
@@ -77,6 +78,9 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["ALL_ADDRESSES_STALE", "BUS_PORT_BLOCKED", "SHARD_DOWN"],
     },
 ];
+
+/// What a script is answered in place of CLUSTERDOWN.
+const WHILE_DOWN: &str = "command while the cluster is down";
 
 fn healthy(seen: &Seen) -> Option<Hit> {
     let whole_info =

@@ -389,6 +389,23 @@ fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// A container was removed and made again, and a row without address is left of it.
+fn made_anew(seen: &Seen) -> Option<Hit> {
+    let made =
+        seen.says(72, &["docker rm", "recreating ", "rm -f", "compose down", "pod recreated"])?;
+    let lost = |row: &&Row| row.flags.has(Flag::NoAddress) && row.is_failing();
+    let row = seen.server_rows().find(lost)?;
+    Some(
+        made.quote(row.line)
+            .fact("old", row.id.clone())
+            .fact("old_flags", row.flags.to_string())
+            .fact(
+                "old_slots",
+                if row.slots.is_empty() { "0".to_owned() } else { slots(&row.slots) },
+            ),
+    )
+}
+
 /// No owner of slots lives, and at least as many primaries without slots do.
 fn reborn_fleet(seen: &Seen) -> Option<Hit> {
     let rows = &seen.table()?.rows;
@@ -437,6 +454,9 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                 ));
             }
             if let Some(hit) = stranger_at_its_place(seen).or_else(|| reborn_fleet(seen)) {
+                return Some(hit);
+            }
+            if let Some(hit) = made_anew(seen) {
                 return Some(hit);
             }
             let told = seen.says_all(

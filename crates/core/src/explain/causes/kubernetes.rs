@@ -2,7 +2,7 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::places;
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, is_ipv4};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 
@@ -123,6 +123,14 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Names of pods that are not ready do not resolve",
         side: Side::Platform,
         when: |seen| {
+            let waits = seen.says(66, &["setting redis config file"]);
+            let done = ["redis setup finished", "ready to accept connections"];
+            if let Some(hit) = waits.filter(|_| !seen.has(&done)) {
+                return Some(hit.and(seen, 12, &["getent", "nslookup", "dns", "resolve"]).note(
+                    "The image stops at this line while it asks for the names of all nodes, and \
+                     goes on only when each of them resolves.",
+                ));
+            }
             seen.says_all(
                 82,
                 &[
@@ -300,20 +308,38 @@ pub(super) static CAUSES: &[Cause] = &[
                     "without persistence",
                     "persistence: false",
                     "storage: ephemeral",
+                    "pruned persistentvolumeclaim",
                 ],
-            )?;
+            );
+            let hit = hit.or_else(|| persistence_off(seen))?;
             Some(hit.and(
                 seen,
                 20,
-                &["no cluster configuration found", "new node id", "noaddr", "data loss", "lost"],
+                &[
+                    "no cluster configuration found",
+                    "new node id",
+                    "noaddr",
+                    "data loss",
+                    "lost",
+                    "rescheduled",
+                    "master,fail",
+                ],
             ))
         },
         cause: "dir is on storage that ends with the pod, so a restarted pod has neither \
             nodes.conf nor data: it comes back with a new id, and \
             its old id stays as failed.",
         check: "The volumes of the pod and CONFIG GET dir: is dir on a claim?",
-        fix: &["Use volumeClaimTemplates mounted at dir; until then never restart two members of \
-             one shard at a time."],
+        fix: &[
+            "Its data is not to be found again on its own: the shard's other member has it. See \
+             that a replica was promoted (it now owns the slots of the old id). A shard that had \
+             no other member has lost its keys; its slots are decided upon last.",
+            "Then let the new, empty pod join: CLUSTER MEET its address from a member, CLUSTER \
+             REPLICATE <the shard's primary> on it, and only after that forget the old id, on all \
+             nodes.",
+            "For good: volumeClaimTemplates mounted at dir (persistence.enabled=true); until then \
+             never restart two members of one shard at a time.",
+        ],
         never: &["Do not FORGET old ids that own slots before a replica was promoted."],
         like: &["NODE_IDENTITY_LOST"],
     },
@@ -322,6 +348,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A service mesh intercepts the bus",
         side: Side::Platform,
         when: |seen| {
+            if seen.has(&["redis_proxy", "envoy.clusters.redis"]) {
+                return None;
+            }
             seen.says(
                 62,
                 &["istio", "linkerd", "envoy", "127.0.0.6", "sidecar", "filter_chain_not_found"],
@@ -371,10 +400,14 @@ pub(super) static CAUSES: &[Cause] = &[
                     "scale-in",
                 ],
             )
+            .or_else(|| seen.line_says(74, &["successfulrescale", "new size"]))
+            .or_else(|| seen.line_says(66, &["delete pod", "in statefulset"]))
             .map(|h| {
                 h.more_if(
                     10,
-                    !seen.failing().is_empty() || seen.has(&["clusterdown", "not covered"]),
+                    !seen.failing().is_empty()
+                        || seen.says_fail()
+                        || seen.has(&["clusterdown", "not covered"]),
                 )
             })
         },
@@ -412,6 +445,8 @@ pub(super) static CAUSES: &[Cause] = &[
             // It makes a cluster anew over nodes that remember one.
             let creates = seen.has(&["is not empty. either", "--cluster create"])
                 || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);
+            let empties = ["flushall", "reset can't be called with master nodes containing keys"];
+            let hit = hit.and(seen, 40, &empties);
             Some(hit.more_if(32, creates && seen.has(&["is not empty. either"])).and(
                 seen,
                 14,
@@ -446,9 +481,10 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             seen.says(
                 68,
-                &["terminating", "nodelost", "notready", "node is not ready", "nodenotready"],
+                &[" terminating ", "nodelost", "notready", "node is not ready", "nodenotready"],
             )
             .filter(|_| seen.has(&["kubectl", "pod", "redis-", "valkey-"]))
+            .filter(|_| !seen.has(&["systemd["]))
         },
         cause: "The machine does not answer; the StatefulSet does not replace the pod until it \
             is certain that the old one is gone.",
@@ -490,6 +526,32 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &["Do not delete the volume or nodes.conf to make it start."],
         like: &["NODES_CONF_CORRUPT", "OOM_KILLED", "K8S_LIVENESS_KILLS_LOADING"],
+    },
+    Cause {
+        code: "K8S_SERVICE_IP_AS_NODE",
+        title: "The cluster is made of Service addresses instead of the pods' own",
+        side: Side::Platform,
+        when: made_of_service_ips,
+        cause: "The nodes are named by <<places>>, which are virtual addresses of Services \
+            (CLUSTER-IP). A Service passes on only the ports that it lists, so the bus port \
+            (client port + 10000) is not among them, and a node that connects out comes from its \
+            pod's address and not from the Service's: the peer it meets is never the one it \
+            expects, and the handshake does not end.",
+        check: "kubectl get svc beside kubectl get pods -o wide: which of the two lists has the \
+            addresses that were given to create or MEET? And does the Service list port 16379?",
+        fix: &[
+            "Simplest: a StatefulSet with a headless Service (clusterIP: None), and create with the \
+             pods' own IPs.",
+            "If the Services' addresses shall last: one Service for each pod with both ports \
+             (6379 and 16379), and on each node cluster-announce-ip set to its Service's address.",
+            "If the nodes of the attempt are new and empty (DBSIZE 0 on each), blank them (stop, \
+             move nodes.conf aside, start) before the next one.",
+        ],
+        never: &[
+            "Do not repeat create over the half-joined nodes.",
+            "Do not put one Service with several pods behind one node address.",
+        ],
+        like: &["BUS_PORT_BLOCKED", "ANNOUNCE_ADDRESS_WRONG"],
     },
     Cause {
         code: "SHARD_COLOCATED",
@@ -557,6 +619,53 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SHARD_COLOCATED", "QUORUM_LOST"],
     },
 ];
+
+/// Addresses of Services (rows of `kubectl get svc`) that are dialled as nodes.
+fn made_of_service_ips(seen: &Seen) -> Option<Hit> {
+    let virtual_ip = |lower: &str| {
+        let row = lower.contains("/tcp") && !lower.contains("->");
+        let ip = lower.split_whitespace().skip(1).take(2).find(|word| is_ipv4(word))?;
+        row.then(|| ip.to_owned())
+    };
+    let services: Vec<(usize, String)> = seen
+        .lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| Some((at, virtual_ip(&line.lower)?)))
+        .collect();
+    let used = |ip: &String| seen.addresses.keys().any(|(host, port)| host == ip && *port != 443);
+    let named: Vec<&(usize, String)> = services.iter().filter(|(_, ip)| used(ip)).collect();
+    let joins = seen.has(&["waiting for the cluster to join"]);
+    let balancer =
+        |at: usize| seen.lines.get(at).is_some_and(|line| line.lower.contains(" loadbalancer "));
+    let balancers: Vec<usize> =
+        services.iter().map(|(at, _)| *at).filter(|at| balancer(*at)).collect();
+    if named.len() < 2 && balancers.len() >= 2 && joins {
+        return Some(
+            Hit::of(84)
+                .quotes(balancers.iter().copied().take(3))
+                .fact("places", "the addresses of one load balancer for each node"),
+        );
+    }
+    let waits =
+        seen.has(&["waiting for the cluster to join", "cluster meet", "handshake", "fail?"]);
+    (named.len() >= 2 && waits).then(|| {
+        let places: Vec<String> = named.iter().map(|(_, ip)| ip.clone()).collect();
+        Hit::of(90)
+            .quotes(named.iter().map(|(at, _)| *at).take(3))
+            .quotes(seen.lines_with(&["waiting for the cluster to join"]).into_iter().take(1))
+            .fact("places", list(&places, 4))
+    })
+}
+
+/// `persistence:` of a chart's values, and a few lines below it `enabled: false`.
+fn persistence_off(seen: &Seen) -> Option<Hit> {
+    const NEAR: usize = 6;
+    let head = seen.lines.iter().position(|line| line.lower.trim() == "persistence:")?;
+    let below = seen.lines.iter().enumerate().skip(head + 1).take(NEAR);
+    let (at, _) = below.into_iter().find(|(_, line)| line.lower.trim() == "enabled: false")?;
+    Some(Hit::of(74).quote(head).quote(at))
+}
 
 /// More than half of the living primaries with slots on one machine of several.
 fn primaries_on_one_machine(seen: &Seen) -> Option<Hit> {

@@ -7,6 +7,12 @@ use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::SLOT_COUNT;
 
+/// What a part of an id is to the server.
+const CUT_SHORT: &str = "The id in the refusal is shorter than 40 digits: FORGET wants the whole \
+    one, as CLUSTER NODES of that very node prints it. An entry that has another id at each look \
+    is a handshake, which goes by itself once nobody tells of that address any more: FORGET the \
+    dead node's old id on ALL nodes within a minute.";
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "FORGOTTEN_NODE_REINTRODUCES_ITSELF",
@@ -79,6 +85,13 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .or_else(|| seen.says_all(86, &[&["unknown node "], &["forget", "del-node"]]))
             .map(|h| h.less_if(20, seen.has(&["not all 16384"])))
+            .map(|hit| {
+                let id = seen.word_after("unknown node ").unwrap_or_default();
+                if (4..40).contains(&id.len()) && id.chars().all(|c| c.is_ascii_hexdigit()) {
+                    return hit.note(CUT_SHORT);
+                }
+                hit
+            })
         },
         cause: "A replica cannot forget its own primary, a node not itself, and nobody an id \
             that it does \

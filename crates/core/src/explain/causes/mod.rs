@@ -9,11 +9,13 @@ mod application;
 mod binding;
 mod clients;
 mod create;
+mod dialects;
 mod failover;
 mod healthy;
 mod identity;
 mod kubernetes;
 mod members;
+mod names;
 mod network;
 mod operations;
 mod ports;
@@ -21,6 +23,7 @@ mod process;
 mod refused;
 mod replication;
 mod security;
+mod service;
 mod slots;
 
 use super::cause::Cause;
@@ -29,6 +32,7 @@ use super::cause::Cause;
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
     [
         addresses::CAUSES,
+        names::CAUSES,
         identity::CAUSES,
         create::CAUSES,
         slots::CAUSES,
@@ -42,6 +46,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         refused::CAUSES,
         security::CAUSES,
         application::CAUSES,
+        service::CAUSES,
+        dialects::CAUSES,
         kubernetes::CAUSES,
         process::CAUSES,
         clients::CAUSES,

@@ -263,6 +263,7 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             seen.says(60, &["one way", "one direction", "asymmetric", "only one node sees"])
                 .or_else(|| well_but_flagged(seen))
+                .or_else(|| one_accuser(seen))
                 .or_else(|| seen.says(64, &["exceeding send buffer memory limit"]))
         },
         cause: "One node holds a peer for unreachable while all others, and the peer itself, see \
@@ -397,6 +398,26 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// `Node A reported node B as not reachable`, and nobody but A says so.
+fn one_accuser(seen: &Seen) -> Option<Hit> {
+    let said = |lower: &str| {
+        let (head, rest) = lower.split_once(" reported node ")?;
+        let accused = rest.split_whitespace().next()?.to_owned();
+        let accuser = head.rsplit_once("node ")?.1.split_whitespace().next()?.to_owned();
+        rest.contains("as not reachable").then_some((accuser, accused))
+    };
+    let mut words = seen.lines.iter().enumerate().filter_map(|(at, l)| Some((at, said(&l.lower)?)));
+    let (first, (accuser, accused)) = words.next()?;
+    let again: Vec<(usize, (String, String))> = words.collect();
+    let same = !again.is_empty() && again.iter().all(|(_, (who, _))| *who == accuser);
+    (same && !seen.has(&["quorum reached"])).then(|| {
+        Hit::of(66).quote(first).quotes(again.iter().map(|(at, _)| *at).take(2)).note(format!(
+            "Only node {accuser} reports {accused}, again and again; no majority ever agrees. So the \
+             path between these two is at fault, or the one that reports is too busy itself."
+        ))
+    })
+}
+
 /// A node that is flagged fail over a link that stands, and that answers clients.
 fn well_but_flagged(seen: &Seen) -> Option<Hit> {
     let failing = seen.failing();
@@ -468,6 +489,10 @@ fn shared_place(seen: &Seen) -> Option<Hit> {
     let same = |row: &Row| named.iter().filter(|other| other.place() == row.place()).count();
     let shared: Vec<&Row> = named.iter().copied().filter(|row| same(row) > 1).collect();
     let first = shared.first().filter(|_| shared.len() > 2 || !reborn)?;
+    let loopback = first.address.ip.starts_with("127.");
+    if loopback && named.iter().any(|row| !row.address.ip.starts_with("127.")) {
+        return None;
+    }
     let setting = seen.setting("cluster-announce-ip");
     Some(
         Hit::of(if shared.len() > 2 { 91 } else { 72 })
@@ -537,7 +562,7 @@ const CONFIGURED: [&str; 8] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 25] = [
+pub(super) const UNREACHABLE: [&str; 27] = [
     "[errno 60]",
     "[errno 110]",
     "[errno 113]",
@@ -563,6 +588,8 @@ pub(super) const UNREACHABLE: [&str; 25] = [
     "unable to connect to 10.",
     "failed connecting to",
     "is not reachable at this point",
+    "timed out attempting to find data in the correct node",
+    "timeout connecting to server",
 ];
 
 /// Signs of a network that only its own hosts can reach.
@@ -651,20 +678,58 @@ fn sent_elsewhere(seen: &Seen) -> Option<Hit> {
     Some(Hit::of(if same { 54 } else { 86 }).quote(at).fact("announced", host))
 }
 
+/// Some nodes are known by public addresses and one by an inner one: the node that was asked names
+/// itself by its interface, the others were met from outside. Or a client that reached nodes at
+/// public addresses fails at an inner one.
+fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let named = |row: &&Row| is_ipv4(&row.address.ip) && !row.address.ip.starts_with("127.");
+    let rows: Vec<&Row> = seen.server_rows().filter(named).collect();
+    let (inner, public): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| is_inner(&row.address.ip));
+    let healthy = !rows.iter().any(|row| row.is_failing());
+    if let Some(first) = inner.first().filter(|_| public.len() > inner.len() && healthy) {
+        let hit = Hit::of(88).quote(first.line).quotes(public.first().map(|row| row.line));
+        return Some(hit.fact("announced", first.place()));
+    }
+    let reached = seen.lines.iter().any(|line| {
+        let well = ["added for slot", "connections initialized for", "connected to"];
+        well.iter().any(|word| line.lower.contains(word))
+            && ipv4s(&line.text).any(|ip| !is_inner(ip))
+    });
+    let failed =
+        ["can't connect to master: redis", "can't add master: redis", "can't add slave: redis"];
+    let at = seen.lines_with(&failed).into_iter().find(|at| names_inner(seen, *at))?;
+    Some(Hit::of(if reached { 88 } else { 60 }).quote(at))
+}
+
+/// Ways to one node of a network that is closed otherwise.
+const TUNNELS: [&str; 4] = ["port-forward", "ssh -l", "ssh -n -l", "tunnel"];
+
+/// A client that has its map fails at an address of the map.
+const MAPPED: [&str; 2] = ["no more cluster attempts left", "clustermaxattempts"];
+
+/// A client fails behind a tunnel to one node, and does not say at which address.
+fn through_a_tunnel(seen: &Seen) -> Option<Hit> {
+    let fails = ["cluster isn't ready", "failed to refresh slots", "error", "exception"];
+    let library = seen.client().is_some() && seen.has(&fails);
+    seen.says(74, &MAPPED).or_else(|| seen.says(74, &TUNNELS).filter(|_| library))
+}
+
+/// Addresses at which a client of the text begins.
+fn seed_ips(seen: &Seen) -> Vec<String> {
+    let configured = |line: usize| {
+        seen.lines.get(line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
+    };
+    let named = seen.addresses.iter().filter(|(_, line)| configured(**line));
+    hosts_in_config(seen).into_iter().chain(named.map(|(a, _)| a.0.clone())).collect()
+}
+
 fn announced(seen: &Seen) -> Option<Hit> {
-    if let Some(hit) = sent_elsewhere(seen) {
+    if let Some(hit) = sent_elsewhere(seen).or_else(|| one_inner_among_public(seen)) {
         return Some(hit);
     }
-    let seeds: Vec<(&(String, u16), &usize)> = seen
-        .addresses
-        .iter()
-        .filter(|((_, _), line)| {
-            seen.lines.get(**line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
-        })
-        .collect();
-    let hosts_in_config = hosts_in_config(seen);
-    let seed_ips: Vec<String> =
-        hosts_in_config.into_iter().chain(seeds.iter().map(|(a, _)| a.0.clone())).collect();
+    let seed_ips = seed_ips(seen);
     let mut told: Vec<String> = Vec::new();
     let mut lines = Vec::new();
     for row in seen.server_rows() {
@@ -698,24 +763,27 @@ fn announced(seen: &Seen) -> Option<Hit> {
         told.iter().any(|ip| text.contains(ip.as_str()))
     };
     let dialled_what_was_told = errors.iter().any(told_line);
-    let from_outside = errors.iter().any(|line| names_inner(seen, *line)) && is_outside(seen);
-    let forwarded = seen.has(&["port-forward", "ssh -l", "ssh -n -l", "tunnel"]);
-    // A client that has its map fails at an address of the map.
-    let mapped = ["no more cluster attempts left", "clustermaxattempts"];
+    // Some libraries print the address on the line below the error.
+    let names = |line: &usize| names_inner(seen, *line) || names_inner(seen, *line + 1);
+    let from_outside = errors.iter().any(names) && is_outside(seen);
+    let forwarded = seen.has(&TUNNELS);
     if forwarded && errors.is_empty() {
-        return seen.says(74, &mapped);
+        return through_a_tunnel(seen);
     }
     let moved = seen.lines_with(&["moved "]);
-    let client = seen.client().is_some();
     (!errors.is_empty()
         && !seen.says_fail()
-        && (client || seen.has(&INNER_NETWORK) || from_outside || !moved.is_empty()))
+        && (seen.client().is_some()
+            || seen.has(&INNER_NETWORK)
+            || from_outside
+            || !moved.is_empty()))
     .then(|| {
         Hit::of(52)
             .more_if(14, seen.has(&INNER_NETWORK))
             .more_if(20, dialled_what_was_told || from_outside)
-            .more_if(16, forwarded || seen.has(&mapped))
+            .more_if(16, forwarded || seen.has(&MAPPED))
             .more_if(6, seen.says_ok())
+            .less_if(12, seen.has(&["docker stop", "compose stop", "yaml stop", "kill -9"]))
             .quotes(errors)
             .quotes(moved.into_iter().take(1))
             .fact_if("announced", (!told.is_empty()).then(|| list(&told, 4)))

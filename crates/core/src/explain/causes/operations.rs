@@ -14,16 +14,21 @@ pub(super) static CAUSES: &[Cause] = &[
                 &["packet of length", "invalid cluster bus packet", "but expected length"],
             );
             rejected.or_else(|| {
-                let mixed = seen.says_all(
-                    66,
-                    &[
-                        &["6.2", "6.0", "5.0", "4.0."],
-                        &["7.2", "7.4", "8.0"],
-                        &["upgrad", "mixed", "rolling"],
-                    ],
-                )?;
                 let lost = seen.failing();
                 let over_links = lost.len() >= 2 && lost.iter().all(|row| row.linked == Some(true));
+                let both: [&[&str]; 2] =
+                    [&["6.2.", "6.0.", "5.0.", "4.0."], &["7.2.", "7.4.", "8.0."]];
+                let named = seen.says_all(66, &both).filter(|_| over_links);
+                let mixed = named.or_else(|| {
+                    seen.says_all(
+                        66,
+                        &[
+                            &["6.2", "6.0", "5.0", "4.0."],
+                            &["7.2", "7.4", "8.0"],
+                            &["upgrad", "mixed", "rolling"],
+                        ],
+                    )
+                })?;
                 seen.has(&["fail?", "handshake", "pfail", "master,fail"])
                     .then(|| mixed.more_if(18, over_links))
             })
@@ -172,7 +177,11 @@ pub(super) static CAUSES: &[Cause] = &[
             ]);
             // MOVED alone is said of writes too.
             let moved = !seen.has(&["stale", "old value", "returns n", "missing", "masterdown"]);
-            odd.then(|| reads.more_if(8, seen.says_ok()).less_if(10, moved))
+            let down = seen.has(&["masterdown", "loading redis is", "loading valkey is"]);
+            let odd = odd || down;
+            odd.then(|| {
+                reads.more_if(8, seen.says_ok()).less_if(10, moved && !down).more_if(18, down)
+            })
         },
         cause: "Replicas answer with what they have: replication is asynchronous, so a read \
             right after a write \
@@ -327,6 +336,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 "has been lost",
             ]);
             let covering = seen.has(&["covering slot", "cluster-fix-with-unreachable-masters"]);
+            let gone = gone || seen.has(&["deleting keys in"]);
             (gone || covering).then(|| fixed.more_if(14, gone && covering))
         },
         cause: "fix looks at the nodes that it can reach now. Slots of primaries that were only \

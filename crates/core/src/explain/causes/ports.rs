@@ -152,8 +152,45 @@ fn bus_port_mismatch(seen: &Seen) -> Option<Hit> {
     })
 }
 
+/// A published port that leads to a port inside at which no server of the text listens.
+fn published_to_nobody(seen: &Seen) -> Option<Hit> {
+    let listens: Vec<u16> = seen
+        .settings
+        .iter()
+        .filter(|s| s.name == "port")
+        .filter_map(|s| s.value.split_whitespace().next()?.parse().ok())
+        .filter(|port| *port != 0)
+        .collect();
+    let heard = |port: u16| {
+        listens.contains(&port)
+            || listens.iter().any(|client| client.checked_add(10_000) == Some(port))
+    };
+    let (at, outside, inside) = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let maps = line.text.split_whitespace().filter(|word| word.contains(':'));
+        let (outside, inside) = maps
+            .filter_map(port_map)
+            .find(|(outside, inside)| heard(*outside) && !heard(*inside))?;
+        Some((at, outside, inside))
+    })?;
+    let server = seen.settings.iter().find(|s| s.name == "port")?;
+    seen.has(&["docker", "ports:", "compose", "podman", "services:"]).then(|| {
+        Hit::of(88)
+            .quote(at)
+            .quote(server.line)
+            .fact("maps", format!("{outside}:{inside}"))
+            .fact("inside", inside.to_string())
+            .note(format!(
+                "Inside the container nobody listens on {inside}: the server's own port is \
+                 {outside}, so the map must be {outside}:{outside}, and the bus port's likewise."
+            ))
+    })
+}
+
 /// A published port that differs from the one inside, and no announced port.
 fn remapped(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = published_to_nobody(seen) {
+        return Some(hit);
+    }
     let docker = seen.has(&["docker", "ports:", "compose", "podman"]);
     let cluster = seen.has(&[
         "cluster-enabled",

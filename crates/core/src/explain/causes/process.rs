@@ -217,7 +217,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 .field("maxmemory_policy")
                 .map(str::to_owned)
                 .or_else(|| seen.setting("maxmemory-policy").map(|s| s.value.clone()))?;
-            let missed = seen.has(&["vanish", "disappear", "missing", "are gone", "lost", "evict"]);
+            // The fields themselves speak of eviction; a person who misses keys says so elsewhere.
+            let said = |line: &str| line.contains("evict") && !line.contains("evicted_keys");
+            let missed = seen.has(&["vanish", "disappear", "missing", "are gone", "lost"])
+                || seen.lines.iter().any(|line| {
+                    said(&line.lower)
+                        && !line.lower.contains("eviction-")
+                        && !line.lower.contains("lazyfree")
+                });
             let evicts = !policy.contains("noeviction");
             (evicts && missed).then(|| {
                 Hit::of(74)
@@ -298,6 +305,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The node stood still for longer than the node timeout and was failed over",
         side: Side::Platform,
         when: |seen| {
+            if let Some(hit) = forked_too_long(seen) {
+                return Some(hit);
+            }
             let demoted = seen.says_all(
                 88,
                 &[
@@ -367,6 +377,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 "100% cpu",
                 "100 % cpu",
                 "no command is answered",
+                "latency spikes",
             ];
             let missed = [
                 "cluster state changed: fail",
@@ -382,6 +393,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     Some(seen.says_all(64, &[&stall, &missed])?.more_if(10, swaps))
                 })
                 .or_else(|| silent_on_a_link(seen))
+                .or_else(|| stops_while_it_saves(seen))
+                .or_else(|| is_swapped_out(seen))
         },
         cause: "The process lives but does not answer for seconds: an O(N) command on a big key, \
             fsync on a slow disk, fork of a big \
@@ -480,6 +493,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Bus links or output buffers eat the memory (pub/sub)",
         side: Side::Cluster,
         when: |seen| {
+            const MUCH_BYTES: u64 = 256 << 20;
+            if seen.number("mem_cluster_links").is_some_and(|bytes| bytes > MUCH_BYTES) {
+                return Some(Hit::of(95).quotes(seen.field_line("mem_cluster_links")));
+            }
             let limit = seen.number("total_cluster_links_buffer_limit_exceeded").filter(|n| *n > 0);
             limit
                 .map(|_| {
@@ -511,6 +528,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The operating system denies access",
         side: Side::Platform,
         when: |seen| {
+            let bound = seen.says(90, &["bind: permission denied", "{ name_bind }"]);
+            if bound.is_some() {
+                return bound;
+            }
             seen.says(
                 74,
                 &[
@@ -595,6 +616,73 @@ fn silent_on_a_link(seen: &Seen) -> Option<Hit> {
              connections and the process behind it does not answer.",
             row.place()
         ))
+    })
+}
+
+/// Less of the process is in memory than its data needs, and the cluster misses it by turns.
+fn is_swapped_out(seen: &Seen) -> Option<Hit> {
+    let ratio: f64 = seen.field("mem_fragmentation_ratio")?.trim().parse().ok()?;
+    let missed = seen.says(72, &["state changed: fail", "as failing", "fail?", "timed out"])?;
+    (ratio > 0.0 && ratio < 0.8).then(|| {
+        missed.quotes(seen.field_line("mem_fragmentation_ratio")).note(format!(
+            "mem_fragmentation_ratio is {ratio}: a part of the data set is in swap, and each \
+             access to it waits for the disk. Give the machine memory or the node fewer keys \
+             (maxmemory, a reshard), then switch swap off for it."
+        ))
+    })
+}
+
+/// A node loses the cluster right after it began to save, or a replica is held for dead while it
+/// drops its old data to take a full copy.
+fn stops_while_it_saves(seen: &Seen) -> Option<Hit> {
+    const NEAR: usize = 4;
+    let after = |begins: &[&str], ends: &[&str]| {
+        let holds = |at: usize, words: &[&str]| {
+            seen.lines.get(at).is_some_and(|line| words.iter().any(|w| line.lower.contains(w)))
+        };
+        (0..seen.lines.len()).filter(|at| holds(*at, begins)).find_map(|at| {
+            (at + 1..=at + NEAR).find(|next| holds(*next, ends)).map(|next| (at, next))
+        })
+    };
+    let flush = after(&["sync: flushing old data"], &["as failing", "state changed: fail"]);
+    if let Some((from, to)) = flush {
+        return Some(Hit::of(74).quote(from).quote(to).note(
+            "The replica empties its old data set before it loads the new copy, and a big one \
+             takes longer than the node timeout: set replica-lazy-flush yes (and \
+             repl-diskless-load swapdb where there is memory for both), and a node timeout above \
+             that time.",
+        ));
+    }
+    let saves = ["background saving started", "append only file rewriting started"];
+    let (from, to) = after(&saves, &["state changed: fail", "as failing (quorum"])?;
+    let huge = seen.has(&["transparent huge pages"]);
+    let hit = Hit::of(66).more_if(12, huge).quote(from).quote(to);
+    Some(if huge {
+        hit.note(
+            "The save falls together with the break, and transparent huge pages are on: each \
+             write then copies 2 MB in place of 4 KB while the child saves. echo never > \
+             /sys/kernel/mm/transparent_hugepage/enabled, and restart the servers one by one.",
+        )
+    } else {
+        hit
+    })
+}
+
+/// A fork that took longer than the node timeout (or seconds, when that is not told), and the node
+/// was demoted.
+fn forked_too_long(seen: &Seen) -> Option<Hit> {
+    const SECONDS_US: u64 = 2_000_000;
+    let fork_us = seen.number("latest_fork_usec")?;
+    let timeout = seen.setting("cluster-node-timeout").and_then(|s| s.value.parse::<u64>().ok());
+    let longest_us = timeout.map_or(SECONDS_US, |ms| ms.saturating_mul(1_000));
+    let demoted = seen.says(
+        88,
+        &["reconfiguring myself as a replica", "failover election won", "as failing (quorum"],
+    )?;
+    (fork_us > longest_us).then(|| {
+        demoted
+            .quotes(seen.field_line("latest_fork_usec"))
+            .note(format!("The last fork alone took {} ms (latest_fork_usec).", fork_us / 1_000))
     })
 }
 

@@ -2,6 +2,8 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
+use crate::explain::table::Row;
+use crate::model::Flag;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -181,7 +183,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     named && line.text.contains(&place)
                 };
                 let told = !seen.lines.iter().any(typed);
-                let hit = Hit::of(70).quote(*at).fact("id", "<its id>").fact("place", &*place);
+                let ghost = |row: &&Row| row.place() == place && row.flags.has(Flag::Handshake);
+                let ghost = seen.server_rows().find(ghost).map(|row| row.line);
+                let hit = Hit::of(70).more_if(12, ghost.is_some()).quote(*at).quotes(ghost);
+                let hit = hit.fact("id", "<its id>").fact("place", &*place);
                 return told.then_some(hit);
             }
             let dead = seen.failing();
@@ -323,6 +328,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "no node to serve slot",
                     "not covered by the cluster",
                     "unassigned slot in the cluster map",
+                    "property 'master' of undefined",
+                    "reading 'master'",
                 ],
             )
         },

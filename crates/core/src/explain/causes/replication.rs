@@ -98,6 +98,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "overcoming of output buffer limits",
                     "last replica dropped, killing fork child",
                     "timeout receiving bulk data from master",
+                    "disconnecting timedout replica",
+                    "disconnecting timedout slave",
                     "i/o error trying to sync with master",
                 ],
             );
@@ -115,6 +117,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 (loops >= 3)
                     .then(|| Hit::of(70).quotes(seen.lines_with(&["full resync", "full sync"])))
                     .or_else(|| resumes_and_breaks(seen))
+                    .or_else(|| syncs_for_hours(seen))
                     .or_else(|| seen.says(66, &["for lack of backlog"]))
             })
         },
@@ -185,7 +188,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A replica moved to another primary by itself",
         side: Side::Cluster,
         when: |seen| {
+            // Where primaries fall and return by turns, that is what made them bare.
             seen.says(80, &["migrating to orphaned master", "migrating to orphaned primary"])
+                .map(|hit| hit.less_if(18, seen.flips() >= 2))
         },
         cause: "A primary that once had replicas had none that lived, so a replica of a shard with \
             more than cluster-migration-barrier of them (1 by default) left its own primary and \
@@ -237,6 +242,8 @@ pub(super) static CAUSES: &[Cause] = &[
             let nowhere = nowhere.map(|hit| hit.note(NOWHERE));
             nowhere
                 .or(info)
+                .or_else(|| seen.line_says(62, &["slave", "state=wait_bgsave"]))
+                .or_else(|| seen.line_says(62, &["slave", "state=send_bulk"]))
                 .or_else(|| seen.says(60, &["masterdown link with master is down"]))
                 .or_else(|| {
                     let hit = seen.says(
@@ -272,6 +279,18 @@ pub(super) static CAUSES: &[Cause] = &[
 ];
 
 /// The link breaks right after each partial resynchronisation.
+/// A full sync is in progress, and the link is down for longer than any copy should take.
+fn syncs_for_hours(seen: &Seen) -> Option<Hit> {
+    const LONG_S: u64 = 3_600;
+    let syncs = seen.field_is(72, "master_sync_in_progress", &["1"])?;
+    let down_s = seen.number("master_link_down_since_seconds").filter(|s| *s >= LONG_S)?;
+    Some(syncs.quotes(seen.field_line("master_link_down_since_seconds")).note(format!(
+        "The link is down since {down_s} s while a full copy is in progress: one copy does not take \
+         that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only says \
+         that the size is not known beforehand)."
+    )))
+}
+
 fn resumes_and_breaks(seen: &Seen) -> Option<Hit> {
     let resumed = ["accepted a partial resync", "successful partial resync"];
     let broken = ["caching the disconnected", "connection with master lost", "lost."];

@@ -1,6 +1,7 @@
 //! Passwords, rights, TLS.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
 
 /// What redis-py-cluster does at its start.
 const CONFIG_GET: &str = "redis-py-cluster (before redis-py 4.1 took it over) sends CONFIG GET to \
@@ -90,6 +91,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "x509: certificate has expired",
                 ],
             )
+            .or_else(|| ended_before(seen))
         },
         cause: "The certificate's time is over. Links that were open stay; each one that \
             reconnects (a restart, a \
@@ -166,6 +168,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "alert bad certificate",
                     "fatal alert: certificate_required",
                     "fatal alert: certificate_unknown",
+                    "failed to create ssl_ctx",
                 ],
             )
         },
@@ -278,6 +281,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "authentication required",
                     "without any password configured",
                     "invalid username-password",
+                    "client sent auth, but no password is set",
+                    "auth failed:",
                 ],
             )?;
             Some(
@@ -321,7 +326,18 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The ACL user may not run a command that is needed",
         side: Side::Cluster,
         when: |seen| {
-            seen.says(92, &["noperm", "has no permissions to run", "no permissions to access"])
+            let rights = ["acl", "-@all", "+@read", "user "];
+            let unseen = seen.says_all(82, &[&["no topology views found"], &rights]);
+            if unseen.is_some() {
+                return unseen;
+            }
+            let said = ["noperm", "has no permissions to run", "no permissions to access"];
+            seen.says(92, &said).or_else(|| {
+                seen.says(
+                    88,
+                    &["executing the script can't run this", "executing the function can't"],
+                )
+            })
         },
         cause: "The ACL of this user does not allow the command in the message. Cluster clients \
             need more than the \
@@ -348,6 +364,13 @@ pub(super) static CAUSES: &[Cause] = &[
             let agreed = seen.lines.iter().position(|line| line.text.trim() == "PONG");
             if let Some(at) = agreed {
                 return Some(auth.more_if(22, true).quote(at));
+            }
+            let asked = |end: &str| {
+                let mut lines = seen.lines.iter().enumerate();
+                lines.find(|(_, l)| l.lower.contains(" ping") && l.lower.contains(end))
+            };
+            if let (Some((well, _)), Some((refused, _))) = (asked("pong"), asked("(error)")) {
+                return Some(auth.more_if(28, true).quote(well).quote(refused));
             }
             seen.has(&[
                 "some nodes",
@@ -387,7 +410,6 @@ pub(super) static CAUSES: &[Cause] = &[
                     "unknown command `hello`",
                     "unknown command 'hello'",
                     "noproto",
-                    "hello must be called with",
                     "unknown command hello",
                 ],
             )
@@ -437,3 +459,18 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["ACL_DENIES_CLUSTER_COMMANDS"],
     },
 ];
+
+/// A verification fails, and the certificate's end is in a year that is not after any other year of
+/// the text.
+fn ended_before(seen: &Seen) -> Option<Hit> {
+    let failed = seen.says(84, &["certificate verify failed", "bad certificate"])?;
+    let years = |text: &str| -> Vec<u16> {
+        let words = text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 4);
+        words.filter_map(|word| word.parse().ok()).filter(|y| (2015..2100).contains(y)).collect()
+    };
+    let at = seen.lines.iter().position(|line| line.lower.contains("notafter"))?;
+    let end = years(&seen.lines.get(at)?.text).into_iter().max()?;
+    let others = seen.lines.iter().enumerate().filter(|(line, _)| *line != at);
+    let now = others.flat_map(|(_, line)| years(&line.text)).max()?;
+    (end <= now).then(|| failed.quote(at))
+}

@@ -192,12 +192,37 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SLOT_OPEN"],
     },
     Cause {
+        code: "REDIS_CLI_MIGRATES_WRONG_KEYS",
+        title: "redis-cli sends broken key names in a move, and the server refuses them",
+        side: Side::Command,
+        when: |seen| {
+            let moves = ["--cluster rebalance", "--cluster reshard", "moving slot", "slots from"];
+            let refused = seen.says(97, &["crossslot"]).filter(|_| seen.has(&moves));
+            refused.filter(|_| seen.has(&["replied with error", "calling migrate", "[err]"]))
+        },
+        cause: "The CROSSSLOT is not of an application: the tool itself got it while it moved a \
+            slot. All keys of one slot are in one slot, so a name must have been changed on the \
+            way: redis-cli before 5.0.6 cuts keys with binary bytes in them (redis/redis#6135). \
+            The slot stays open; no key is lost.",
+        check: "redis-cli --version; and CLUSTER GETKEYSINSLOT of the open slot on its source: names \
+            with unprintable bytes.",
+        fix: &[
+            "Take a redis-cli (or valkey-cli) of a current version, it works with old servers too.",
+            "Look for the open slot with --cluster check and finish its move with that one, then \
+             repeat the rebalance.",
+        ],
+        never: &["Do not rename the application's keys for it, and do not use STABLE while the \
+             target has keys of the slot."],
+        like: &["SLOT_OPEN", "CROSSSLOT_NO_HASH_TAG"],
+    },
+    Cause {
         code: "REDIS_TRIB_GEM_TOO_NEW",
         title: "redis-trib with a newer redis gem sends a broken MIGRATE",
         side: Side::Command,
         when: |seen| {
             seen.says(90, &["syntax error, try client (list"])
                 .or_else(|| seen.line_says(70, &["err syntax error", "migrate"]))
+                .or_else(|| seen.line_says(72, &["[err] ask "]))
         },
         cause: "redis-trib.rb is written for the Ruby gem redis 3.x; with gem 4.x the MIGRATE \
             command of \
@@ -312,6 +337,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     "please use setslot only with masters",
                     "target node is not a master",
                     "can't assign hashslot",
+                    "invalid or out of range slot",
+                    "is not known or not a master",
+                    "is not known or not a primary",
                 ],
             )
         },
@@ -338,6 +366,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A node started with keys of slots that its table gives to another node",
         side: Side::Cluster,
         when: |seen| {
+            if let Some(hit) = holds_what_it_does_not_own(seen) {
+                return Some(hit);
+            }
             let hit = seen.says(70, &["i have keys for slot"])?;
             let count = seen.count(&["i have keys for slot"]);
             Some(
@@ -347,8 +378,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "At its start the node loaded keys of slots that its nodes.conf gives to somebody \
-            else \
-            (<<count>> such lines), and marked these slots as importing \
+            else[[ \
+            (<<count>> such lines)]], and marked these slots as importing \
             (verifyClusterConfigWithData). Usual ways there: the slots were moved or reassigned \
             (a failover, --cluster fix) while it was down and its data file is older; an RDB or \
             AOF of \
@@ -382,7 +413,11 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "KEYS_DELETED_ON_START",
         title: "The server deleted keys of slots that it does not own",
         side: Side::Cluster,
-        when: |seen| seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"]),
+        when: |seen| {
+            let by_tool = ["covering slot", "cluster-fix-with-unreachable-masters"];
+            seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"])
+                .map(|hit| hit.less_if(16, seen.has(&by_tool)))
+        },
         cause: "The node holds keys of slots that its table gives to another node. Old versions \
             open such \
             slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at start. It \
@@ -605,4 +640,28 @@ fn overlap<'a>(rows: &[&'a Row]) -> Option<(&'a Row, &'a Row)> {
             .find(|b| b.id != a.id && !a.slots.intersection(&b.slots).is_empty())?;
         Some((*a, *b))
     })
+}
+
+/// A node answers MOVED for a slot, and counts keys of that slot.
+fn holds_what_it_does_not_own(seen: &Seen) -> Option<Hit> {
+    let moved = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let slot = line.lower.split_once("(error) moved ")?.1.split_whitespace().next()?;
+        let asked = seen.lines.get(at.checked_sub(1)?)?.text.split_once("> ")?.0.to_owned();
+        Some((at, slot.to_owned(), asked))
+    });
+    let (at, slot, node) = moved?;
+    let counted = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => {
+            let asks = ask.lower.contains(&format!("countkeysinslot {slot}"));
+            let here = ask.text.starts_with(node.as_str());
+            let count = answer.lower.trim().trim_start_matches("(integer) ").parse::<u64>();
+            asks && here && count.is_ok_and(|count| count > 0)
+        }
+        _ => false,
+    })?;
+    Some(Hit::of(80).quote(at).quote(counted).quote(counted + 1).note(format!(
+        "Here the server runs on: it answers MOVED for slot {slot} and still holds keys of it. A move \
+         of that slot broke off (or its source was replaced in the middle), and these keys stayed \
+         behind, where no client reaches them."
+    )))
 }

@@ -1,0 +1,69 @@
+//! Names where numbers are wanted: what is announced, and what is handed to MEET.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+
+pub(super) static CAUSES: &[Cause] = &[Cause {
+    code: "HOSTNAME_AS_ANNOUNCE_IP",
+    title: "CLUSTER MEET and bus addresses need an IP, not a name",
+    side: Side::Command,
+    when: name_for_address,
+    cause: "[[The server refused <<refused>>. ]]MEET (and so create and add-node of older \
+            redis-cli) takes numbers only: an IP, a port from 1 to 65535, a bus port. Names are \
+            not \
+            resolved. A name in cluster-announce-ip is stored as text and cut at 46 bytes.",
+    check: "Is the address that was given to MEET, create or cluster-announce-ip a host name?",
+    fix: &[
+        "Resolve the name first and pass the IP (redis-cli 7.0.5 and later, and valkey-cli, \
+             resolve names in create).",
+        "To give clients names: cluster-announce-hostname together with \
+             cluster-preferred-endpoint-type hostname (7.0 and later), with the IP left in place.",
+    ],
+    never: &["Do not put a name into cluster-announce-ip."],
+    like: &["BUS_PORT_WRONG"],
+}];
+
+/// What a name does that is another machine for each who reads it.
+const LOCALHOST_ANNOUNCED: &str = "Here it is localhost: for every peer and client that is the \
+    machine it runs on itself. Set it to an IP that peers and clients reach.";
+
+/// What a variable does that nobody replaced by its value.
+const NOT_EXPANDED: &str = "Here the value is the variable itself: nobody replaced it. redis.conf \
+    knows no variables, so write it at start (sed or envsubst on a copy, or \
+    --cluster-announce-ip on the command line); in a pod $(POD_IP) works in args only, with an env \
+    entry from status.podIP above it.";
+
+fn name_for_address(seen: &Seen) -> Option<Hit> {
+    let refused = seen.says(
+        88,
+        &[
+            "invalid node address specified",
+            "invalid base port specified",
+            "invalid bus port specified",
+        ],
+    );
+    refused.or_else(|| {
+        let setting = seen.setting("cluster-announce-ip")?;
+        let hit = Hit::of(68).quote(setting.line);
+        let broken = [
+            "waiting for the cluster to join",
+            "handshake",
+            "fail?",
+            "cluster_state:fail",
+            "disconnected",
+        ];
+        let raw = seen.lines.get(setting.line).map_or("", |line| line.text.as_str());
+        let by_shell = raw.contains("sh -c") || raw.contains("/bin/sh");
+        let variable = ["${", "$(", "{{"].iter().any(|mark| setting.value.contains(mark));
+        if variable && !by_shell {
+            return seen.has(&broken).then(|| Hit { score: 92, ..hit }.note(NOT_EXPANDED));
+        }
+        if setting.value == "localhost" {
+            return Some(Hit { score: 86, ..hit }.note(LOCALHOST_ANNOUNCED));
+        }
+        let name = setting.value.chars().any(|c| c.is_ascii_alphabetic())
+            && setting.value.contains(['.', '-'])
+            && !setting.value.contains(['$', ':', '<', '{', ' ']);
+        name.then(|| hit.and(seen, 20, &broken))
+    })
+}

@@ -1,0 +1,394 @@
+//! What is particular about some wordings: a bug with its number, a setting of one library, a rule
+//! of one service. A cause says what happened in general; these sentences are added to it when the
+//! text has the words.
+//!
+//! Deliberately absent: naming a cause. A sentence here never makes a cause fit.
+
+use super::seen::Seen;
+
+/// A sentence that belongs to a cause when each group of phrases has a line with one of its words,
+/// which are in small letters.
+struct Note {
+    /// The code of the cause.
+    code: &'static str,
+    /// Groups of phrases.
+    words: &'static [&'static [&'static str]],
+    /// The sentence.
+    sentence: &'static str,
+}
+
+static NOTES: &[Note] = &[
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["'myself->numslots == 0' is not true", "myself->numslots == 0"]],
+        sentence: "This assertion says that a node was to become a replica while it still owns \
+            slots (CLUSTER REPLICATE, or a failover during a reshard): a known fault \
+            (redis/redis#3173, #12268). The node starts again on its own files; move its slots \
+            away before it is made a replica, and upgrade.",
+    },
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["slot_info_pairs_count"]],
+        sentence: "This assertion is a known fault of 7.2 when slots move while CLUSTER SLOTS or \
+            NODES is answered (redis/redis#12695), fixed in 7.2.4. Upgrade all nodes to the newest \
+            7.2 or later first; then look for open slots with --cluster check and finish the \
+            move.",
+    },
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["7.2.0", "v=7.2.0"], &["crashed by signal"], &["cluster"]],
+        sentence: "Nodes of 7.2.0 crash when they meet older ones in a cluster \
+            (redis/redis#12507), fixed in 7.2.1: upgrade to the newest 7.2 in one step.",
+    },
+    Note {
+        code: "SERVER_CRASHED",
+        words: &[&["clusterloadconfig"]],
+        sentence: "The first frame is the reading of nodes.conf: that file is damaged (an empty or \
+            half line after a full disk or power loss). Put it aside with a copy, and write the \
+            node's row back with its id and slots as the other nodes' CLUSTER NODES show them.",
+    },
+    Note {
+        code: "COMMAND_RENAMED_OR_DISABLED",
+        words: &[&["configurenotifykeyspaceevents", "notify-keyspace-events", "spring.session"]],
+        sentence: "Spring Session sends CONFIG at its start to switch keyspace events on, and \
+            managed services refuse CONFIG: declare a bean ConfigureRedisAction.NO_OP (or \
+            spring.session.redis.configure-action=none), and set notify-keyspace-events (gxE) in \
+            the parameter group of the service.",
+    },
+    Note {
+        code: "CLUSTER_DISABLED_ON_NODE",
+        words: &[&["redis.conf:/", "/redis.conf"], &["image:", "docker run", "docker-compose"]],
+        sentence: "A mounted redis.conf is read only when the command names it: 'redis-server \
+            <the path inside the container>'. Without it the image starts with its defaults, and \
+            cluster-enabled is no.",
+    },
+    Note {
+        code: "CANNOT_CONNECT_NODE",
+        words: &[&[":110", ":111", ":112", ":113"], &["redirected to slot", "memorystore", "psc"]],
+        sentence: "On Memorystore the nodes answer at the ports 11000-13047 behind the discovery \
+            address: a firewall or an egress rule that lets 6379 through alone gives exactly this.",
+    },
+    Note {
+        code: "FULL_SYNC_LOOP",
+        words: &[&["output buffer limits"]],
+        sentence: "The primary itself cut the replica off: what was written during the sync did \
+            not fit into client-output-buffer-limit replica. Raise it above the writes of one \
+            whole sync (CONFIG SET client-output-buffer-limit 'replica 2gb 1gb 300', or 0 0 0 \
+            where the memory is there), and repl-backlog-size likewise, so that a short break \
+            needs no full sync.",
+    },
+    Note {
+        code: "TLS_CERT_INVALID",
+        words: &[&["peer did not return a certificate", "certificate required"]],
+        sentence: "Here the client presented no certificate at all: tls-auth-clients is yes by \
+            default, so the server asks every client for one. Give the client a certificate and \
+            key of that CA, or set tls-auth-clients optional (the bus goes on asking its peers).",
+    },
+    Note {
+        code: "TLS_CERT_INVALID",
+        words: &[&["failed to create ssl_ctx"]],
+        sentence: "'Failed to create SSL_CTX' comes before any connection: redis-cli cannot read \
+            the files of --cert, --key or --cacert (path, rights, a key that does not match, a \
+            directory given as a file), or its OpenSSL is older than 1.1.1.",
+    },
+    Note {
+        code: "PLAIN_AGAINST_TLS",
+        words: &[&["addr=127.0.0.1:", "addr=[::1]:"], &["wrong version number"]],
+        sentence: "The connection comes from the machine or pod itself (addr=127.0.0.1): a probe, \
+            an exporter or a script that calls redis-cli without --tls. The nodes themselves are \
+            not concerned.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[&["commandflags.noredirect was specified"]],
+        sentence: "StackExchange.Redis says this when it does not follow a redirect: for a command \
+            that it may not resend, or because it has no connection to the node that MOVED names \
+            (an address of the map that is unreachable from here). Upgrade to 2.6.96 or later, \
+            which looks at the map anew, and test that every node of CLUSTER SLOTS can be \
+            reached.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[&["windows.net", "azure"]],
+        sentence: "On Azure the shards stand at ports 13000-13999 (plain) and 15000-15999 (TLS) of \
+            one address; scaling adds such ports, and the client must look at the map again.",
+    },
+    Note {
+        code: "UNASSIGNED_SLOTS_SHARD_FORGOTTEN",
+        words: &[&["uncovered slots have no keys across the cluster"]],
+        sentence: "The tool found no key of these slots on the nodes that it reaches; a node that \
+            is down or was removed it did not ask, so look there first.",
+    },
+    Note {
+        code: "EMPTY_PRIMARY",
+        words: &[&["\"health\""]],
+        sentence: "When it stands in the same shard as the primary that has the slots, it is an old \
+            primary that came back and did not become a replica (valkey-io/valkey#2261, #2279): \
+            CLUSTER REPLICATE <id of the owner> on it, after DBSIZE there was looked at.",
+    },
+    Note {
+        code: "CLIENT_SEEDS_UNREACHABLE",
+        words: &[&["allconnectionsunavailable"]],
+        sentence: "GLIDE says so when none of its connections stands: an address of the map that it \
+            cannot reach, useTLS that does not match the servers, or a fault of its own (2.2.6 and \
+            2.2.7 against ElastiCache without TLS, valkey-io/valkey-glide#5394): try the release \
+            before and the newest.",
+    },
+    Note {
+        code: "CLIENT_SENTINEL_OR_WRONG_MODE",
+        words: &[&["standalone("]],
+        sentence: "The standalone client of GLIDE wants to see one primary with its replicas; the \
+            configuration endpoint of a cluster leads to another node at each connection, also to \
+            replicas. Use GlideClusterClient.",
+    },
+    Note {
+        code: "ACL_DENIES_CLUSTER_COMMANDS",
+        words: &[&["no topology views found"]],
+        sentence: "GLIDE hides the reason: the answer to its CLUSTER SLOTS was an error, here that \
+            of a user without the right to it.",
+    },
+    Note {
+        code: "REDIS_TRIB_GEM_TOO_NEW",
+        words: &[&["[err] ask "]],
+        sentence: "An ASK that the tool itself gets means that it sent an ordinary command for a \
+            slot that it was just moving: a redis-trib of another version than the servers \
+            (MIGRATE with several keys exists since 3.0.6 and 3.2). The slot is now open; finish it.",
+    },
+    Note {
+        code: "MOVED_TO_PORT_ZERO",
+        words: &[&["cluster reset", "new node id", "reset hard"]],
+        sentence: "RESET HARD gave that node a new id, while its old id still owns the slots at the \
+            others: a node under another name answers at the address, so the old one loses it. \
+            The slots' keys are where that node's files or its replica are.",
+    },
+    Note {
+        code: "FULL_SYNC_LOOP",
+        words: &[&["disconnecting timedout"]],
+        sentence: "'Disconnecting timedout' means that the replica acknowledged nothing for \
+            repl-timeout (60 s by default): it is busy loading or stalled, its disk is slow, or \
+            packets are lost between the two. Raise repl-timeout above the time of one load, and \
+            look at the replica at that minute.",
+    },
+    Note {
+        code: "DISK_ERROR_MISCONF",
+        words: &[&[
+            "needed for master <-> replica",
+            "needed for primary <-> replica",
+            "needed for master <-> slave",
+        ]],
+        sentence: "Here it is a replica that cannot store the copy it receives, so it never gets in \
+            sync: its disk must hold the old and the new file side by side (or set \
+            repl-diskless-load). The primary is not concerned.",
+    },
+    Note {
+        code: "NODE_HUNG",
+        words: &[&["eviction-del", "eviction-cycle"]],
+        sentence: "The latency events are of evictions: at maxmemory the server frees a big key \
+            within a command. Set lazyfree-lazy-eviction (and -expire, -server-del) yes, split big \
+            keys, and leave room below maxmemory.",
+    },
+    Note {
+        code: "STATE_FAIL_UNKNOWN_REASON",
+        words: &[&["command while the cluster is down"]],
+        sentence: "A script gets this text where a command gets CLUSTERDOWN, and libraries that try \
+            a CLUSTERDOWN again do not know it. For a second or two during a failover it is to be \
+            expected: let the application try the script again.",
+    },
+    Note {
+        code: "K8S_SERVICE_IP_AS_NODE",
+        words: &[&["loadbalancer"], &["waiting for the cluster to join"]],
+        sentence: "Each node's balancer must pass the bus port as well, and pods must reach it from \
+            inside (a balancer by name only, without an IP to announce, cannot serve: MEET and \
+            cluster-announce-ip take numbers). Use balancers with fixed IPs, and the bus over the \
+            pods' own addresses.",
+    },
+    Note {
+        code: "CLUSTER_NOT_CREATED",
+        words: &[
+            &["slots list is empty", "empty cluster slots", "no slots"],
+            &["remove", "forgot", "reset"],
+        ],
+        sentence: "If the rest of the cluster is well, only this start node is no member any more (it \
+            was removed or reset) and knows no slots: strike it off the client's list. Jedis 4.3 \
+            and later pass over such a node.",
+    },
+    Note {
+        code: "CLIENT_SEES_UNCOVERED_SLOTS",
+        words: &[&["property 'master' of undefined", "reading 'master'"]],
+        sentence: "node-redis says so when its map has no node for the key's slot: CLUSTER SLOTS of \
+            the start node did not cover it, or the nodes it names could not be reached \
+            (nodeAddressMap translates addresses). Newer releases wait for the map; upgrade.",
+    },
+    Note {
+        code: "AUTH_MISMATCH",
+        words: &[&["iam"], &["memorystore", "elasticache", "memorydb", "access token"]],
+        sentence: "With IAM the password is a token that ends (Memorystore 1 hour, ElastiCache and \
+            MemoryDB 15 minutes): connections that stand go on, each new one is refused. Give the \
+            client a credentials provider that fetches a fresh token for each connection.",
+    },
+    Note {
+        code: "ACL_DENIES_CLUSTER_COMMANDS",
+        words: &[&["one of the keys used as arguments", "permissions to access one of the keys"]],
+        sentence: "Here the command is allowed and the key is not: no ~pattern of the user fits its \
+            name. Add the pattern (ACL SETUSER <user> ~session:*) on all nodes.",
+    },
+    Note {
+        code: "REPLICA_LINK_DOWN",
+        words: &[&["state=wait_bgsave", "state=send_bulk"]],
+        sentence: "The primary lists the replica in a state other than online: a full copy is under \
+            way (wait_bgsave: the save for it is not done; send_bulk: it is being sent). Until \
+            then WAIT counts no replica. If it does not end, look at rdb_last_bgsave_status and \
+            the primary's log.",
+    },
+    Note {
+        code: "READONLY_WRITE_TO_REPLICA",
+        words: &[&["script:", "user_script"]],
+        sentence: "The refusal came from within a script; some libraries look at the map again for \
+            a plain READONLY or MOVED only, so scripts go on to the old node: upgrade the library, \
+            or refresh its map on this error.",
+    },
+    Note {
+        code: "K8S_EPHEMERAL_STORAGE",
+        words: &[&["pruned persistentvolumeclaim"]],
+        sentence: "The claims were deleted with the release (pruning). Take the volumes for lost \
+            only after kubectl get pv: with reclaim policy Retain they are still there, Released, \
+            and can be bound again. Exempt claims from pruning (Prune=false).",
+    },
+    Note {
+        code: "SLOT_BUSY_OR_LOCAL_COMMAND",
+        words: &[&["invalid or out of range slot"]],
+        sentence: "Slots are numbered 0 to 16383: 16384 is one too many, and the refusal of that \
+            one is harmless. For a whole range use ADDSLOTSRANGE (7.0 and later).",
+    },
+    Note {
+        code: "SLOT_BUSY_OR_LOCAL_COMMAND",
+        words: &[&["is not known or not a master", "is not known or not a primary"]],
+        sentence: "The tool wants the id of a living primary, as CLUSTER NODES of the node that was \
+            asked shows it: not of a replica, not the shortened id, and not of a node that was \
+            never joined (add-node first).",
+    },
+    Note {
+        code: "NODES_CONF_LOCKED",
+        words: &[&["nfs", "efs", "azure files", "azurefile"]],
+        sentence: "On NFS the lock outlives the machine that held it: after a machine is lost, the \
+            server goes on refusing until the file server drops the lock (redis/redis#7474). Make \
+            sure that the old machine is really off; then a copy of the file put in its place \
+            (cp, mv) carries no lock. Block storage (one volume for each node) has no such fault.",
+    },
+    Note {
+        code: "AUTH_MISMATCH",
+        words: &[&["tcp-check", "tcpchk", "haproxy"]],
+        sentence: "The one that is refused is the check of the balancer: it sends PING without AUTH. \
+            Let it send 'AUTH <password>' first (tcp-check send), or count NOAUTH as alive. A \
+            balancer in front of a cluster can serve as a start node only.",
+    },
+    Note {
+        code: "CLIENT_SEEDS_UNREACHABLE",
+        words: &[&["127.0.0.1:6379", "localhost:6379", "::1:6379"], &["refused"]],
+        sentence: "127.0.0.1:6379 is what a client takes when it was given no address (an unset \
+            variable, options in the wrong place); in a container or pod that is the container \
+            itself.",
+    },
+    Note {
+        code: "REPLICATION_CHAIN_OR_CYCLE",
+        words: &[&["i can only replicate a master", "i can only replicate a primary"]],
+        sentence: "Here REPLICATE was refused, so nothing has changed: the id that was given \
+            belongs to a replica. Give the id of that shard's primary (the fourth column of its \
+            row in CLUSTER NODES).",
+    },
+    Note {
+        code: "LEFTOVER_CLUSTER_STATE_ON_NODE",
+        words: &[&["is not empty"], &["failed, retrying", "add-node"]],
+        sentence: "A job that repeats add-node is refused by the node that its own first attempt \
+            has already joined. Look at CLUSTER NODES of a member first: if the node stands there, \
+            it is no stranger and must not be blanked; stop the job, and give the node slots \
+            (rebalance --cluster-use-empty-masters) or a primary (CLUSTER REPLICATE on it).",
+    },
+    Note {
+        code: "FORGOTTEN_NODE_REINTRODUCES_ITSELF",
+        words: &[&["cluster reset"]],
+        sentence: "CLUSTER RESET makes this node forget the others, and not the others this node: \
+            they know its address and meet it again within seconds (valkey-io/valkey#1757). Send \
+            CLUSTER FORGET <its id> to all others within a minute of the RESET, or stop it.",
+    },
+    Note {
+        code: "FAILOVER_NO_VOTES",
+        words: &[&["already voted for epoch"]],
+        sentence: "'Already voted' is a collision: two replicas asked in the same epoch, and each \
+            voter has one vote in an epoch. The loser asks again by itself after four node \
+            timeouts; it lasts longer where many primaries die at once on one machine. Spread \
+            primaries over machines, and keep the node timeout small enough for that wait.",
+    },
+    Note {
+        code: "MIGRATE_TARGET_REFUSED",
+        words: &[&["dump payload version"]],
+        sentence: "'DUMP payload version' says that the target is older than the source and cannot \
+            read its format: keys move to nodes of the same or a newer version only. Upgrade the \
+            target, then finish the slot; until then let it stay open.",
+    },
+    Note {
+        code: "AUTH_MISMATCH",
+        words: &[&["redis-cli", "valkey-cli"], &["wrongpass"]],
+        sentence: "On a command line the shell changes a password with $, !, & or quotes in it \
+            before redis-cli sees it: put it in single quotes, or into REDISCLI_AUTH.",
+    },
+    Note {
+        code: "K8S_OPERATOR_FIGHT",
+        words: &[&["flushall", "can't be called with master nodes containing keys"]],
+        sentence: "This controller tries to reset nodes that hold keys and empties them for it: \
+            pause it at once, before anything else, and copy the RDB and AOF files of every node \
+            away (OT-CONTAINER-KIT/redis-operator#1069).",
+    },
+    Note {
+        code: "ACL_DENIES_CLUSTER_COMMANDS",
+        words: &[&["executing the script can't run", "executing the function can't run"]],
+        sentence: "The right is missed inside a script: the user may run EVAL, but not the command \
+            that the script calls at the line in the message; grant that command, on all nodes.",
+    },
+    Note {
+        code: "CLIENT_PARSES_NODES_WRONG",
+        words: &[&["reloadneeded"]],
+        sentence: "redis-cluster-client before 0.4.4 names the nodes by IP, while MOVED names them \
+            by host name when cluster-preferred-endpoint-type is hostname, so it never finds the \
+            node that is meant (redis-rb/redis-cluster-client#205): upgrade the gem.",
+    },
+    Note {
+        code: "CLIENT_REDIRECT_LOOP",
+        words: &[&["rediscluster", "phpredis"], &["timed out attempting to find data"]],
+        sentence: "phpredis gives up so when a node of its map does not answer within the timeout: \
+            during a failover for a moment (retry once; redis.clusters.cache_slots 0 if it stays), \
+            for ever when an announced address cannot be reached from PHP.",
+    },
+    Note {
+        code: "CROSSSLOT_NO_HASH_TAG",
+        words: &[&["non local key"]],
+        sentence: "The script touches a key that lives on another node: a name built inside the \
+            script, or a key that was not given in KEYS. Pass every key in KEYS, all with one tag.",
+    },
+];
+
+/// The sentences for a cause.
+pub(super) fn notes(code: &str, seen: &Seen) -> Vec<&'static str> {
+    let fits = |note: &&Note| note.code == code && note.words.iter().all(|group| seen.has(group));
+    NOTES.iter().filter(fits).map(|note| note.sentence).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sentence_belongs_to_a_cause_and_has_words_in_small_letters() {
+        for note in NOTES {
+            assert!(
+                super::super::causes::all().any(|cause| cause.code == note.code),
+                "{}",
+                note.code
+            );
+            assert!(!note.words.is_empty(), "{}", note.code);
+            for word in note.words.iter().copied().flatten() {
+                assert_eq!(word.to_lowercase(), **word);
+            }
+        }
+    }
+}
