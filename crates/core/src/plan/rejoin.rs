@@ -195,7 +195,7 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
         let guard = vec![Fact::new(heir.new, Holds::Answers), proof.clone()];
         push(draft, heir.new, change, risk, why, guard, expect, 2);
     }
-    join(draft, heir, &survivors, outbids);
+    join(draft, heir, &survivors, risk, outbids);
     if outbids && !heir.copied {
         forget(draft, heir, &survivors, risk, &proof, 4);
     }
@@ -223,8 +223,8 @@ fn forget(draft: &mut Draft<'_>, heir: &Heir, by: &[NodeId], risk: Risk, proof: 
     }
 }
 
-/// Everybody meets the newcomer.
-fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId], outbids: bool) {
+/// Everybody meets the newcomer, whose claim is the newest: with that it has the slots.
+fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId], risk: Risk, outbids: bool) {
     let Some(node) = draft.live(heir.new) else { return };
     let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
     for id in survivors.iter().copied() {
@@ -249,7 +249,7 @@ fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId], outbids: bool)
             Fact::new(heir.new, Holds::Owns { owner: heir.new, slots: heir.slots.clone() }),
         ];
         let why = "the newcomer joins, with its slots".to_owned();
-        push(draft, id, change, Risk::Reversible, why, guard, expect, 3);
+        push(draft, id, change, risk, why, guard, expect, 3);
     }
 }
 
