@@ -34,11 +34,16 @@ pub const QUOTE_BYTES_MAX: usize = 200;
 /// Bytes of one pasted or recorded file.
 pub const PASTE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Nodes up to which each is asked for `CLUSTER SLOTS`, `SHARDS` and `LINKS`. These replies grow
+/// Nodes up to which each is asked for `CLUSTER SLOTS`, and for `SHARDS` and `LINKS` where they
+/// can tell more than the table and `INFO`. These replies grow
 /// with the cluster, so all of them together grow with its square: 4 MiB at this number. Beyond it
 /// a sample tells the same, and what a node alone can know (its own slots, endpoint, link buffers)
 /// is in `CLUSTER NODES`, `CONFIG GET` and `INFO` as well.
 pub const FULL_REPLY_NODES_MAX: usize = 64;
+
+/// Bytes waiting on one bus link that are worth a word: a bus ping has 2 to 20 KiB, and a link that
+/// works is emptied at once.
+pub const LINK_WAITING_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Bytes of one `INFO` or `CLUSTER INFO`. A real `INFO` has 6 to 12 KiB; what is kept of a thousand
 /// nodes must stay small.

@@ -1,13 +1,10 @@
 //! Bytes for the bus pile up at a node because a peer does not take them.
 
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
+use crate::limits::LINK_WAITING_BYTES_MIN;
 use crate::model::NodeId;
 use crate::observation::{Picture, Sighting};
 use crate::scenario::{Act, Cut, Port, Scenario, Until};
-
-/// Bytes waiting on one link that are worth a word: a bus ping has 2 to 20 KiB, and a link that
-/// works is emptied at once.
-const WAITING_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Bytes waiting on one link that endanger the node.
 const WAITING_BYTES_GRAVE: u64 = 256 * 1024 * 1024;
@@ -111,7 +108,7 @@ fn waiting(sighting: &Sighting) -> Vec<(Option<NodeId>, u64)> {
     if let Some(links) = sighting.links.get() {
         let mut found: Vec<_> = links
             .iter()
-            .filter(|link| link.send_buffer_used >= WAITING_BYTES_MIN)
+            .filter(|link| link.send_buffer_used >= LINK_WAITING_BYTES_MIN)
             .map(|link| (Some(link.node), link.send_buffer_used))
             .collect();
         found.sort_by_key(|(id, bytes)| (std::cmp::Reverse(*bytes), *id));

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Event;
 use super::context::{Context, now_ms};
-use super::questions::{self, Question, questions, second_round};
+use super::questions::{self, Depth, Question, questions, second_round};
 use crate::census::count;
 use crate::command::Command;
 use crate::connection::{Connection, Dialled, dial};
@@ -20,7 +20,7 @@ use crate::connection::{Connection, Dialled, dial};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub(super) login: bool,
-    pub(super) all_questions: bool,
+    pub(super) depth: Depth,
 }
 
 /// What is said of an address that asks for credentials it may not see.
@@ -43,7 +43,7 @@ pub(super) async fn converse(
             speak(&context, &mut connection, plan, &mut sighting, &events).await;
         }
         Err(silence) => {
-            for question in questions(plan.all_questions) {
+            for question in questions(plan.depth) {
                 question.keep(&mut sighting, Err(silence.clone()), &context);
             }
         }
@@ -118,7 +118,7 @@ async fn speak(
 ) {
     let login = context.login.as_ref().filter(|_| plan.login);
     let withheld = context.login.is_some() && !plan.login;
-    let first = questions(plan.all_questions);
+    let first = questions(plan.depth);
     let commands: Vec<Command> = first.iter().map(|question| question.command).collect();
     let login_wrong = connection
         .ask(login, &commands, |number, answer| {
@@ -136,7 +136,7 @@ async fn speak(
     if sighting.ping.get().is_none() && sighting.nodes.get().is_none() {
         return;
     }
-    let more = second_round(sighting);
+    let more = second_round(sighting, plan.depth);
     ask_more(context, connection, &more, sighting, withheld).await;
     if context.census && sighting.nodes.get().is_some() {
         sighting.census = count(connection, &SlotSet::all(), &context.census_room).await;

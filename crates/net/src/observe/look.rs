@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use slotwright_core::limits::{FULL_REPLY_NODES_MAX, SAMPLE_NODES};
 use slotwright_core::model::{Endpoint, Flag, NodeAddress, NodeId};
 use slotwright_core::observation::{
     BusSighting, NameLookup, NodesView, Observation, RowTable, Said, Sighting, Silence,
@@ -17,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::context::{Context, now_ms};
 use super::conversation::{Plan, WITHHELD, census, converse};
 use super::place::{Place, Stage};
+use super::questions::Depth;
 use super::{Event, Trusted, doubtful, tokens};
 use crate::bus::{self, Probe};
 use crate::names;
@@ -54,6 +54,7 @@ pub(super) struct Look {
     parked: BTreeMap<String, Vec<Errand>>,
     rows_read: Vec<bool>,
     asked_all: usize,
+    asked_little: usize,
     ticks: usize,
     census_begun: bool,
 }
@@ -83,6 +84,7 @@ impl Look {
             parked: BTreeMap::new(),
             rows_read: Vec::new(),
             asked_all: 0,
+            asked_little: 0,
             ticks: 0,
             census_begun: target.census,
         }
@@ -274,14 +276,14 @@ impl Look {
     }
 
     fn dial(&mut self, endpoint: &Endpoint, login: bool) {
-        let all_questions =
-            self.places.len() <= FULL_REPLY_NODES_MAX || self.asked_all < SAMPLE_NODES;
-        self.asked_all += usize::from(all_questions);
+        let depth = Depth::of_next(self.places.len(), self.asked_all);
+        self.asked_all += usize::from(depth == Depth::All);
+        self.asked_little += usize::from(depth == Depth::Little);
         if let Some(place) = self.places.get_mut(endpoint) {
             place.stage = Stage::Running { login };
         }
         self.running += 1;
-        self.go(&endpoint.host, Errand::Node(endpoint.clone(), Plan { login, all_questions }));
+        self.go(&endpoint.host, Errand::Node(endpoint.clone(), Plan { login, depth }));
     }
 
     fn start_waiting(&mut self) {
@@ -533,11 +535,11 @@ impl Look {
         let trusted = self.trusted();
         drop(self.tasks);
         let total = self.places.len();
-        if self.asked_all < total {
+        if self.asked_little > 0 {
             self.observation.notes.push(format!(
-                "CLUSTER SLOTS, SHARDS and LINKS were asked of {} of {total} addresses: their \
+                "CLUSTER SLOTS, SHARDS and LINKS were not asked of {} of {total} addresses: their \
                  answers grow with the cluster.",
-                self.asked_all
+                self.asked_little
             ));
         }
         for (endpoint, place) in self.places {

@@ -71,8 +71,11 @@ impl Trusted {
 /// Files that a look at a large cluster wants to have open.
 const FILES: u64 = 16 * 1024;
 
-/// Runs a future on a runtime made for this: one thread, no pool. Raises the soft limit of open
-/// files as far as the hard one allows. Does not wait for a resolver that hangs.
+/// Threads that talk and read. A look of tens of nodes has as much to read as to wait for.
+const WORKERS: usize = 2;
+
+/// Runs a future on a runtime made for this, with two threads for what it spawns. Raises the soft
+/// limit of open files as far as the hard one allows. Does not wait for a resolver that hangs.
 ///
 /// # Errors
 /// When the system gives us no event queue.
@@ -84,7 +87,8 @@ pub fn block_on<F: Future>(future: F) -> std::io::Result<F::Output> {
         // Without it the look is slower, not wrong.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..files });
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
         .enable_io()
         .enable_time()
         .max_blocking_threads(16)

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use slotwright_core::limits::INFO_BYTES_MAX;
+use slotwright_core::limits::{
+    FULL_REPLY_NODES_MAX, INFO_BYTES_MAX, LINK_WAITING_BYTES_MIN, SAMPLE_NODES,
+};
 use slotwright_core::model::{NodeId, Product, Version};
 use slotwright_core::observation::{Fields, Said, Sighting, Silence};
 use slotwright_core::wire::resp::Value;
@@ -17,8 +19,45 @@ type Answer<'a> = Result<Value<'a>, Silence>;
 pub(super) struct Question {
     pub(super) command: Command,
     keep: fn(&mut Sighting, Answer<'_>, &Context),
-    /// Whether the answer grows with the cluster, so that only a sample of a large one is asked.
-    sampled: bool,
+    asked: Asked,
+}
+
+/// Who is asked a question.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Asked {
+    /// Every node.
+    Always,
+    /// Every node of a cluster up to [`FULL_REPLY_NODES_MAX`]; of a larger one a sample, since the
+    /// answer grows with the cluster.
+    UnlessLarge,
+    /// A sample, and of the other nodes of a cluster that is not large those whose first answers
+    /// say that it is worth it: see [`second_round`].
+    WhenOfUse,
+}
+
+/// How much a node is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Depth {
+    /// One of the sample.
+    All,
+    /// One of the others in a cluster that is not large.
+    OfUse,
+    /// One of the others in a large cluster.
+    Little,
+}
+
+impl Depth {
+    /// Of the next node to dial, when so many addresses are known and so many nodes were asked
+    /// everything.
+    pub(super) fn of_next(places: usize, asked_all: usize) -> Self {
+        if asked_all < SAMPLE_NODES {
+            Self::All
+        } else if places <= FULL_REPLY_NODES_MAX {
+            Self::OfUse
+        } else {
+            Self::Little
+        }
+    }
 }
 
 /// In the order of asking: what finds more nodes comes first.
@@ -48,28 +87,41 @@ static QUESTIONS: &[Question] = &[
         sighting.functions = read(answer, libraries);
     }),
     each(Command::Time, |sighting, answer, _| sighting.clock_ms = read(answer, clock_ms)),
-    sampled(Command::ClusterSlots, |sighting, answer, _| {
+    sampled(Asked::UnlessLarge, Command::ClusterSlots, |sighting, answer, _| {
         sighting.slots = read(answer, cluster_slots::parse);
     }),
-    sampled(Command::ClusterShards, |sighting, answer, _| {
-        sighting.shards = read(answer, cluster_shards::parse);
-    }),
-    sampled(Command::ClusterLinks, |sighting, answer, _| {
-        sighting.links = read(answer, cluster_links::parse);
-    }),
+    sampled(Asked::WhenOfUse, Command::ClusterShards, keep_shards),
+    sampled(Asked::WhenOfUse, Command::ClusterLinks, keep_links),
 ];
 
 const fn each(command: Command, keep: fn(&mut Sighting, Answer<'_>, &Context)) -> Question {
-    Question { command, keep, sampled: false }
+    Question { command, keep, asked: Asked::Always }
 }
 
-const fn sampled(command: Command, keep: fn(&mut Sighting, Answer<'_>, &Context)) -> Question {
-    Question { command, keep, sampled: true }
+const fn sampled(
+    asked: Asked,
+    command: Command,
+    keep: fn(&mut Sighting, Answer<'_>, &Context),
+) -> Question {
+    Question { command, keep, asked }
 }
 
-/// The questions to a node: all, or without those whose answers grow with the cluster.
-pub(super) fn questions(all: bool) -> Vec<&'static Question> {
-    QUESTIONS.iter().filter(|question| all || !question.sampled).collect()
+fn keep_shards(sighting: &mut Sighting, answer: Answer<'_>, _: &Context) {
+    sighting.shards = read(answer, cluster_shards::parse);
+}
+
+fn keep_links(sighting: &mut Sighting, answer: Answer<'_>, _: &Context) {
+    sighting.links = read(answer, cluster_links::parse);
+}
+
+/// The questions to a node that it is asked at once.
+pub(super) fn questions(depth: Depth) -> Vec<&'static Question> {
+    let most = match depth {
+        Depth::All => Asked::WhenOfUse,
+        Depth::OfUse => Asked::UnlessLarge,
+        Depth::Little => Asked::Always,
+    };
+    QUESTIONS.iter().filter(|question| question.asked <= most).collect()
 }
 
 /// The questions of a brief look; with `settings` those about function libraries too.
@@ -89,8 +141,14 @@ impl Question {
 }
 
 /// What to ask in a second round, once the first told what the server knows.
-pub(super) fn second_round(sighting: &Sighting) -> Vec<Question> {
+pub(super) fn second_round(sighting: &Sighting, depth: Depth) -> Vec<Question> {
     let mut more = Vec::new();
+    if depth == Depth::OfUse && knows_shard_ids(sighting) {
+        more.push(each(Command::ClusterShards, keep_shards));
+    }
+    if depth == Depth::OfUse && has_much_waiting(sighting) {
+        more.push(each(Command::ClusterLinks, keep_links));
+    }
     // Before 7.0 the command takes one pattern only.
     if matches!(&sighting.config, Said::Nothing(Silence::Error(_))) {
         more.push(each(Command::ConfigGetAll, |sighting, answer, context| {
@@ -110,6 +168,19 @@ pub(super) fn second_round(sighting: &Sighting) -> Vec<Question> {
         _ => {}
     }
     more
+}
+
+/// Nodes keep an id of their shard since 7.2 (`clusterNode.shard_id`), and Valkey from its first
+/// release on. Before, `CLUSTER SHARDS` says what the table says.
+fn knows_shard_ids(sighting: &Sighting) -> bool {
+    version(sighting)
+        .is_none_or(|version| version.product != Product::Redis || version.release >= (7, 2, 0))
+}
+
+/// `mem_cluster_links` is the sum of the buffers that `CLUSTER LINKS` tells one by one.
+fn has_much_waiting(sighting: &Sighting) -> bool {
+    let all = sighting.info.get().and_then(|info| info.number("mem_cluster_links"));
+    all.is_none_or(|bytes| bytes >= LINK_WAITING_BYTES_MIN)
 }
 
 fn version(sighting: &Sighting) -> Option<Version> {
@@ -221,6 +292,37 @@ mod tests {
         for name in ["tls-auth-clients", "maxmemory", "lazyfree-lazy-user-del"] {
             assert!(!is_secret(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_first_nodes_are_asked_everything_whatever_the_size() {
+        assert_eq!(Depth::of_next(1, 0), Depth::All);
+        assert_eq!(Depth::of_next(1_000, SAMPLE_NODES - 1), Depth::All);
+        assert_eq!(Depth::of_next(FULL_REPLY_NODES_MAX, SAMPLE_NODES), Depth::OfUse);
+        assert_eq!(Depth::of_next(FULL_REPLY_NODES_MAX + 1, SAMPLE_NODES), Depth::Little);
+    }
+
+    fn asks(depth: Depth, version: &str, links: &str) -> Vec<Command> {
+        let mut sighting = Sighting::new(slotwright_core::model::Endpoint::new("10.0.0.1", 6379));
+        let info = [("redis_version", version), ("mem_cluster_links", links)];
+        sighting.info = Said::This(info.into_iter().collect());
+        let first = questions(depth).into_iter().map(|question| question.command);
+        let more = second_round(&sighting, depth).into_iter().map(|question| question.command);
+        first.chain(more).collect()
+    }
+
+    #[test]
+    fn the_others_of_a_middling_cluster_are_asked_what_can_tell_something() {
+        for command in [Command::ClusterSlots, Command::ClusterShards, Command::ClusterLinks] {
+            assert!(asks(Depth::All, "7.0.15", "1024").contains(&command));
+            assert!(!asks(Depth::Little, "7.2.4", "9000000").contains(&command));
+        }
+        let asked = asks(Depth::OfUse, "7.0.15", "1024");
+        assert!(asked.contains(&Command::ClusterSlots));
+        assert!(!asked.contains(&Command::ClusterShards));
+        assert!(!asked.contains(&Command::ClusterLinks));
+        assert!(asks(Depth::OfUse, "7.2.4", "1024").contains(&Command::ClusterShards));
+        assert!(asks(Depth::OfUse, "7.0.15", "9000000").contains(&Command::ClusterLinks));
     }
 
     #[test]
