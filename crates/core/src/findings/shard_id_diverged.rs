@@ -1,8 +1,10 @@
 //! A node that the servers list in another shard than its own.
 
+use std::collections::BTreeMap;
+
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::NodeId;
-use crate::observation::{Picture, Role, Shard};
+use crate::observation::{Picture, Role, Sighting};
 use crate::scenario::{Act, Reply, Scenario, Server, Until};
 
 finding! {
@@ -44,6 +46,7 @@ finding! {
 
 impl Finding for ShardIdDiverged {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
+        let lists = lists(seen);
         for (node, _) in seen.members() {
             if seen.proved(node).is_none() {
                 continue;
@@ -57,7 +60,7 @@ impl Finding for ShardIdDiverged {
                 seen.voters()
             };
             for primary in others.into_iter().filter(|id| *id != node) {
-                let evidence = told_by(seen, node, primary, is_replica);
+                let evidence = told_by(seen, &lists, node, primary, is_replica);
                 if !evidence.is_empty() {
                     let subject = Subject::nodes([node, primary]);
                     out.push(Self { node, primary, is_replica }, subject, evidence);
@@ -110,30 +113,57 @@ impl Finding for ShardIdDiverged {
     }
 }
 
+/// What a node told of shards: the number of each node's.
+struct List<'a> {
+    observer: usize,
+    by: &'a Sighting,
+    shard_of: BTreeMap<NodeId, usize>,
+}
+
+fn lists<'a>(seen: &'a Picture<'_>) -> Vec<List<'a>> {
+    let told = seen.sightings().filter_map(|(observer, by)| {
+        let shards = by.shards.get()?;
+        let mut shard_of = BTreeMap::new();
+        for (number, shard) in shards.iter().enumerate() {
+            for node in &shard.nodes {
+                shard_of.entry(node.id).or_insert(number);
+            }
+        }
+        Some(List { observer, by, shard_of })
+    });
+    told.collect()
+}
+
 /// Who lists a replica apart from its primary, or a primary without slots together with another.
-fn told_by(seen: &Picture<'_>, node: NodeId, primary: NodeId, is_replica: bool) -> Vec<Evidence> {
-    let told = seen.sightings().filter(|(observer, sighting)| {
-        let shards = sighting.shards.get().map(Vec::as_slice).unwrap_or_default();
-        let row = seen.view_of(*observer, node).map(|(row, _)| row);
+fn told_by(
+    seen: &Picture<'_>,
+    lists: &[List<'_>],
+    node: NodeId,
+    primary: NodeId,
+    is_replica: bool,
+) -> Vec<Evidence> {
+    let told = lists.iter().filter(|list| {
+        let row = seen.view_of(list.observer, node).map(|(row, _)| row);
         // Who has not heard yet what the node is now lists it rightly by what it knows.
         let same = row.is_some_and(|row| row.primary == is_replica.then_some(primary));
-        same && are_together(shards, node, primary) == Some(!is_replica)
+        same && list.are_together(node, primary) == Some(!is_replica)
     });
-    told.map(|(_, sighting)| {
+    told.map(|list| {
         let says = if is_replica {
             "CLUSTER SHARDS lists the replica in another shard than its primary"
         } else {
             "CLUSTER SHARDS lists both primaries in one shard"
         };
-        Evidence::hearsay(sighting, says)
+        Evidence::hearsay(list.by, says)
     })
     .collect()
 }
 
-/// Whether two nodes are listed in one shard; `None` when one is not listed.
-fn are_together(shards: &[Shard], a: NodeId, b: NodeId) -> Option<bool> {
-    let with = |id: NodeId| shards.iter().position(|shard| shard.nodes.iter().any(|n| n.id == id));
-    Some(with(a)? == with(b)?)
+impl List<'_> {
+    /// Whether two nodes are listed in one shard; `None` when one is not listed.
+    fn are_together(&self, a: NodeId, b: NodeId) -> Option<bool> {
+        Some(self.shard_of.get(&a)? == self.shard_of.get(&b)?)
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +171,7 @@ mod tests {
     use super::*;
     use crate::model::{Flag, SlotSet};
     use crate::observation::sketch::Sketch;
-    use crate::observation::{Fields, Said, ShardNode};
+    use crate::observation::{Fields, Said, Shard, ShardNode};
 
     fn shards(groups: &[&[usize]]) -> Sketch {
         let mut sketch = Sketch::healthy(3, 1);
