@@ -5,11 +5,13 @@
 //! one that is general.
 
 mod addresses;
+mod announced;
 mod application;
 mod binding;
 mod clients;
 mod create;
 mod dialects;
+mod doubles;
 mod failover;
 mod healthy;
 mod identity;
@@ -25,6 +27,7 @@ mod replication;
 mod security;
 mod service;
 mod slots;
+mod stale_map;
 
 use super::cause::Cause;
 
@@ -32,6 +35,7 @@ use super::cause::Cause;
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
     [
         addresses::CAUSES,
+        doubles::CAUSES,
         names::CAUSES,
         identity::CAUSES,
         create::CAUSES,
@@ -39,6 +43,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         members::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
+        announced::CAUSES,
         network::CAUSES,
         operations::CAUSES,
         ports::CAUSES,
@@ -50,6 +55,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         dialects::CAUSES,
         kubernetes::CAUSES,
         process::CAUSES,
+        stale_map::CAUSES,
         clients::CAUSES,
         healthy::CAUSES,
     ]
