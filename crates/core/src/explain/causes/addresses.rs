@@ -169,9 +169,12 @@ pub(super) static CAUSES: &[Cause] = &[
             }
             match own {
                 Some(row) => {
-                    // Versions before 4.0 say so of themselves until somebody meets them.
-                    let lost = seen.owners().iter().filter(|row| row.is_failing()).count();
-                    Some(Hit::of(74).less_if(20, lost > 0).quote(row.line))
+                    // Versions before 4.0 (no '@' in the row) say so of themselves until somebody
+                    // meets them.
+                    let lost = seen.failing().len();
+                    let old = seen.lines.get(row.line).is_some_and(|l| !l.text.contains('@'));
+                    let hit = Hit::of(74).less_if(20, lost > 0).less_if(14, old && lost > 0);
+                    Some(hit.quote(row.line))
                 }
                 None => moved_to_nowhere(seen, |host, port| host.is_empty() && port != "0"),
             }
@@ -320,8 +323,25 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
         seen.says_all(
             60,
             &[
-                &["pod", "statefulset", "docker", "container", "helm"],
                 &[
+                    "pod",
+                    "statefulset",
+                    "docker",
+                    "container",
+                    "helm",
+                    "swarm",
+                    "service update",
+                    "oom killed",
+                    "rescheduled",
+                ],
+                &[
+                    "different ip",
+                    "ips have changed",
+                    "changed ip",
+                    "new ips",
+                    "ip has changed",
+                    "ip addresses change",
+                    "other ip addresses",
                     "old ip",
                     "ip changed",
                     "new ip",
@@ -331,6 +351,7 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
                 ],
             ],
         )
+        .map(|hit| hit.more_if(12, seen.says_fail() || seen.has(&["can't find each other"])))
     })
 }
 

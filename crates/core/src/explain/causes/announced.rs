@@ -1,6 +1,7 @@
 //! Addresses that nodes announce and clients cannot reach: Docker, NAT, other networks, tunnels.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::lines::Line;
 use crate::explain::seen::{Seen, Source, is_ipv4};
 use crate::explain::table::Row;
 use crate::explain::template::list;
@@ -128,7 +129,9 @@ pub(super) fn is_inner(ip: &str) -> bool {
 }
 
 /// Where a client names its first nodes.
-const CONFIGURED: [&str; 8] = [
+const CONFIGURED: [&str; 10] = [
+    "rootnodes",
+    "new rediscluster",
     "host:",
     "new redis.cluster",
     "startup_nodes",
@@ -268,7 +271,15 @@ fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
     let healthy = !rows.iter().any(|row| row.is_failing());
     if let Some(first) = inner.first().filter(|_| public.len() > inner.len() && healthy) {
         let hit = Hit::of(88).quote(first.line).quotes(public.first().map(|row| row.line));
-        return Some(hit.fact("announced", first.place()));
+        let hit = hit.fact("announced", first.place());
+        let apart = public.iter().map(|row| row.address.ip.clone()).collect::<Vec<_>>();
+        return Some(hit.note(format!(
+            "Only {} is known by an inner address, the other nodes by {}: it is the node that was \
+             asked and never heard its own public address (nobody sent it a MEET there). On that \
+             node CONFIG SET cluster-announce-ip to it, and in its file; the others are right.",
+            first.place(),
+            list(&dedup(&apart), 3)
+        )));
     }
     let reached = seen.lines.iter().any(|line| {
         let well = ["added for slot", "connections initialized for", "connected to"];
@@ -303,11 +314,8 @@ fn seed_ips(seen: &Seen) -> Vec<String> {
     hosts_in_config(seen).into_iter().chain(named.map(|(a, _)| a.0.clone())).collect()
 }
 
-fn announced(seen: &Seen) -> Option<Hit> {
-    if let Some(hit) = sent_elsewhere(seen).or_else(|| one_inner_among_public(seen)) {
-        return Some(hit);
-    }
-    let seed_ips = seed_ips(seen);
+/// The inner addresses of the servers' tables, each once, with their lines.
+fn told_inner(seen: &Seen) -> (Vec<String>, Vec<usize>) {
     let mut told: Vec<String> = Vec::new();
     let mut lines = Vec::new();
     for row in seen.server_rows() {
@@ -316,9 +324,19 @@ fn announced(seen: &Seen) -> Option<Hit> {
             lines.push(row.line);
         }
     }
+    (told, lines)
+}
+
+fn announced(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = sent_elsewhere(seen).or_else(|| one_inner_among_public(seen)) {
+        return Some(hit);
+    }
+    let seed_ips = seed_ips(seen);
+    let (told, lines) = told_inner(seen);
     let other =
         !told.is_empty() && !seed_ips.is_empty() && seed_ips.iter().all(|ip| !told.contains(ip));
     let errors = seen.lines_with(&UNREACHABLE);
+    let other = other || from_the_host(seen, &told);
     if other {
         return Some(
             Hit::of(84)
@@ -332,8 +350,8 @@ fn announced(seen: &Seen) -> Option<Hit> {
                 )
                 .quotes(errors.into_iter().take(1))
                 .fact("announced", list(&told, 4))
-                .fact("seed", list(&dedup(&seed_ips), 3))
-                .fact_if("seed_ip", seed_ips.first().cloned()),
+                .fact_if("seed", (!seed_ips.is_empty()).then(|| list(&dedup(&seed_ips), 3)))
+                .fact_if("seed_ip", only(&seed_ips)),
         );
     }
     let told_line = |line: &usize| {
@@ -349,23 +367,64 @@ fn announced(seen: &Seen) -> Option<Hit> {
         return through_a_tunnel(seen);
     }
     let moved = seen.lines_with(&["moved "]);
+    let named = failed_at(seen, &errors, &seed_ips);
+    let from_here = from_this_machine(seen, &named);
+    let named = if named.is_empty() { told.clone() } else { named };
+    let seeds: Vec<String> =
+        dedup(&seed_ips).into_iter().filter(|ip| !named.contains(ip)).collect();
     (!errors.is_empty()
         && !seen.says_fail()
         && (seen.client().is_some()
             || seen.has(&INNER_NETWORK)
             || from_outside
+            || from_here
             || !moved.is_empty()))
     .then(|| {
         Hit::of(52)
             .more_if(14, seen.has(&INNER_NETWORK))
-            .more_if(20, dialled_what_was_told || from_outside)
+            .more_if(20, dialled_what_was_told || from_outside || from_here)
             .more_if(16, forwarded || seen.has(&MAPPED))
             .more_if(6, seen.says_ok())
             .less_if(12, seen.has(&["docker stop", "compose stop", "yaml stop", "kill -9"]))
             .quotes(errors)
             .quotes(moved.into_iter().take(1))
-            .fact_if("announced", (!told.is_empty()).then(|| list(&told, 4)))
+            .fact_if("announced", (!named.is_empty()).then(|| list(&named, 4)))
+            .fact_if("seed", (!seeds.is_empty()).then(|| list(&seeds, 3)))
+            .fact_if("seed_ip", only(&seeds))
     })
+}
+
+/// The address, if it is one only, and one that others can be told.
+fn only(ips: &[String]) -> Option<String> {
+    let [one] = &dedup(ips)[..] else { return None };
+    (!one.starts_with("127.") && !one.starts_with("0.")).then(|| one.clone())
+}
+
+/// The inner addresses at which a client of the text fails.
+fn failed_at(seen: &Seen, errors: &[usize], seeds: &[String]) -> Vec<String> {
+    let lines = errors.iter().filter_map(|at| seen.lines.get(*at));
+    let ips = lines.flat_map(|line| ipv4s(&line.text));
+    let ips = ips.filter(|ip| is_inner(ip) && !ip.starts_with("127."));
+    let ips: Vec<String> = ips.map(str::to_owned).filter(|ip| !seeds.contains(ip)).collect();
+    dedup(&ips)
+}
+
+/// A client that begins at `localhost` while the nodes call themselves by addresses of a container
+/// network.
+fn from_the_host(seen: &Seen, told: &[String]) -> bool {
+    let local = ["'localhost'", "\"localhost\"", "host: localhost", "'127.0.0.1'"];
+    let bridge = |ip: &String| {
+        let second = ip.split('.').nth(1).and_then(|n| n.parse::<u8>().ok());
+        ip.starts_with("172.") && second.is_some_and(|n| (16..32).contains(&n))
+    };
+    seen.client().is_some() && seen.has(&local) && !told.is_empty() && told.iter().all(bridge)
+}
+
+/// A client whose start nodes are on this machine fails at an address of another network.
+fn from_this_machine(seen: &Seen, named: &[String]) -> bool {
+    let configured = |l: &&Line| CONFIGURED.iter().any(|mark| l.lower.contains(mark));
+    let here = |l: &Line| l.lower.contains("127.0.0.1:") || l.lower.contains("localhost:");
+    !named.is_empty() && seen.lines.iter().filter(configured).any(here)
 }
 
 fn dedup(words: &[String]) -> Vec<String> {

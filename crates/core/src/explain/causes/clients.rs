@@ -457,6 +457,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 &[
                     "readonly you can't write against a read only",
                     "you can't write against a read only replica",
+                    "you can't write against a read-only replica",
                     "readonly command failed",
                 ],
             )

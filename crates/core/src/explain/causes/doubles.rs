@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::figures::{places, short};
+use crate::explain::figures::{places, short, slots};
 use crate::explain::seen::Seen;
 use crate::explain::table::Row;
 use crate::explain::template::list;
@@ -67,7 +67,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ADDRESS_REUSED_BY_FOREIGN_NODE",
         title: "At the address of a peer somebody else answers",
         side: Side::Cluster,
-        when: |seen| seen.says(88, &["mismatching sender id"]),
+        when: reused,
         cause: "A peer was dialled at its recorded address, and a node with another id answered. \
             The address was given to another node since (pods that swapped IPs, a node that came \
             back with a new id, or a server of another cluster).",
@@ -225,4 +225,32 @@ fn own_rows_with_one_id(seen: &Seen) -> Option<Hit> {
         }
     }
     None
+}
+
+/// `PONG contains mismatching sender ID. About node <id>`, with what the tables say of that id.
+fn reused(seen: &Seen) -> Option<Hit> {
+    let hit = seen.says(88, &["mismatching sender id"])?;
+    let about = seen.lines.iter().find_map(|line| {
+        let (_, rest) = line.lower.split_once("mismatching sender id")?;
+        let (_, rest) = rest.split_once("about node ")?;
+        Some(rest.split_whitespace().next()?.to_owned())
+    });
+    let Some(about) = about else { return Some(hit) };
+    let dialled = seen.lines.iter().find_map(|line| {
+        let (_, rest) = line.lower.split_once(&format!("node {about} at "))?;
+        Some(rest.split_whitespace().next()?.trim_end_matches(',').to_owned())
+    });
+    let at = dialled.map_or(String::new(), |place| format!(" at {place}"));
+    let row = seen.server_rows().find(|row| row.id == about);
+    let owns = row
+        .filter(|row| !row.slots.is_empty())
+        .map_or(String::new(), |row| format!(", the owner of {},", slots(&row.slots)));
+    Some(hit.quotes(row.map(|row| row.line)).note(format!(
+        "The log expected node {}{owns}{at} and another node answered there. The dialler then \
+         takes the address away from that id (noaddr), dials it no more, and does not learn the \
+         new one by gossip: MOVED leads to nowhere and no replica is elected, because nobody holds \
+         it for failed. Find where that id lives now (CLUSTER MYID at each node) and, on each node \
+         that shows it noaddr, CLUSTER MEET <its present ip> <port>.",
+        short(&about)
+    )))
 }

@@ -19,6 +19,7 @@ mod kubernetes;
 mod members;
 mod names;
 mod network;
+mod open_marks;
 mod operations;
 mod ports;
 mod process;

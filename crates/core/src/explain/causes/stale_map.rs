@@ -21,6 +21,7 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             let hit = lettuce
                 .or_else(|| dials_who_is_gone(seen))
+                .or_else(|| dials_one_again(seen))
                 .or_else(|| dials_who_was_stopped(seen))
                 .or_else(|| {
                     let shown = [" moved ", "moved <"];
@@ -243,6 +244,30 @@ fn dials_who_was_stopped(seen: &Seen) -> Option<Hit> {
     let well = seen.says_ok() || seen.has(&["failover election won", "promoted"]);
     (well && !failed.is_empty())
         .then(|| Hit::of(82).quote(stopped).quotes(failed.into_iter().take(1)))
+}
+
+/// A client that logs each try chooses one and the same address again, and nobody answers there.
+fn dials_one_again(seen: &Seen) -> Option<Hit> {
+    let tries = seen.lines_with(&["determined node to execute"]);
+    let host = |at: &usize| seen.lines.get(*at).and_then(|line| ipv4s(&line.text).next());
+    let first = tries.first().and_then(host)?;
+    let same = tries.len() >= 2 && tries.iter().all(|at| host(at) == Some(first));
+    let failed = seen.lines_with(&UNREACHABLE);
+    (same && !failed.is_empty()).then(|| {
+        Hit::of(84).quotes(tries.into_iter().take(2)).quotes(failed.into_iter().take(1)).note(
+            format!(
+                "Every try went to {first}, at which nobody answers any more (a pod that was moved \
+                 has a new address, a dead node was replaced). The client takes the slot's owner \
+                 from its old map again each time and gives up when its tries are used up ('TTL \
+                 exhausted'). Compare with CLUSTER NODES: is {first} still named there as an \
+                 owner? If not, only the client is behind: make it read the map anew \
+                 (initialize(), cluster_error_retry_attempts), start from names instead of \
+                 addresses, and replace redis-py-cluster, which is no longer maintained, by \
+                 redis-py 4.1 or later (redis.cluster.RedisCluster). If it is, the servers have \
+                 not replaced the dead node: repair that first."
+            ),
+        )
+    })
 }
 
 /// A client fails at an inner address that no pod has now, and no table of a server has either.
