@@ -194,7 +194,14 @@ impl Seen {
     pub fn stale_rows(&self) -> Vec<&Row> {
         let mut found: Vec<&Row> = Vec::new();
         for row in self.server_rows() {
-            let gone = !self.pod_ips.is_empty()
+            // Who is linked to it dials the right address, whatever the list of pods leaves out.
+            let told_now = self.tables.iter().any(|table| {
+                table.source == Source::Nodes && table.rows.iter().any(|r| r.line == row.line)
+            });
+            let linked = row.linked == Some(true) && row.ping == 0 && !row.is_failing();
+            let well = told_now && linked && !row.is_myself();
+            let gone = !well
+                && !self.pod_ips.is_empty()
                 && !row.address.ip.is_empty()
                 && !self.pod_ips.contains(&row.address.ip);
             let known = found.iter().any(|o| o.id == row.id && o.address == row.address);
@@ -260,7 +267,7 @@ impl Seen {
             ("Predis", &["predis"]),
             ("redis-rs", &["redis-rs", "rediserror", "redis::cluster"]),
             ("rueidis", &["rueidis"]),
-            ("node-redis", &["rootnodesunavailable", "@redis/client", "node-redis"]),
+            ("node-redis", &["rootnodesunavailable", "@redis/client", "node-redis", "rootnodes"]),
             ("redis-rb", &["redis::commanderror", "redis-cluster-client", "redis-rb"]),
             ("hiredis-cluster", &["hiredis"]),
         ];

@@ -365,6 +365,175 @@ static NOTES: &[Note] = &[
         sentence: "The script touches a key that lives on another node: a name built inside the \
             script, or a key that was not given in KEYS. Pass every key in KEYS, all with one tag.",
     },
+    Note {
+        code: "REDIS_TRIB_OUTDATED",
+        words: &[&["hash slot not served", "slots_assigned:0"]],
+        sentence: "So the step that makes the cluster ended here and no slot was handed out, which is \
+            what 'Hash slot not served' says: CLUSTER INFO shows slots_assigned 0 on each node. \
+            Run redis-cli --cluster create <all addresses> --cluster-replicas 1 once (with the \
+            new, empty nodes only), in the image's start script in place of redis-trib.rb.",
+    },
+    Note {
+        code: "MIGRATE_TARGET_REFUSED",
+        words: &[&["clusterdown"]],
+        sentence: "A node that joined a moment ago holds the cluster for down until it has heard of all \
+            slots and two seconds more: wait until CLUSTER INFO ON THE TARGET says \
+            cluster_state:ok with all nodes known, and only then move slots to it \
+            (redis/redis#3774). The slot at which it stopped is open on both sides: finish that \
+            one first.",
+    },
+    Note {
+        code: "MIGRATE_BUSYKEY",
+        words: &[&["ioerr", "error or timeout reading", "timeout reading"]],
+        sentence: "The earlier MIGRATE ran into its timeout (IOERR): the source gave up waiting and \
+            kept the key, while the target had already stored it. So the key is on both, the \
+            slot is still open, and the source's copy counts as long as nobody wrote to the \
+            target after ASK.",
+    },
+    Note {
+        code: "MIGRATE_BUSYKEY",
+        words: &[&[
+            "output buffer limits",
+            "big key",
+            "large key",
+            "hlen",
+            "memory usage",
+            "entries",
+        ]],
+        sentence: "A big key is behind it: MIGRATE sends it in one piece and both nodes answer nobody \
+            meanwhile. If that takes longer than MIGRATE's timeout it is copied but not deleted; \
+            longer than the node timeout, and the nodes are failed over in the middle. Before \
+            the next attempt raise --cluster-timeout (for example 600000) and cluster-node- \
+            timeout on all nodes for that time, and the output buffer limit of the target's \
+            replicas; or split the key into smaller ones first. A key that cannot be sent at all \
+            keeps its slot where it is.",
+    },
+    Note {
+        code: "OOM_KILLED",
+        words: &[
+            &["for sync", "bgsave", "background saving"],
+            &["signal 9", "out of memory", "oom"],
+        ],
+        sentence: "Here it is the forked child that saves for a full sync (or the fork itself): every \
+            page that is written meanwhile exists twice, so a primary near the machine's memory \
+            cannot be copied at all; the child is killed, the link breaks, the replica asks \
+            again, without end. Leave room for that (half of the memory at worst), set \
+            vm.overcommit_memory=1, sync when few writes come and one replica at a time, or move \
+            slots away first.",
+    },
+    Note {
+        code: "CLUSTER_DISABLED_ON_NODE",
+        words: &[&["redis_replication_mode"]],
+        sentence: "REDIS_REPLICATION_MODE makes a primary with a replica of it, and no cluster: that \
+            server has cluster-enabled no. Either use the plain client (new Redis(...)) with it, \
+            or the image for clusters (bitnami/redis-cluster with REDIS_NODES and \
+            REDIS_CLUSTER_CREATOR).",
+    },
+    Note {
+        code: "MANAGED_SERVICE_CLUSTER_MODE",
+        words: &[&["failed to refresh slots"], &["timeout"]],
+        sentence: "'timeout' as the last error: each start node has 1 second for TCP, TLS and CLUSTER \
+            SLOTS together (slotsRefreshTimeout of ioredis); a security group that drops packets \
+            looks the same. nc -vz <endpoint> 6379 from the client's machine tells the two \
+            apart; raise slotsRefreshTimeout (to 5000) only for the first.",
+    },
+    Note {
+        code: "CANNOT_CONNECT_NODE",
+        words: &[
+            &["--cluster create", "redis-trib.rb create"],
+            &["connection refused"],
+            &["127.0.0.1:", "localhost:"],
+        ],
+        sentence: "create starts no server: each address that it is given must be a process that \
+            already runs, with its own port, its own dir (or cluster-config-file) and cluster- \
+            enabled yes. One server on 6379 is one node only; start the others (redis-server \
+            --port 6380 --cluster-enabled yes --dir <its own directory>, and so on) and repeat; \
+            ss -ltnp shows which ports have one.",
+    },
+    Note {
+        code: "LOOPBACK_ADDRESS",
+        words: &[&["node updated to 127.", "now 127."]],
+        sentence: "An address that goes to and fro between 127.0.0.1 and the real one comes from peers \
+            on the same machine: they connect over loopback (bind lists 127.0.0.1 first, or they \
+            were met by 127.0.0.1), and a node takes the source of the connection for the peer's \
+            address, and the address at which it was met for its own. Nodes on other machines \
+            then dial themselves, flag it fail and refuse votes. cluster-announce-ip on every \
+            node ends it; before 4.0: bind the real IP only (or first) and MEET from another \
+            machine by the real IP.",
+    },
+    Note {
+        code: "NODES_CONF_UNWRITABLE",
+        words: &[&["is already used by a different"]],
+        sentence: "The message about the file that is already used follows from the first: the server \
+            ended itself, the supervisor started it again at once, and a child of the dead one \
+            (a save or a rewrite) still held the lock. It goes with that child (ps; let it end, \
+            or end it by its pid). What has to be mended is why nodes.conf could not be written: \
+            df -h and df -i, the rights of its directory, a read-only file system.",
+    },
+    Note {
+        code: "TOOL_STOPS_AT_DEAD_NODE",
+        words: &[&["moving slot", "slots from "]],
+        sentence: "The tool ended in the middle of the move, so the last slot may be open (migrating on \
+            one side, importing on the other): redis-cli --cluster check first, finish that \
+            slot, then run it again. Why the node refuses comes before both: it may be a primary \
+            with slots or the only replica of a shard.",
+    },
+    Note {
+        code: "CLIENT_SENTINEL_OR_WRONG_MODE",
+        words: &[&["+sdown sentinel"], &["quorum"]],
+        sentence: "These are lines of Sentinel, and no Redis Cluster is involved: sentinels decide over \
+            the failover of one primary with replicas. +sdown is one sentinel's view; +odown \
+            needs the quorum, and the failover the majority of ALL sentinels. Here the sentinels \
+            on the dead machine went down with it (+sdown sentinel), so neither is reached and \
+            nothing is promoted. Place at least three sentinels on three machines, quorum 2, no \
+            two of them with the primary. Now: start the machine again, or REPLICAOF NO ONE on \
+            the replica once the old primary is certainly off.",
+    },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["> readonly", "readonly mode", "scalereads"], &["moved "]],
+        sentence: "A replica answers reads with MOVED to its primary as well, until the connection has \
+            sent READONLY: that is meant so, and nothing is out of sync. Cluster clients send it \
+            when reads from replicas are switched on (ioredis scaleReads, go-redis ReadOnly, \
+            Lettuce ReadFrom, redis-py read_from_replicas); by hand it has to be sent once on \
+            each connection.",
+    },
+    Note {
+        code: "CLIENT_REDIRECT_LOOP",
+        words: &[
+            &["jedis"],
+            &["ips changed", "ip changed", "node type", "addresses changed", "scaled"],
+        ],
+        sentence: "The nodes' addresses changed and old Jedis (2.x, Spring Boot 2.1 and older) reads \
+            the map anew only when an answer tells it so, so it goes round among nodes of the \
+            old map: the client's map is stale, not the cluster. Restart the application now; \
+            upgrade to Jedis 4 or later (topologyRefreshPeriod) or Lettuce with periodic and \
+            adaptive refresh, and name the configuration endpoint as the start node.",
+    },
+    Note {
+        code: "MANAGED_SERVICE_CLUSTER_MODE",
+        words: &[&["setstarttls(true", "starttls"]],
+        sentence: "StartTLS is not TLS: neither Redis nor ElastiCache speaks it, so the handshake never \
+            begins. Remove setStartTls(true), keep setUseSsl(true), and start from the \
+            configuration endpoint.",
+    },
+    Note {
+        code: "FULL_SYNC_LOOP",
+        words: &[&["synchronization db from disk: no such file"]],
+        sentence: "The file that the replica has just received is gone when it wants to load it: two \
+            processes use one directory (each renames and removes dump.rdb and the temporary \
+            files of the other), or the volume is shared between containers. One dir (or one \
+            dbfilename) for each process; CONFIG GET dir and dbfilename on all of them, and \
+            docker inspect for the mounts, show it.",
+    },
+    Note {
+        code: "READONLY_WRITE_TO_REPLICA",
+        words: &[&["cache.amazonaws.com", "primary endpoint", "maintenance window"]],
+        sentence: "With a managed service the primary endpoint is a DNS name that moves at a failover; \
+            a connection that stands stays at the old primary, which is a replica now. Let the \
+            client reconnect on READONLY (StackExchange.Redis 2.6.70 and later looks at the \
+            roles anew; abortConnect=false, a short DNS cache).",
+    },
 ];
 
 /// The sentences for a cause.

@@ -54,6 +54,9 @@ impl Row {
 
     /// `ip:port`, or what is known of it.
     pub fn place(&self) -> String {
+        if self.address.ip.is_empty() && self.address.port == 0 {
+            return self.id.chars().take(8).collect();
+        }
         format!("{}:{}", self.address.ip, self.address.port)
     }
 }

@@ -135,6 +135,44 @@ fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
     }
 }
 
+/// What an answer must say of the very paste, by the name of the fixture.
+const SAYS: [(&str, &str); 14] = [
+    ("pub4-pods-swapped-addresses", "the owner of 5461-10922, at 10.232.3.8:16379"),
+    ("pub4-promoted-for-itself", "gives them to the dead 192.168.56.51:7000"),
+    ("pub4-importing-only", "10.42.1.13:6379 has 12, 13 and 14 marked importing"),
+    ("pub4-importing-twice", "countkeysinslot 5461"),
+    ("pub4-goredis-private-of-public", "ANNOUNCE: 172.16.0.12"),
+    ("pub4-ioredis-from-docker-host", "ANNOUNCE: 172.17.0.2"),
+    ("pub4-noderedis-enetunreach", "ANNOUNCE: 172.30.0.2"),
+    ("pub4-same-dead-pod-again", "Every try went to 10.244.7.123"),
+    ("pub4-frees-old-data", "replica-lazy-flush yes"),
+    ("pub4-copy-after-copy", "(here 1048576 bytes)"),
+    ("pub4-announces-bus-port", "the bus port of 6379"),
+    ("pub4-scaled-in-and-back", "CLUSTER RESET on this node alone"),
+    ("pub4-old-primary-stays-primary", "It came back after 10.8.3.8:6379 had taken its slots"),
+    ("pub4-creator-exits", "slots_assigned 0"),
+];
+
+#[test]
+fn answers_speak_of_the_nodes_and_slots_of_the_paste() {
+    let fixtures = fixtures();
+    for (name, words) in SAYS {
+        let (_, _, explanation) =
+            fixtures.iter().find(|(path, ..)| path.contains(name)).expect("the fixture");
+        let cause = explanation.cause.as_ref().map_or("", |cause| cause.cause.as_str());
+        assert!(cause.contains(words), "{name}: {cause}");
+    }
+}
+
+#[test]
+fn no_client_is_told_to_announce_a_loopback_address() {
+    for (name, _, explanation) in fixtures() {
+        let Some(cause) = explanation.cause else { continue };
+        let told = cause.fix.iter().any(|step| step.contains("cluster-announce-ip 127."));
+        assert!(!told, "{name}: {:?}", cause.fix);
+    }
+}
+
 #[test]
 fn texts_about_other_things_are_not_explained() {
     for text in [

@@ -19,13 +19,20 @@ pub(super) static CAUSES: &[Cause] = &[
             let place = seen.word_after("[err] node ");
             let count = seen.number("cluster_known_nodes").filter(|known| *known > 1);
             let by_operator = seen.has(&["controller_redis", "redis-operator", "reconcil"]);
+            let adds = seen.has(&["\"add-node\"", "--cluster add-node", "add-node "]);
+            let by_operator = by_operator && !adds;
+            let alone = seen.number("cluster_slots_pfail").is_some_and(|pfail| {
+                pfail > 0 && seen.number("cluster_slots_assigned") == Some(pfail)
+            });
             Some(
                 hit.more_if(6, count.is_some())
+                    .more_if(9, adds && alone)
                     .less_if(20, by_operator)
                     .quotes(seen.field_line("cluster_known_nodes"))
                     .quotes(seen.field_line("cluster_slots_assigned"))
                     .fact_if("node", place),
             )
+            .map(|hit| if adds && alone { hit.note(OUT_OF_THE_CLUSTER) } else { hit })
         },
         cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt \
             in its \
@@ -443,6 +450,13 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
 ];
+
+/// A node that once was a member, was taken out, and is to come in again.
+const OUT_OF_THE_CLUSTER: &str = "It still has the table of the time when it was a \
+    member, in which no peer answers it: it was scaled in (its slots were moved away, the \
+    others forgot it) and kept its volume. With DBSIZE 0 nothing is lost when it is blanked: \
+    CLUSTER RESET on this node alone (a primary with keys refuses it), then add-node again. \
+    With keys, find out first why they were not moved: they are then perhaps the only copy.";
 
 /// A MEET that was answered OK, and a table with nobody but the node itself.
 fn met_and_alone(seen: &Seen) -> Option<Hit> {

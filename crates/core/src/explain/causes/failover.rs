@@ -80,6 +80,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Those that cannot come back: CLUSTER FAILOVER TAKEOVER on the best replica of \
              each, one at a time, after making sure that the old primary is really off and that \
              no supervisor starts it again.",
+            "For good: place the primaries so that no machine, rack or site holds half of them or \
+             more (three sites, since with two one of them always does); at best one shard's \
+             primary and replica never together.",
         ],
         never: &[
             "Do not use TAKEOVER while the other side of a partition may be alive: both would \
@@ -379,7 +382,8 @@ pub(super) static CAUSES: &[Cause] = &[
             if let Some(hit) = seen.says_all(86, &[&["flushing old data"], &["keys loaded: 0"]]) {
                 return Some(hit);
             }
-            if let Some(at) = receives_nothing(seen) {
+            let unreadable = seen.has(&["failed trying to load the"]);
+            if let Some(at) = receives_nothing(seen).filter(|_| !unreadable) {
                 return seen.says(82, &["flushing old data"]).map(|hit| hit.quote(at));
             }
             let gone = seen.has(&[

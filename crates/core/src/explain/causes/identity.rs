@@ -49,7 +49,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A replica lives whose primary the others do not know any more",
         side: Side::Cluster,
         when: headless,
-        cause: "<<replicas>> follows a primary[[ (<<primary>>)]] that is in no row of the table: it \
+        cause: "<<replicas>> names a primary[[ (<<primary>>)]] that is in no row of the table: it \
             was forgotten, came back with a new id, or never got known here.[[ <<missing_count>> \
             slots (<<missing>>) have no owner.]] The replica is alive and has the keys of that \
             shard, perhaps the last copy of them. An election is not possible, because the voters \
@@ -171,6 +171,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "cluster configuration file nodes.conf is already",
                 ],
             )
+            // Then the lock is what the server left behind that could not write the file.
+            .map(|hit| hit.less_if(20, seen.has(&["can't update cluster config file"])))
         },
         cause: "Another process holds the lock of this cluster-config-file: several instances in one \
             directory with the same file name, the former process (or a fork of it) that still \
@@ -343,7 +345,7 @@ fn headless(seen: &Seen) -> Option<Hit> {
     let known = |id: &str| seen.rows().any(|row| row.id.starts_with(id) || id.starts_with(&row.id));
     let lost = |row: &&Row| row.primary.as_deref().is_some_and(|id| !known(id));
     let replicas: Vec<&Row> = table.rows.iter().filter(lost).collect();
-    let first = replicas.first()?;
+    replicas.first()?;
     let said =
         seen.lines_with(&["claims to be slave of unknown node", "claims to be replica of unknown"]);
     let missing = seen.unowned();
@@ -360,8 +362,15 @@ fn headless(seen: &Seen) -> Option<Hit> {
             .quotes(replicas.iter().map(|row| row.line).take(2))
             .quotes(seen.lines_with(&["not all 16384 slots"]).into_iter().take(1))
             .fact("replicas", list(&places(replicas.iter().copied()), 3))
-            .fact_if("primary", first.primary.clone()),
+            .fact("primary", list(&lost_ids(&replicas), 3)),
     )
+}
+
+/// The ids that replicas name as their primaries, each once.
+fn lost_ids(replicas: &[&Row]) -> Vec<String> {
+    let mut ids: Vec<String> = replicas.iter().filter_map(|row| row.primary.clone()).collect();
+    ids.dedup();
+    ids
 }
 
 /// A failed owner of slots, and a node without slots that lives at the very same place: the same

@@ -194,6 +194,9 @@ pub(super) static CAUSES: &[Cause] = &[
                         .fact("places", list(&places(empty), 4)),
                 );
             }
+            if let Some(hit) = stays_primary(seen) {
+                return Some(hit);
+            }
             (!empty.is_empty() && whole).then(|| {
                 Hit::of(46)
                     .quotes(empty.iter().map(|r| r.line).take(3))
@@ -274,4 +277,35 @@ fn islands(seen: &Seen) -> Option<Hit> {
         }
     }
     None
+}
+
+/// A node whose log says that it became a replica, and that is listed as a primary without slots
+/// all the same.
+fn stays_primary(seen: &Seen) -> Option<Hit> {
+    let after = |phrase: &str| {
+        seen.lines.iter().enumerate().find_map(|(at, line)| {
+            let (_, rest) = line.lower.split_once(phrase)?;
+            let id = rest.split_whitespace().next()?.trim_end_matches('.').to_owned();
+            Some((at, id))
+        })
+    };
+    let (_, own) = after("node configuration loaded, i'm ")?;
+    let (said, primary) = after("reconfiguring myself as a replica of ")?;
+    let row = seen.server_rows().find(|row| {
+        row.id == own && row.is_primary() && row.slots.is_empty() && !row.is_failing()
+    })?;
+    let heir = seen.server_rows().find(|row| row.id == primary && !row.slots.is_empty())?;
+    let place = row.place();
+    Some(Hit::of(82).quote(said).quote(row.line).quote(heir.line).fact("places", place.clone()).note(
+        format!(
+            "It came back after {} had taken its slots, and logged that it follows that one, but is \
+             still listed as a primary without slots: a former primary that did not become a \
+             replica. Look at its own CLUSTER NODES and ROLE. If it holds itself for a primary, \
+             compare its keys with those of {} (writes that only the old primary has are lost when \
+             it follows), copy its RDB/AOF away, and CLUSTER REPLICATE {primary} on it; if it says \
+             replica, only the others' tables are behind and a minute settles it.",
+            heir.place(),
+            heir.place()
+        ),
+    ))
 }

@@ -5,11 +5,13 @@
 //! one that is general.
 
 mod addresses;
+mod announced;
 mod application;
 mod binding;
 mod clients;
 mod create;
 mod dialects;
+mod doubles;
 mod failover;
 mod healthy;
 mod identity;
@@ -17,6 +19,7 @@ mod kubernetes;
 mod members;
 mod names;
 mod network;
+mod open_marks;
 mod operations;
 mod ports;
 mod process;
@@ -25,6 +28,7 @@ mod replication;
 mod security;
 mod service;
 mod slots;
+mod stale_map;
 
 use super::cause::Cause;
 
@@ -32,6 +36,7 @@ use super::cause::Cause;
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
     [
         addresses::CAUSES,
+        doubles::CAUSES,
         names::CAUSES,
         identity::CAUSES,
         create::CAUSES,
@@ -39,6 +44,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         members::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
+        announced::CAUSES,
         network::CAUSES,
         operations::CAUSES,
         ports::CAUSES,
@@ -50,6 +56,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         dialects::CAUSES,
         kubernetes::CAUSES,
         process::CAUSES,
+        stale_map::CAUSES,
         clients::CAUSES,
         healthy::CAUSES,
     ]

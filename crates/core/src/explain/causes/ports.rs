@@ -1,7 +1,7 @@
 //! Ports that the nodes announce, and that lead nowhere.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, Setting};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 
@@ -12,7 +12,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ANNOUNCED_CLIENT_PORT_WRONG",
         title: "The nodes announce a client port that is their bus port or 0",
         side: Side::Cluster,
-        when: client_port_wrong,
+        when: |seen| client_port_wrong(seen).or_else(|| announces_the_bus(seen)),
         cause: "The table gives <<places>>: the client port that is announced is the port of the \
             cluster bus, or 0. Clients dial what is announced, so they speak RESP (or TLS) to the \
             bus and time out, and replicas cannot reach their primary for replication, so no \
@@ -220,4 +220,30 @@ fn remapped(seen: &Seen) -> Option<Hit> {
             .fact("maps", list(&texts, 4))
             .fact("inside", first.2.to_string()),
     )
+}
+
+/// A client port that is announced as 0, or that is the bus port of the server.
+fn announces_the_bus(seen: &Seen) -> Option<Hit> {
+    let names = ["cluster-announce-port", "cluster-announce-tls-port"];
+    let announced = |setting: &&Setting| names.contains(&setting.name.as_str());
+    let port = |setting: &Setting| setting.value.parse::<u16>().ok();
+    let real = |wanted: u16| {
+        let serves = |s: &Setting| matches!(s.name.as_str(), "port" | "tls-port");
+        wanted == 6379 || seen.settings.iter().any(|s| serves(s) && port(s) == Some(wanted))
+    };
+    let set = seen.settings.iter().filter(announced).find(|setting| {
+        port(setting).and_then(|port| port.checked_sub(10_000)).is_some_and(real)
+    })?;
+    let host = seen.setting("cluster-announce-ip").map_or("?", |ip| ip.value.as_str());
+    let places = format!("{host}:{}", set.value);
+    let wanted = port(set).map_or(0, |port| port - 10_000);
+    Some(Hit::of(90).quote(set.line).fact("places", places).note(format!(
+        "{} is {}: that is the bus port of {wanted}, not a port for clients. Clients are sent to it \
+         and get nothing, and replicas copy from it in vain, so no failover succeeds either. \
+         Announce the client port in {} ({wanted}) and the bus port in cluster-announce-bus-port, \
+         on all nodes, by CONFIG SET and in the files.",
+        set.name,
+        set.value,
+        set.name
+    )))
 }

@@ -392,6 +392,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     let swaps = seen.has(&["swapping", "to swap", "swap memory"]);
                     Some(seen.says_all(64, &[&stall, &missed])?.more_if(10, swaps))
                 })
+                .or_else(|| frees_its_old_data(seen))
                 .or_else(|| silent_on_a_link(seen))
                 .or_else(|| stops_while_it_saves(seen))
                 .or_else(|| is_swapped_out(seen))
@@ -715,4 +716,21 @@ fn flapping(seen: &Seen) -> Option<Hit> {
         .fact_if("changes", (changes > 1).then(|| changes.to_string()))
         .fact_if("timeout", timeout.map(|s| s.value.clone()));
     Some(hit)
+}
+
+/// A replica throws its old keys away before it loads the copy, and its peers take it for dead
+/// meanwhile.
+fn frees_its_old_data(seen: &Seen) -> Option<Hit> {
+    let missed =
+        ["as failing", "fail message received", "master,fail", "slave,fail", "flagged fail"];
+    let hit = seen.says_all(78, &[&["flushing old data"], &missed])?;
+    Some(hit.less_if(30, seen.has(&["keys loaded: 0"])).note(
+        "'Flushing old data' frees the whole old dataset in the foreground, and for a big one that \
+         takes longer than the node timeout: the node answers nobody and is marked as failed, and \
+         when it loads then it is the same again. Set replica-lazy-flush yes (it frees in the \
+         background), repl-diskless-load as the version allows, and a node timeout above the time \
+         of loading; or start the replica without its old dump file, so that nothing is to be \
+         freed (only a replica whose primary is alive, and keep a copy). Nothing is lost: the \
+         primary has the data.",
+    ))
 }

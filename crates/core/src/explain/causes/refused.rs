@@ -70,7 +70,11 @@ pub(super) static CAUSES: &[Cause] = &[
             reshard",
         side: Side::Command,
         when: |seen| {
-            let hit = seen.says(84, &["please use setslot only with masters"])?;
+            let refused = seen.says(84, &["please use setslot only with masters"]);
+            let hit = refused.or_else(|| {
+                let became = ["reconfiguring myself as a replica"];
+                seen.says_all(80, &[&["moving slot", "moving slots"], &became])
+            })?;
             let moving =
                 seen.has(&["moving slot", "slots from", "reshard", "rebalance", "--cluster-from"]);
             moving.then(|| hit.more_if(8, seen.version().is_some_and(|version| version >= (6, 2))))

@@ -117,6 +117,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 (loops >= 3)
                     .then(|| Hit::of(70).quotes(seen.lines_with(&["full resync", "full sync"])))
                     .or_else(|| resumes_and_breaks(seen))
+                    .or_else(|| copied_and_begins_anew(seen))
                     .or_else(|| syncs_for_hours(seen))
                     .or_else(|| seen.says(66, &["for lack of backlog"]))
             })
@@ -322,4 +323,21 @@ fn chain(seen: &Seen) -> Option<Hit> {
             format!("{} follows {}, which is a replica", row.place(), other.place()),
         ),
     )
+}
+
+/// A replica finished a copy, and its primary prepares the next one for it.
+fn copied_and_begins_anew(seen: &Seen) -> Option<Hit> {
+    let anew = ["state=wait_bgsave", "state=send_bulk", "starting bgsave for sync"];
+    let hit = seen.says_all(84, &[&["sync: finished with success"], &anew])?;
+    let backlog = seen.number("repl_backlog_size");
+    let size = backlog.map_or(String::new(), |bytes| format!(" (here {bytes} bytes)"));
+    Some(hit.quotes(seen.field_line("repl_backlog_size")).note(format!(
+        "A copy was finished with success and the next one is already prepared: while the replica \
+         freed its old data and loaded the copy, it read nothing from the link; what was written \
+         meanwhile did not fit into the primary's buffer for it or the link timed out, so the link \
+         is gone when it has loaded, the backlog{size} no longer reaches back to its offset, and \
+         all begins anew. repl-backlog-size must hold the writes of one whole sync and load, \
+         client-output-buffer-limit replica likewise, repl-timeout the time of the load; \
+         replica-lazy-flush yes shortens it.",
+    )))
 }

@@ -358,6 +358,12 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Users or passwords differ between the nodes",
         side: Side::Cluster,
         when: |seen| {
+            // The first node let it in, and the one it was sent to does not.
+            let elsewhere =
+                seen.says_all(93, &[&["acl setuser"], &["redirected to slot"], &["wrongpass"]]);
+            if elsewhere.is_some() {
+                return elsewhere;
+            }
             let auth =
                 seen.says(58, &["noauth", "wrongpass", "noperm", "invalid username-password"])?;
             // The same question to several nodes: some refuse, some do not.

@@ -1,5 +1,6 @@
 //! Slots without an owner, with two, or on their way; resharding.
 
+use super::open_marks;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, Table};
@@ -528,12 +529,11 @@ fn open_slots(seen: &Seen) -> Option<Hit> {
             .says(60, &["importing", "migrating"])
             .filter(|_| seen.has(&["setslot", "reshard"]));
     }
-    Some(
-        Hit::of(86)
-            .quotes(lines)
-            .quotes(rows.iter().map(|row| row.line).take(3))
-            .fact_if("open", (!open.is_empty()).then(|| list(&open, 4))),
-    )
+    let hit = Hit::of(86)
+        .quotes(lines)
+        .quotes(rows.iter().map(|row| row.line).take(3))
+        .fact_if("open", (!open.is_empty()).then(|| list(&open, 4)));
+    Some(open_marks::notes(seen).into_iter().fold(hit, Hit::note))
 }
 
 fn disagreement(seen: &Seen) -> Option<Hit> {
@@ -562,6 +562,9 @@ fn disagreement(seen: &Seen) -> Option<Hit> {
 /// gives the slots to a dead node.
 fn promoted_for_itself(seen: &Seen) -> Option<Hit> {
     let ok = seen.blocks.iter().any(|block| block.fields.is("cluster_state", "ok"));
+    if let Some(hit) = claims_what_others_give_to_the_dead(seen) {
+        return Some(hit);
+    }
     let table = seen.table().filter(|_| ok && seen.says_fail())?;
     let dead = table.rows.iter().find(|row| row.is_failing() && !row.slots.is_empty())?;
     let bare = |row: &&Row| {
@@ -665,3 +668,43 @@ fn holds_what_it_does_not_own(seen: &Seen) -> Option<Hit> {
          behind, where no client reaches them."
     )))
 }
+
+/// A node claims slots on its own `myself` line, and another table lists it as a linked primary
+/// without slots while a dead node has those slots: it was promoted, and the others did not take
+/// its claim.
+fn claims_what_others_give_to_the_dead(seen: &Seen) -> Option<Hit> {
+    let claims = seen.server_rows().filter(|row| row.is_myself() && !row.slots.is_empty());
+    for claim in claims.take(8) {
+        let others = seen.tables.iter().filter(|t| t.source == Source::Nodes);
+        let found = others.take(8).find_map(|table| {
+            let bare = table.rows.iter().find(|row| {
+                let known = row.id == claim.id && row.is_primary() && row.slots.is_empty();
+                known && !row.is_myself() && !row.is_failing() && row.linked == Some(true)
+            })?;
+            let dead = table
+                .rows
+                .iter()
+                .find(|row| row.is_failing() && !row.slots.intersection(&claim.slots).is_empty())?;
+            Some((bare, dead))
+        });
+        if let Some((bare, dead)) = found {
+            let says = format!(
+                "{} claims {} by its own table, another node (linked to it) lists it as a primary \
+                 without slots and still gives them to the dead {}",
+                bare.place(),
+                slots(&claim.slots),
+                dead.place()
+            );
+            let hit = Hit::of(86).quote(claim.line).quote(bare.line).quote(dead.line);
+            return Some(hit.fact("dispute", says).note(PROMOTED_FOR_ITSELF));
+        }
+    }
+    None
+}
+
+const PROMOTED_FOR_ITSELF: &str = "A replica was promoted after its primary died, and its claim did \
+    not win at the others: its config epoch is not above the one they hold for the dead primary \
+    (compare the epoch columns), or it took the role without an election. Keep the dead primary \
+    off until all tables agree. If the keys of these slots are on the promoted node (CLUSTER \
+    COUNTKEYSINSLOT), CLUSTER BUMPEPOCH on it makes its claim the newest everywhere; the old \
+    primary then comes back as its replica.";

@@ -1,0 +1,435 @@
+//! Addresses that nodes announce and clients cannot reach: Docker, NAT, other networks, tunnels.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::lines::Line;
+use crate::explain::seen::{Seen, Source, is_ipv4};
+use crate::explain::table::Row;
+use crate::explain::template::list;
+use crate::model::Flag;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+        title: "The nodes announce addresses that the client cannot reach",
+        side: Side::Network,
+        when: announced,
+        cause: "[[The cluster itself is fine (state <<state>>, <<slots_ok>> slots ok). ]]The \
+            client reaches its \
+            start node[[ (<<seed>>)]], asks for the map, and from then on dials the addresses \
+            that the nodes \
+            ANNOUNCE[[: <<announced>>]]. Those are internal ones (a Docker network, pod IPs, a \
+            private \
+            network behind NAT) and not the published address that the client can reach, so it \
+            fails after the first step.",
+        check: "From the client's machine: redis-cli -h <start node> cluster slots, then nc -vz \
+            to an address \
+            in that reply[[ (<<announced>>)]].",
+        fix: &[
+            "On every node set cluster-announce-ip[[ <<seed_ip>>]] (the address that clients \
+             reach), with \
+             cluster-announce-port and cluster-announce-bus-port, and publish both ports one to \
+             one.",
+            "Or translate in the client: ioredis natMap, redis-py address_remap, Lettuce \
+             MappingSocketAddressResolver, Jedis HostAndPortMapper, go-redis Dialer.",
+            "Or run the client inside the same network.",
+        ],
+        never: &[
+            "Do not run --cluster fix and do not recreate the cluster: it is healthy.",
+            "Raising timeouts alone changes nothing.",
+        ],
+        like: &["CLIENT_STALE_TOPOLOGY", "BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "ANNOUNCE_ADDRESS_WRONG",
+        title: "cluster-announce-* names an address at which the node is not reachable",
+        side: Side::Cluster,
+        when: |seen| {
+            if let Some(hit) = shared_place(seen) {
+                return Some(hit);
+            }
+            let set = seen.setting("cluster-announce-ip")?;
+            let bad = seen.has(&[
+                "fail?",
+                "waiting for the cluster to join",
+                "cluster_state:fail",
+                "disconnected",
+            ]);
+            let loopback = set.value.starts_with("127.") || set.value.starts_with("0.0.0.0");
+            let hit = Hit::of(40).quote(set.line).fact("value", set.value.clone());
+            Some(
+                hit.more_if(26, bad)
+                    .more_if(18, loopback && seen.has(&["docker", "compose", "image:"])),
+            )
+        },
+        cause: "[[<<same>> ]][[cluster-announce-ip is <<value>>. ]]What a node announces \
+            is what peers and clients dial, on \
+            the announced \
+            port and bus port. If this address does not lead to this very node (an old pod IP, a \
+            load \
+            balancer, the host without published bus port, 127.0.0.1), the bus links fail. Note \
+            that the bus \
+            port announced by default is the real one, not announce-port + 10000.",
+        check: "From another node: nc -vz [[<<value>> ]]on the announced client port and bus port; \
+            and CLUSTER MYID \
+            there must be this node's id.",
+        fix: &[
+            "Set cluster-announce-ip, -port and -bus-port to what peers AND clients reach \
+             (CONFIG SET works at \
+             once), and render it at every start.",
+            "Publish the bus port one to one.",
+        ],
+        never: &["Do not announce one shared virtual IP for several nodes."],
+        like: &["BUS_PORT_BLOCKED", "ALL_ADDRESSES_STALE"],
+    },
+];
+
+/// Several living nodes announce one and the same place: one address and port for all of them.
+fn shared_place(seen: &Seen) -> Option<Hit> {
+    let rows = &seen.table().filter(|table| table.source == Source::Nodes)?.rows;
+    let named = |row: &&Row| {
+        row.address.port != 0 && is_ipv4(&row.address.ip) && !row.flags.has(Flag::NoAddress)
+    };
+    let named: Vec<&Row> = rows.iter().filter(named).collect();
+    // A node under a new id beside its old one is no matter of what is announced.
+    let reborn = named.len() >= 2
+        && named.iter().any(|row| row.is_failing())
+        && named.iter().any(|row| !row.is_failing() && row.slots.is_empty());
+    let same = |row: &Row| named.iter().filter(|other| other.place() == row.place()).count();
+    let shared: Vec<&Row> = named.iter().copied().filter(|row| same(row) > 1).collect();
+    let first = shared.first().filter(|_| shared.len() > 2 || !reborn)?;
+    let loopback = first.address.ip.starts_with("127.");
+    if loopback && named.iter().any(|row| !row.address.ip.starts_with("127.")) {
+        return None;
+    }
+    let setting = seen.setting("cluster-announce-ip");
+    Some(
+        Hit::of(if shared.len() > 2 { 91 } else { 72 })
+            .quotes(shared.iter().map(|row| row.line).take(3))
+            .quotes(setting.map(|setting| setting.line))
+            .fact_if("value", setting.map(|setting| setting.value.clone()))
+            .fact(
+                "same",
+                format!(
+                    "{} nodes carry the same address and port, {}: whoever dials it reaches one \
+                     of them at most, and the bus takes the answer for that of a stranger.",
+                    shared.len(),
+                    first.place()
+                ),
+            ),
+    )
+}
+
+pub(super) fn is_inner(ip: &str) -> bool {
+    let second: u16 = ip.split('.').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+    ip.starts_with("10.")
+        || ip.starts_with("192.168.")
+        || ip.starts_with("127.")
+        || (ip.starts_with("172.") && (16..32).contains(&second))
+        || (ip.starts_with("100.") && (64..128).contains(&second))
+}
+
+/// Where a client names its first nodes.
+const CONFIGURED: [&str; 10] = [
+    "rootnodes",
+    "new rediscluster",
+    "host:",
+    "new redis.cluster",
+    "startup_nodes",
+    "addrs:",
+    "redisuri",
+    "nodes:",
+    "seed",
+    "rediscluster(",
+];
+
+/// What a client says of an address that it cannot reach.
+pub(super) const UNREACHABLE: [&str; 27] = [
+    "[errno 60]",
+    "[errno 110]",
+    "[errno 113]",
+    "failed to connect to any host resolved",
+    "connect timed out",
+    "enetunreach",
+    "error 113 connecting",
+    "error 110 connecting",
+    "error 10060 connecting",
+    "unabletoconnect on ",
+    "error 10061 connecting to 172.",
+    "etimedout",
+    "connect econnrefused 172.",
+    "connect econnrefused 10.",
+    "ehostunreach",
+    "i/o timeout",
+    "unable to connect to [",
+    "failed to connect to 172.",
+    "unable to connect to 172.",
+    "connecttimeout",
+    "connection timed out",
+    "no route to host",
+    "unable to connect to 10.",
+    "failed connecting to",
+    "is not reachable at this point",
+    "timed out attempting to find data in the correct node",
+    "timeout connecting to server",
+];
+
+/// Signs of a network that only its own hosts can reach.
+const INNER_NETWORK: [&str; 11] = [
+    "docker",
+    "172.17.",
+    "172.18.",
+    "172.19.",
+    "172.20.",
+    "bridge",
+    " nat ",
+    "natted",
+    "natmap",
+    "port-forward",
+    "localhost",
+];
+
+/// Quoted addresses in lines that speak of a host.
+fn hosts_in_config(seen: &Seen) -> Vec<String> {
+    let lines = seen.lines.iter().filter(|line| line.lower.contains("host"));
+    lines
+        .flat_map(|line| line.text.split(['\'', '"']))
+        .filter(|word| is_ipv4(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether a line names an address that only the cluster's own network can reach.
+fn names_inner(seen: &Seen, line: usize) -> bool {
+    let text = seen.lines.get(line).map_or("", |line| line.text.as_str());
+    ipv4s(text).any(|ip| is_inner(ip) && !ip.starts_with("127."))
+}
+
+/// Whether the text shows that the client comes in from another network: by a public address, a
+/// balancer, a published port.
+fn is_outside(seen: &Seen) -> bool {
+    let said = [
+        "load balancer",
+        "loadbalancer",
+        "nodeport",
+        "external ip",
+        "public ip",
+        "host.docker.internal",
+        "localhost:",
+        "from my laptop",
+        "outside the cluster",
+        "outside of the cluster",
+    ];
+    let local = |ip: &str| is_inner(ip) || ip.starts_with("0.") || ip.starts_with("255.");
+    seen.has(&said) || seen.lines.iter().any(|line| ipv4s(&line.text).any(|ip| !local(ip)))
+}
+
+/// The IPv4 addresses of a line.
+pub(super) fn ipv4s(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    words
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| is_ipv4(word) && word.split('.').all(|part| part.parse::<u8>().is_ok()))
+}
+
+/// redis-cli followed a redirect, and the address it was sent to did not answer: the line of the
+/// failure and the host.
+pub(super) fn redirected_to_nowhere(seen: &Seen) -> Option<(usize, String)> {
+    let told: Vec<&str> = seen
+        .lines
+        .iter()
+        .filter(|line| line.lower.contains("redirected to slot"))
+        .filter_map(|line| line.text.split_once("located at ").map(|(_, place)| place.trim()))
+        .collect();
+    seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let (_, rest) = line.text.split_once("ould not connect to ")?;
+        let place = rest.split(" at ").nth(1)?.split_whitespace().next()?.trim_end_matches(':');
+        let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+        told.contains(&place).then(|| (at, host.to_owned()))
+    })
+}
+
+/// Where a redirect led to nowhere: into another network than that of the node that was asked, or
+/// into the same one; then the node there may just be down.
+fn sent_elsewhere(seen: &Seen) -> Option<Hit> {
+    let (at, host) = redirected_to_nowhere(seen).filter(|(_, h)| !h.starts_with("127."))?;
+    let network = |ip: &str| ip.splitn(3, '.').take(2).map(str::to_owned).collect::<Vec<_>>();
+    let near = |ip: &str| ip != host && network(ip) == network(&host);
+    let same = seen.addresses.keys().any(|(ip, _)| near(ip))
+        || seen.lines.iter().any(|line| line.text.contains(" -h ") && ipv4s(&line.text).any(near));
+    Some(Hit::of(if same { 54 } else { 86 }).quote(at).fact("announced", host))
+}
+
+/// Some nodes are known by public addresses and one by an inner one: the node that was asked names
+/// itself by its interface, the others were met from outside. Or a client that reached nodes at
+/// public addresses fails at an inner one.
+fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let named = |row: &&Row| is_ipv4(&row.address.ip) && !row.address.ip.starts_with("127.");
+    let rows: Vec<&Row> = seen.server_rows().filter(named).collect();
+    let (inner, public): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| is_inner(&row.address.ip));
+    let healthy = !rows.iter().any(|row| row.is_failing());
+    if let Some(first) = inner.first().filter(|_| public.len() > inner.len() && healthy) {
+        let hit = Hit::of(88).quote(first.line).quotes(public.first().map(|row| row.line));
+        let hit = hit.fact("announced", first.place());
+        let apart = public.iter().map(|row| row.address.ip.clone()).collect::<Vec<_>>();
+        return Some(hit.note(format!(
+            "Only {} is known by an inner address, the other nodes by {}: it is the node that was \
+             asked and never heard its own public address (nobody sent it a MEET there). On that \
+             node CONFIG SET cluster-announce-ip to it, and in its file; the others are right.",
+            first.place(),
+            list(&dedup(&apart), 3)
+        )));
+    }
+    let reached = seen.lines.iter().any(|line| {
+        let well = ["added for slot", "connections initialized for", "connected to"];
+        well.iter().any(|word| line.lower.contains(word))
+            && ipv4s(&line.text).any(|ip| !is_inner(ip))
+    });
+    let failed =
+        ["can't connect to master: redis", "can't add master: redis", "can't add slave: redis"];
+    let at = seen.lines_with(&failed).into_iter().find(|at| names_inner(seen, *at))?;
+    Some(Hit::of(if reached { 88 } else { 60 }).quote(at))
+}
+
+/// Ways to one node of a network that is closed otherwise.
+const TUNNELS: [&str; 4] = ["port-forward", "ssh -l", "ssh -n -l", "tunnel"];
+
+/// A client that has its map fails at an address of the map.
+const MAPPED: [&str; 2] = ["no more cluster attempts left", "clustermaxattempts"];
+
+/// A client fails behind a tunnel to one node, and does not say at which address.
+fn through_a_tunnel(seen: &Seen) -> Option<Hit> {
+    let fails = ["cluster isn't ready", "failed to refresh slots", "error", "exception"];
+    let library = seen.client().is_some() && seen.has(&fails);
+    seen.says(74, &MAPPED).or_else(|| seen.says(74, &TUNNELS).filter(|_| library))
+}
+
+/// Addresses at which a client of the text begins.
+fn seed_ips(seen: &Seen) -> Vec<String> {
+    let configured = |line: usize| {
+        seen.lines.get(line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
+    };
+    let named = seen.addresses.iter().filter(|(_, line)| configured(**line));
+    hosts_in_config(seen).into_iter().chain(named.map(|(a, _)| a.0.clone())).collect()
+}
+
+/// The inner addresses of the servers' tables, each once, with their lines.
+fn told_inner(seen: &Seen) -> (Vec<String>, Vec<usize>) {
+    let mut told: Vec<String> = Vec::new();
+    let mut lines = Vec::new();
+    for row in seen.server_rows() {
+        if is_inner(&row.address.ip) && !told.contains(&row.address.ip) {
+            told.push(row.address.ip.clone());
+            lines.push(row.line);
+        }
+    }
+    (told, lines)
+}
+
+fn announced(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = sent_elsewhere(seen).or_else(|| one_inner_among_public(seen)) {
+        return Some(hit);
+    }
+    let seed_ips = seed_ips(seen);
+    let (told, lines) = told_inner(seen);
+    let other =
+        !told.is_empty() && !seed_ips.is_empty() && seed_ips.iter().all(|ip| !told.contains(ip));
+    let errors = seen.lines_with(&UNREACHABLE);
+    let other = other || from_the_host(seen, &told);
+    if other {
+        return Some(
+            Hit::of(84)
+                .more_if(8, seen.says_ok())
+                .less_if(30, seen.says_fail())
+                .quotes(lines.into_iter().take(2))
+                .quotes(
+                    seen.lines_with(&seed_ips.iter().map(String::as_str).collect::<Vec<_>>())
+                        .into_iter()
+                        .take(1),
+                )
+                .quotes(errors.into_iter().take(1))
+                .fact("announced", list(&told, 4))
+                .fact_if("seed", (!seed_ips.is_empty()).then(|| list(&dedup(&seed_ips), 3)))
+                .fact_if("seed_ip", only(&seed_ips)),
+        );
+    }
+    let told_line = |line: &usize| {
+        let text = seen.lines.get(*line).map_or("", |line| line.lower.as_str());
+        told.iter().any(|ip| text.contains(ip.as_str()))
+    };
+    let dialled_what_was_told = errors.iter().any(told_line);
+    // Some libraries print the address on the line below the error.
+    let names = |line: &usize| names_inner(seen, *line) || names_inner(seen, *line + 1);
+    let from_outside = errors.iter().any(names) && is_outside(seen);
+    let forwarded = seen.has(&TUNNELS);
+    if forwarded && errors.is_empty() {
+        return through_a_tunnel(seen);
+    }
+    let moved = seen.lines_with(&["moved "]);
+    let named = failed_at(seen, &errors, &seed_ips);
+    let from_here = from_this_machine(seen, &named);
+    let named = if named.is_empty() { told.clone() } else { named };
+    let seeds: Vec<String> =
+        dedup(&seed_ips).into_iter().filter(|ip| !named.contains(ip)).collect();
+    (!errors.is_empty()
+        && !seen.says_fail()
+        && (seen.client().is_some()
+            || seen.has(&INNER_NETWORK)
+            || from_outside
+            || from_here
+            || !moved.is_empty()))
+    .then(|| {
+        Hit::of(52)
+            .more_if(14, seen.has(&INNER_NETWORK))
+            .more_if(20, dialled_what_was_told || from_outside || from_here)
+            .more_if(16, forwarded || seen.has(&MAPPED))
+            .more_if(6, seen.says_ok())
+            .less_if(12, seen.has(&["docker stop", "compose stop", "yaml stop", "kill -9"]))
+            .quotes(errors)
+            .quotes(moved.into_iter().take(1))
+            .fact_if("announced", (!named.is_empty()).then(|| list(&named, 4)))
+            .fact_if("seed", (!seeds.is_empty()).then(|| list(&seeds, 3)))
+            .fact_if("seed_ip", only(&seeds))
+    })
+}
+
+/// The address, if it is one only, and one that others can be told.
+fn only(ips: &[String]) -> Option<String> {
+    let [one] = &dedup(ips)[..] else { return None };
+    (!one.starts_with("127.") && !one.starts_with("0.")).then(|| one.clone())
+}
+
+/// The inner addresses at which a client of the text fails.
+fn failed_at(seen: &Seen, errors: &[usize], seeds: &[String]) -> Vec<String> {
+    let lines = errors.iter().filter_map(|at| seen.lines.get(*at));
+    let ips = lines.flat_map(|line| ipv4s(&line.text));
+    let ips = ips.filter(|ip| is_inner(ip) && !ip.starts_with("127."));
+    let ips: Vec<String> = ips.map(str::to_owned).filter(|ip| !seeds.contains(ip)).collect();
+    dedup(&ips)
+}
+
+/// A client that begins at `localhost` while the nodes call themselves by addresses of a container
+/// network.
+fn from_the_host(seen: &Seen, told: &[String]) -> bool {
+    let local = ["'localhost'", "\"localhost\"", "host: localhost", "'127.0.0.1'"];
+    let bridge = |ip: &String| {
+        let second = ip.split('.').nth(1).and_then(|n| n.parse::<u8>().ok());
+        ip.starts_with("172.") && second.is_some_and(|n| (16..32).contains(&n))
+    };
+    seen.client().is_some() && seen.has(&local) && !told.is_empty() && told.iter().all(bridge)
+}
+
+/// A client whose start nodes are on this machine fails at an address of another network.
+fn from_this_machine(seen: &Seen, named: &[String]) -> bool {
+    let configured = |l: &&Line| CONFIGURED.iter().any(|mark| l.lower.contains(mark));
+    let here = |l: &Line| l.lower.contains("127.0.0.1:") || l.lower.contains("localhost:");
+    !named.is_empty() && seen.lines.iter().filter(configured).any(here)
+}
+
+fn dedup(words: &[String]) -> Vec<String> {
+    let mut out = words.to_vec();
+    out.sort();
+    out.dedup();
+    out
+}

@@ -1,0 +1,289 @@
+//! Clients whose map of the cluster is old, or that go round in circles by it.
+
+use super::announced::{UNREACHABLE, ipv4s, is_inner};
+use super::clients::{CLUSTER_CLASSES, FAILED_TO_REACH};
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "CLIENT_STALE_TOPOLOGY",
+        title: "The client never refreshes its map of the cluster",
+        side: Side::Client,
+        when: |seen| {
+            let lettuce = seen.says(
+                84,
+                &[
+                    "this partition is not known in the cluster view",
+                    "this connection point is not known",
+                    "but commandflags.noredirect was specified",
+                ],
+            );
+            let hit = lettuce
+                .or_else(|| dials_who_is_gone(seen))
+                .or_else(|| dials_one_again(seen))
+                .or_else(|| dials_who_was_stopped(seen))
+                .or_else(|| {
+                    let shown = [" moved ", "moved <"];
+                    let hit = seen.says(74, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))?;
+                    let helps =
+                        ["is to restart", "until restart", "until a restart", "after a restart"];
+                    seen.has(&helps).then_some(hit)
+                })
+                .or_else(|| {
+                    seen.says(
+                        68,
+                        &[
+                            "cannot determine a partition",
+                            "hasn't been discovered yet",
+                            "moved to unreachable node",
+                            "currently not connected. commands are rejected",
+                        ],
+                    )
+                })
+                .or_else(|| {
+                    seen.says_all(
+                        68,
+                        &[
+                            &[
+                                "command timed out",
+                                "commandtimeoutexception",
+                                "rediscommandtimeoutexception",
+                                "unable to connect to",
+                                "cannot reconnect",
+                            ],
+                            &["lettuce", "spring", "redisson"],
+                        ],
+                    )
+                })
+                .or_else(|| {
+                    seen.says_all(
+                        66,
+                        &[
+                            &[
+                                "until restart",
+                                "until i restart",
+                                "restarting the app",
+                                "restart the application",
+                                "still connects to the old",
+                                "old ip",
+                                "old node",
+                                "old address",
+                                "the old ones",
+                                "before the restart",
+                                "new ip",
+                                "new address",
+                                "only a restart",
+                                "until we restart",
+                                "restarting php",
+                                "cache_slots",
+                                "until it is restarted",
+                                "after restarting the",
+                                "after a restart of the app",
+                                "new process works",
+                                "fresh process",
+                            ],
+                            &[
+                                "jedis",
+                                "lettuce",
+                                "spring",
+                                "ioredis",
+                                "redisson",
+                                "redis.exceptions",
+                                "go-redis",
+                                "stackexchange",
+                                "phpredis",
+                                "redisclusterexception",
+                                "redis-rs",
+                                "node-redis",
+                                "rueidis",
+                                "glide",
+                                "fred",
+                                "client",
+                            ],
+                            &FAILED_TO_REACH,
+                        ],
+                    )
+                });
+            hit.map(|hit| hit.less_if(14, seen.says_fail()))
+        },
+        cause: "The client still holds the map from its start: after a failover or a change of \
+            addresses it goes on \
+            to dead or demoted nodes until it is restarted. Lettuce before 7.0 (and so Spring \
+            Data Redis) refreshes \
+            neither periodically nor on events unless told to; a cached DNS answer does the same. \
+            The \
+            cluster itself is healthy when redis-cli -c works.",
+        check: "Compare the address in the error with CLUSTER SLOTS now; and does a restarted \
+            client work?",
+        fix: &[
+            "Lettuce: ClusterTopologyRefreshOptions with enablePeriodicRefresh(30 s) and \
+             enableAllAdaptiveRefreshTriggers(); Spring: \
+             spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s.",
+            "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: \
+             scanInterval; JVM: \
+             networkaddress.cache.ttl; phpredis: redis.clusters.cache_slots 0, or a restart of \
+             php-fpm after the nodes' addresses changed.",
+            "Name several start nodes.",
+        ],
+        never: &["Do not repair the cluster for it, and do not only raise timeouts."],
+        like: &[
+            "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+            "CLIENT_SEES_UNCOVERED_SLOTS",
+            "SHARD_DOWN",
+        ],
+    },
+    Cause {
+        code: "CLIENT_REDIRECT_LOOP",
+        title: "The client is redirected until it gives up",
+        side: Side::Client,
+        when: |seen| {
+            seen.says(
+                62,
+                &[
+                    "too many cluster redirections",
+                    "ttl exhausted",
+                    "too many redirections",
+                    "no more cluster attempts left",
+                    "redirected too many times",
+                    "timed out attempting to find data in the correct node",
+                    "maxredirect",
+                ],
+            )
+            // Then it was not redirected: every try met the same answer.
+            .map(|hit| hit.less_if(26, seen.has(&["clusterdown the cluster is down"])))
+            .map(|hit| hit.less_if(14, seen.has(&["cluster state changed: fail"])))
+            .or_else(|| moved_in_a_cluster_client(seen))
+        },
+        cause: "MOVED or ASK led from node to node (or the same error was repeated) up to the \
+            limit. Reasons: two nodes \
+            that name each other as owner, an owner that cannot be reached, a load balancer or \
+            proxy that answers for all \
+            nodes, or a cluster that is down ('Last error: CLUSTERDOWN'). Jedis counts failed \
+            connections as attempts too: what failed stands in the suppressed exceptions, and \
+            most often it is an announced address that the client cannot reach.",
+        check: "The 'last error' in the text (Jedis: 'Suppressed'); then GET the key at the node named by MOVED: does \
+            it answer MOVED back?",
+        fix: &[
+            "MOVED back and forth: compare CLUSTER NODES of both nodes; if they still differ \
+             after two node timeouts, the owners are in dispute: slotwright explain \
+             SLOT_OWNER_DISAGREEMENT.",
+            "A proxy or virtual IP between: let the client dial the nodes themselves.",
+            "CLUSTERDOWN: find out which slots are not served.",
+        ],
+        never: &["Do not only raise the limit."],
+        like: &[
+            "SLOT_OWNER_DISAGREEMENT",
+            "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+            "SINGLE_VIP_FRONT",
+        ],
+    },
+    Cause {
+        code: "SINGLE_VIP_FRONT",
+        title: "A load balancer or one Service stands in front of all nodes",
+        side: Side::Platform,
+        when: |seen| {
+            let front = seen.says(
+                50,
+                &[
+                    "load balancer",
+                    "loadbalancer",
+                    "haproxy",
+                    "nlb ",
+                    "nlb.",
+                    "ingress",
+                    "nodeport",
+                    "clusterip",
+                    "envoy",
+                    "twemproxy",
+                    "elb.amazonaws.com",
+                ],
+            )?;
+            let policy = seen.has(&["networkpolicy", "network policy"]);
+            (!policy && seen.has(&["moved", "cluster", "redirection"])).then(|| {
+                let ahead = seen.has(&["in front of", "as the only uri", "round robin"]);
+                front.more_if(10, seen.has(&["moved "])).more_if(12, ahead)
+            })
+        },
+        cause: "Each connection through the balancer ends at some node. A cluster client needs \
+            the nodes themselves: it may \
+            use the front as a seed only, and then dials the announced addresses.",
+        check: "Do the addresses in CLUSTER SLOTS lead past the balancer, and can the client \
+            reach them?",
+        fix: &[
+            "Use the front only as the start node, and announce per-node addresses that clients \
+             reach (one Service or \
+            port per node).",
+        ],
+        never: &["Do not announce the shared address for all nodes."],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+    },
+];
+
+/// A client that should follow redirects shows one as an error.
+fn moved_in_a_cluster_client(seen: &Seen) -> Option<Hit> {
+    let shown = ["errorreply: moved", "replyerror: moved", "responseerror: moved"];
+    seen.says(60, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))
+}
+
+/// A node was stopped on purpose, the cluster went on, and the client still dials an address that
+/// nobody answers at.
+fn dials_who_was_stopped(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let stopped = seen.lines.iter().position(|line| {
+        let words = line.lower.as_str();
+        let told = ["killed the", "kill the", "stopped the", "took over", "after the failover"];
+        if told.iter().any(|word| words.contains(word)) {
+            return true;
+        }
+        let tool = ["docker", "compose", "kubectl", "systemctl", "redis-cli", "podman", "kill"];
+        let deed = [" stop ", " kill ", "delete pod", "shutdown", "kill -9", " pause "];
+        tool.iter().any(|word| words.contains(word)) && deed.iter().any(|d| words.contains(d))
+    })?;
+    let failed = seen.lines_with(&UNREACHABLE);
+    let well = seen.says_ok() || seen.has(&["failover election won", "promoted"]);
+    (well && !failed.is_empty())
+        .then(|| Hit::of(82).quote(stopped).quotes(failed.into_iter().take(1)))
+}
+
+/// A client that logs each try chooses one and the same address again, and nobody answers there.
+fn dials_one_again(seen: &Seen) -> Option<Hit> {
+    let tries = seen.lines_with(&["determined node to execute"]);
+    let host = |at: &usize| seen.lines.get(*at).and_then(|line| ipv4s(&line.text).next());
+    let first = tries.first().and_then(host)?;
+    let same = tries.len() >= 2 && tries.iter().all(|at| host(at) == Some(first));
+    let failed = seen.lines_with(&UNREACHABLE);
+    (same && !failed.is_empty()).then(|| {
+        Hit::of(84).quotes(tries.into_iter().take(2)).quotes(failed.into_iter().take(1)).note(
+            format!(
+                "Every try went to {first}, at which nobody answers any more (a pod that was moved \
+                 has a new address, a dead node was replaced). The client takes the slot's owner \
+                 from its old map again each time and gives up when its tries are used up ('TTL \
+                 exhausted'). Compare with CLUSTER NODES: is {first} still named there as an \
+                 owner? If not, only the client is behind: make it read the map anew \
+                 (initialize(), cluster_error_retry_attempts), start from names instead of \
+                 addresses, and replace redis-py-cluster, which is no longer maintained, by \
+                 redis-py 4.1 or later (redis.cluster.RedisCluster). If it is, the servers have \
+                 not replaced the dead node: repair that first."
+            ),
+        )
+    })
+}
+
+/// A client fails at an inner address that no pod has now, and no table of a server has either.
+fn dials_who_is_gone(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let known =
+        |ip: &str| seen.pod_ips.contains(ip) || seen.server_rows().any(|row| row.address.ip == ip);
+    let (at, ip) = seen.lines_with(&UNREACHABLE).into_iter().find_map(|at| {
+        let line = seen.lines.get(at)?;
+        let ip = ipv4s(&line.text).find(|ip| is_inner(ip) && !known(ip))?;
+        Some((at, ip.to_owned()))
+    })?;
+    (seen.pods.iter().filter(|pod| pod.ip.is_some()).count() >= 3).then(|| {
+        Hit::of(82).quote(at).quotes(seen.pods.iter().map(|pod| pod.line).take(3)).note(format!(
+            "The client dials {ip}, and none of the pods that were pasted has this address: a pod \
+             came back with another one, and the client did not hear of it."
+        ))
+    })
+}
