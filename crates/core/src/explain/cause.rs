@@ -59,6 +59,8 @@ pub(super) struct Hit {
     pub facts: Facts,
     /// Further sentences with figures.
     pub notes: Vec<String>,
+    /// Steps with figures, before those of the cause.
+    pub steps: Vec<String>,
 }
 
 impl Hit {
@@ -97,6 +99,12 @@ impl Hit {
     /// Adds a sentence.
     pub fn note(mut self, sentence: impl Into<String>) -> Self {
         self.notes.push(sentence.into());
+        self
+    }
+
+    /// Adds a step.
+    pub fn step(mut self, step: impl Into<String>) -> Self {
+        self.steps.push(step.into());
         self
     }
 

@@ -17,6 +17,18 @@ struct Note {
     sentence: &'static str,
 }
 
+/// A step that is added to the fix of some causes when a line has one of the words.
+struct Step {
+    /// The codes of the causes.
+    codes: &'static [&'static str],
+    /// One of them, in small letters.
+    words: &'static [&'static str],
+    /// None of them.
+    unless: &'static [&'static str],
+    /// The step.
+    sentence: &'static str,
+}
+
 static NOTES: &[Note] = &[
     Note {
         code: "SERVER_CRASHED",
@@ -534,7 +546,128 @@ static NOTES: &[Note] = &[
             client reconnect on READONLY (StackExchange.Redis 2.6.70 and later looks at the \
             roles anew; abortConnect=false, a short DNS cache).",
     },
+    Note {
+        code: "CLIENT_REDIRECT_LOOP",
+        words: &[&["too many cluster redirections"], &["last error: replyerror: moved", "moved "]],
+        sentence: "ioredis says so after 16 redirects (maxRedirections). When it cannot connect to \
+            the node that MOVED names, it asks another one, which answers MOVED again: so most \
+            often that address cannot be reached from the client's host, and no two nodes are in \
+            dispute.",
+    },
+    Note {
+        code: "CLIENT_REDIRECT_LOOP",
+        words: &[&["too many cluster redirections", "no more cluster attempts"], &["clusterdown"]],
+        sentence: "The last error is CLUSTERDOWN, so nobody redirected: each try met a cluster that \
+            refuses (ioredis: 16 tries, retryDelayOnClusterDown apart, less than 2 seconds). \
+            CLUSTER INFO on the nodes tells which slots are not served; the client is right.",
+    },
+    Note {
+        code: "CLIENT_REDIRECT_LOOP",
+        words: &[
+            &["no more cluster attempts left"],
+            &["connect timed out", "connection refused", "failed to connect", "unknownhost"],
+        ],
+        sentence: "What failed here are connections and not redirects: Jedis counts each as an \
+            attempt (maxAttempts, 5 by default), then asks a random node for the map. The address \
+            in the suppressed exception is one of its map that this host does not reach.",
+    },
+    Note {
+        code: "CLIENT_REDIRECT_LOOP",
+        words: &[&["redirection loop detected"]],
+        sentence: "Redisson says so when the node that MOVED names answers MOVED itself: an address \
+            that leads to another node than is meant (a NAT or a natMapper that sends several \
+            addresses to one, a balancer), or two tables that differ.",
+    },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["redirect: slot ", "clusterredirectexception"]],
+        sentence: "Spring Data Redis says so when MOVED comes through a standalone connection \
+            (spring.data.redis.host or .url): give spring.data.redis.cluster.nodes (with \
+            RedisClusterConfiguration in code) instead.",
+    },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["jedisaskdataexception"]],
+        sentence: "JedisAskDataException: the slot is just being moved and a plain Jedis does not \
+            follow ASK. JedisCluster does.",
+    },
+    Note {
+        code: "CLIENT_TIMEOUT",
+        words: &[&["max retries per request"]],
+        sentence: "MaxRetriesPerRequestError of ioredis speaks of the connection, not of a slow \
+            command: it was lost or refused 20 times while the command waited. The client's \
+            'error' events name the reason (ECONNREFUSED, ETIMEDOUT, NOAUTH, TLS). BullMQ workers \
+            need maxRetriesPerRequest: null, which ends the message and not its reason.",
+    },
+    Note {
+        code: "IOREDIS_ALL_STARTUP_NODES_FAILED",
+        words: &[&["none of startup nodes is available"]],
+        sentence: "'None of startup nodes is available' comes when the list of nodes has run empty \
+            (each was dropped after its connection ended) and clusterRetryStrategy has given up: \
+            the 'node error' events before it say why each one ended.",
+    },
+    Note {
+        code: "CROSSSLOT_NO_HASH_TAG",
+        words: &[&["bullmq", "bull:"]],
+        sentence: "BullMQ runs scripts over several keys of one queue: give Queue, Worker, \
+            QueueEvents and FlowProducer the same prefix in braces (prefix: '{myqueue}'), and the \
+            keys of one queue share a slot. Jobs under the old prefix stay there: drain them first.",
+    },
 ];
+
+/// Steps that are added to the fix.
+static STEPS: &[Step] = &[
+    Step {
+        codes: STALE,
+        words: BITNAMI,
+        unless: &[],
+        sentence: "Bitnami's image: REDIS_CLUSTER_DYNAMIC_IPS=yes (the default) resolves the names \
+            in REDIS_NODES at each start and puts the new IPs into nodes.conf; that needs names \
+            that resolve before the pods are ready (the headless Service with \
+            publishNotReadyAddresses) and a volume that is kept. Else set \
+            REDIS_CLUSTER_ANNOUNCE_IP from status.podIP (downward API), so that each node tells \
+            its own address, and REDIS_CLUSTER_ANNOUNCE_HOSTNAME to <pod>.<headless service> for \
+            the clients.",
+    },
+    Step {
+        codes: STALE,
+        words: &["kubectl", "statefulset", "pod/", "podip", "pod ip", ".svc.cluster.local"],
+        unless: BITNAMI,
+        sentence: "In the StatefulSet: env POD_IP from fieldRef status.podIP, and the argument \
+            --cluster-announce-ip $(POD_IP) of redis-server (args expand it; redis.conf does not).",
+    },
+    Step {
+        codes: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "ANNOUNCE_ADDRESS_WRONG"],
+        words: BITNAMI,
+        unless: &[],
+        sentence: "Bitnami's image: on each node REDIS_CLUSTER_DYNAMIC_IPS=no and \
+            REDIS_CLUSTER_ANNOUNCE_IP=<the address that clients and nodes reach>, with \
+            REDIS_CLUSTER_ANNOUNCE_PORT and REDIS_CLUSTER_ANNOUNCE_BUS_PORT where ports are \
+            mapped (the chart: cluster.externalAccess.enabled); or \
+            REDIS_CLUSTER_ANNOUNCE_HOSTNAME with REDIS_CLUSTER_PREFERRED_ENDPOINT_TYPE=hostname \
+            where clients resolve names (7.0 and later).",
+    },
+    Step {
+        codes: &["EMPTY_PRIMARY"],
+        words: &["\"health\""],
+        unless: &[],
+        sentence: "It stands in a shard with an owner: DBSIZE on it, copy its RDB and AOF away if \
+            there are keys, then CLUSTER REPLICATE <id of the owner> on it.",
+    },
+];
+
+/// Addresses that changed.
+const STALE: &[&str] = &["ALL_ADDRESSES_STALE", "PEER_ADDRESS_STALE", "SELF_ADDRESS_STALE"];
+
+/// What shows that the image is Bitnami's.
+const BITNAMI: &[&str] =
+    &["bitnami", "redis_nodes", "redis_cluster_creator", "redis_cluster_dynamic"];
+
+/// The steps for a cause.
+pub(super) fn steps(code: &str, seen: &Seen) -> Vec<&'static str> {
+    let fits = |s: &&Step| s.codes.contains(&code) && seen.has(s.words) && !seen.has(s.unless);
+    STEPS.iter().filter(fits).map(|step| step.sentence).collect()
+}
 
 /// The sentences for a cause.
 pub(super) fn notes(code: &str, seen: &Seen) -> Vec<&'static str> {

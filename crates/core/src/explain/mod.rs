@@ -148,6 +148,8 @@ const SUBJECT: &[&str] = &[
     "moved ",
     "crossslot",
     "lettuce",
+    "startup nodes",
+    "max retries per request",
     "jedis",
     "statefulset",
     "pvc",
@@ -233,9 +235,16 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
             .filter_map(|at| quote(*at, seen, pastes))
             .collect(),
         check: fill(cause.check),
-        fix: cause.fix.iter().map(|step| fill(step)).collect(),
+        fix: steps(cause, hit, seen),
         never: cause.never.iter().map(|what| fill(what)).collect(),
     }
+}
+
+/// What this very paste asks for, then what always holds, then what is particular to a product.
+fn steps(cause: &Cause, hit: &Hit, seen: &Seen) -> Vec<String> {
+    let fixed = cause.fix.iter().map(|step| template::fill(step, &hit.facts));
+    let known = known::steps(cause.code, seen).into_iter().map(str::to_owned);
+    hit.steps.iter().cloned().chain(fixed).chain(known).collect()
 }
 
 const fn confidence(score: u8) -> Confidence {

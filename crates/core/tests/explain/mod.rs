@@ -136,7 +136,7 @@ fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
 }
 
 /// What an answer must say of the very paste, by the name of the fixture.
-const SAYS: [(&str, &str); 14] = [
+const SAYS: [(&str, &str); 30] = [
     ("pub4-pods-swapped-addresses", "the owner of 5461-10922, at 10.232.3.8:16379"),
     ("pub4-promoted-for-itself", "gives them to the dead 192.168.56.51:7000"),
     ("pub4-importing-only", "10.42.1.13:6379 has 12, 13 and 14 marked importing"),
@@ -151,6 +151,22 @@ const SAYS: [(&str, &str); 14] = [
     ("pub4-scaled-in-and-back", "CLUSTER RESET on this node alone"),
     ("pub4-old-primary-stays-primary", "It came back after 10.8.3.8:6379 had taken its slots"),
     ("pub4-creator-exits", "slots_assigned 0"),
+    ("pub5-check-cannot-connect.txt", "10.20.0.13:6379 is down or not to be reached"),
+    ("pub5-check-cannot-connect-end", "10.20.0.16:6379 follows a primary that the check did not"),
+    ("pub5-check-and-table-fail", "10.20.0.13:6379 is flagged fail and still owns 5461 slots"),
+    ("pub5-claims-of-two-epochs", "10.0.0.1:6379 has 12, 10.0.0.2:6379 has 9"),
+    ("pub5-claims-of-one-epoch", "Both have the config epoch 12"),
+    ("pub5-own-rows-claim-twice", "Each of these rows is what a node says of itself"),
+    ("pub5-picked-rows-of-many-views", "one node gives 0-5460 to 127.0.0.1:7003, another to"),
+    ("pub5-ioredis-too-many-redirections", "it asks another one, which answers MOVED again"),
+    ("pub5-ioredis-redirections-clusterdown", "nobody redirected"),
+    ("pub5-jedis-attempts-connect", "What failed here are connections and not redirects"),
+    ("pub5-redisson-redirection-loop", "the node that MOVED names answers MOVED itself"),
+    ("pub5-spring-redirect-slot", "spring.data.redis.cluster.nodes"),
+    ("pub5-jedis-ask", "JedisCluster does"),
+    ("pub5-ioredis-startup-nodes", "the list of nodes has run empty"),
+    ("pub5-ioredis-max-retries", "speaks of the connection, not of a slow command"),
+    ("pub5-bullmq-crossslot", "(prefix: '{myqueue}')"),
 ];
 
 #[test]
@@ -161,6 +177,26 @@ fn answers_speak_of_the_nodes_and_slots_of_the_paste() {
             fixtures.iter().find(|(path, ..)| path.contains(name)).expect("the fixture");
         let cause = explanation.cause.as_ref().map_or("", |cause| cause.cause.as_str());
         assert!(cause.contains(words), "{name}: {cause}");
+    }
+}
+
+/// What a step of the fix must say, by the name of the fixture.
+const STEPS: [(&str, &str); 5] = [
+    ("pub4-old-primary-stays-primary", "then send CLUSTER REPLICATE"),
+    ("pub5-bitnami-stale", "REDIS_CLUSTER_DYNAMIC_IPS=yes"),
+    ("pub5-pods-stale", "--cluster-announce-ip $(POD_IP)"),
+    ("pub5-bitnami-announced", "REDIS_CLUSTER_ANNOUNCE_IP=<the address"),
+    ("pub5-jedis-attempts-connect", "topologyRefreshPeriod"),
+];
+
+#[test]
+fn steps_speak_of_the_product_and_the_nodes_of_the_paste() {
+    let fixtures = fixtures();
+    for (name, words) in STEPS {
+        let (_, _, explanation) =
+            fixtures.iter().find(|(path, ..)| path.contains(name)).expect("the fixture");
+        let steps = explanation.cause.as_ref().map_or(&[][..], |cause| &cause.fix[..]);
+        assert!(steps.iter().any(|step| step.contains(words)), "{name}: {steps:?}");
     }
 }
 

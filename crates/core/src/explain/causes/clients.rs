@@ -334,7 +334,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A plain client (or redis-cli without -c) talks to a cluster",
         side: Side::Client,
         when: |seen| {
-            if let Some(hit) = seen.says(72, &["clusterredirectexception"]) {
+            if let Some(hit) = seen
+                .says(72, &["clusterredirectexception", "redirect: slot ", "jedisaskdataexception"])
+            {
                 return Some(hit);
             }
             let hit = seen.says(56, &["moved "])?;
@@ -343,7 +345,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     rest.split([' ', '"']).next().is_some_and(|w| w.parse::<u16>().is_ok())
                 })
             });
-            let cluster_client = seen.has(&CLUSTER_CLASSES);
+            let cluster_client =
+                seen.has(&CLUSTER_CLASSES) || seen.has(&["too many cluster redirections"]);
             real.then(|| {
                 hit.more_if(
                     12,

@@ -1,5 +1,6 @@
 //! Replicas that are not promoted, and what a failover costs.
 
+use super::unreached;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
 use crate::explain::seen::{Block, Seen};
@@ -278,8 +279,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A primary is down and nothing replaced it",
         side: Side::Cluster,
         when: shard_down,
-        cause: "[[<<places>> is flagged fail and still owns <<slots>>. ]]No replica of it was \
-            promoted[[: \
+        cause: "[[<<places>> is flagged fail and still owns <<slots>>. ]][[<<unreached>>. ]]No \
+            replica of it was promoted[[: \
             <<replicas>>]]. With cluster-require-full-coverage yes (the default) the whole cluster \
             answers CLUSTERDOWN as long as one range is not served.",
         check: "Is the process of that primary up, and is its volume there? Has it a living \
@@ -600,11 +601,15 @@ fn shard_down(seen: &Seen) -> Option<Hit> {
         };
         return Some(
             Hit::of(70)
+                .more_if(16, unreached::node(seen).is_some())
                 .quotes(down.iter().map(|row| row.line))
                 .fact("places", list(&places(down.iter().copied()), 3))
                 .fact("slots", format!("{} slots ({})", first.slots.len(), slots(&first.slots)))
                 .fact("replicas", said),
         );
+    }
+    if let Some(hit) = unreached::shard(seen) {
+        return Some(hit);
     }
     let failed = seen.number("cluster_slots_fail").filter(|slots| *slots > 0);
     let counted = failed.map(|_| Hit::of(60).quotes(seen.field_line("cluster_slots_fail")));

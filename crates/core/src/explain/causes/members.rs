@@ -300,12 +300,14 @@ fn stays_primary(seen: &Seen) -> Option<Hit> {
         format!(
             "It came back after {} had taken its slots, and logged that it follows that one, but is \
              still listed as a primary without slots: a former primary that did not become a \
-             replica. Look at its own CLUSTER NODES and ROLE. If it holds itself for a primary, \
-             compare its keys with those of {} (writes that only the old primary has are lost when \
-             it follows), copy its RDB/AOF away, and CLUSTER REPLICATE {primary} on it; if it says \
-             replica, only the others' tables are behind and a minute settles it.",
-            heir.place(),
+             replica. Its own CLUSTER NODES and ROLE tell: if it says replica, only the others' \
+             tables are behind and a minute settles it.",
             heir.place()
         ),
-    ))
+    ).step(format!(
+        "On {place}: ROLE and CLUSTER NODES. If it holds itself for a primary, compare its keys \
+         with those of {} (writes that only the old primary has are lost when it follows), copy \
+         its RDB and AOF away, then send CLUSTER REPLICATE {primary} to it.",
+        heir.place()
+    )))
 }

@@ -8,6 +8,7 @@ mod addresses;
 mod announced;
 mod application;
 mod binding;
+mod claims;
 mod clients;
 mod create;
 mod dialects;
@@ -29,6 +30,7 @@ mod security;
 mod service;
 mod slots;
 mod stale_map;
+mod unreached;
 
 use super::cause::Cause;
 

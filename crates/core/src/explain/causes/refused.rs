@@ -332,6 +332,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "no node to serve slot",
                     "not covered by the cluster",
                     "unassigned slot in the cluster map",
+                    "slot has no redis node",
                     "property 'master' of undefined",
                     "reading 'master'",
                 ],
@@ -410,7 +411,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 "stream isn't writeable",
                 "clusterallfailederror",
             ]);
-            failed.then_some(Hit { score: 91, ..off })
+            // The error alone names no other reason; what else the text says comes before it.
+            let alone = seen.has(&["cluster isn't ready"]) && seen.lines.len() <= 3;
+            (failed || alone).then_some(Hit { score: 91, ..off })
         },
         cause: "With enableOfflineQueue false in redisOptions a command is refused until the \
             connection is \

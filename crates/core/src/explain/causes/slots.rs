@@ -1,6 +1,6 @@
 //! Slots without an owner, with two, or on their way; resharding.
 
-use super::open_marks;
+use super::{claims, open_marks, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, Table};
@@ -288,7 +288,7 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| {
             let log = seen.line_says(84, &["slot", "has", "owners"]);
-            log.or_else(|| claimed_twice(seen))
+            log.or_else(|| claims::claimed_twice(seen))
         },
         cause: "Two living primaries hold the same slots for theirs[[: <<dispute>>]]. The one \
             with the \
@@ -501,7 +501,7 @@ fn unassigned(seen: &Seen) -> Option<Hit> {
         Hit::of(score)
             .more_if(8, removed || !agree.is_empty())
             .less_if(20, open)
-            .less_if(25, dead)
+            .less_if(25, dead || unreached::node(seen).is_some())
             .quotes(uncovered)
             .quotes(agree)
             .quotes(seen.field_line("cluster_slots_assigned").filter(|_| counted.is_some()))
@@ -541,6 +541,9 @@ fn disagreement(seen: &Seen) -> Option<Hit> {
         80,
         &["nodes don't agree about configuration", "could not agree on a valid slots cache"],
     );
+    // Tables differ while a node is down; only what stays when it is back is a dispute.
+    let down = unreached::node(seen).is_some() || unreached::is_listed_down(seen);
+    let told = told.map(|hit| hit.less_if(24, down));
     let hit = told.or_else(|| {
         seen.says(
             58,
@@ -554,7 +557,8 @@ fn disagreement(seen: &Seen) -> Option<Hit> {
         )
         .filter(|_| !seen.has(&["clusterdown", "timeout", "moved 0 :0"]))
     });
-    let hit = hit.or_else(|| promoted_for_itself(seen)).or_else(|| views_differ(seen))?;
+    let hit = hit.or_else(|| promoted_for_itself(seen)).or_else(|| views_differ(seen));
+    let hit = hit.or_else(|| claims::picked_rows_differ(seen))?;
     Some(hit.less_if(8, seen.has(&["importing state", "migrating state"])))
 }
 
@@ -615,34 +619,6 @@ fn views_differ(seen: &Seen) -> Option<Hit> {
         }
     }
     None
-}
-
-fn claimed_twice(seen: &Seen) -> Option<Hit> {
-    let own: Vec<&Row> =
-        seen.server_rows().filter(|r| r.is_myself() && !r.slots.is_empty()).collect();
-    let same_table = seen.tables.iter().find_map(|table| {
-        let rows: Vec<&Row> = table.rows.iter().filter(|r| !r.slots.is_empty()).collect();
-        overlap(&rows)
-    });
-    let (a, b) = same_table.or_else(|| overlap(&own))?;
-    let both = a.slots.intersection(&b.slots);
-    Some(
-        Hit::of(82)
-            .quote(a.line)
-            .quote(b.line)
-            .fact("dispute", format!("{} and {} both have {}", a.place(), b.place(), slots(&both))),
-    )
-}
-
-fn overlap<'a>(rows: &[&'a Row]) -> Option<(&'a Row, &'a Row)> {
-    rows.iter().take(200).enumerate().find_map(|(at, a)| {
-        let b = rows
-            .iter()
-            .take(200)
-            .skip(at + 1)
-            .find(|b| b.id != a.id && !a.slots.intersection(&b.slots).is_empty())?;
-        Some((*a, *b))
-    })
 }
 
 /// A node answers MOVED for a slot, and counts keys of that slot.

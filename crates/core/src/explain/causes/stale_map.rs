@@ -148,6 +148,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "redirected too many times",
                     "timed out attempting to find data in the correct node",
                     "maxredirect",
+                    "redirection loop detected",
                 ],
             )
             // Then it was not redirected: every try met the same answer.
@@ -162,9 +163,18 @@ pub(super) static CAUSES: &[Cause] = &[
             nodes, or a cluster that is down ('Last error: CLUSTERDOWN'). Jedis counts failed \
             connections as attempts too: what failed stands in the suppressed exceptions, and \
             most often it is an announced address that the client cannot reach.",
-        check: "The 'last error' in the text (Jedis: 'Suppressed'); then GET the key at the node named by MOVED: does \
-            it answer MOVED back?",
+        check: "The 'last error' in the text (Jedis: 'Suppressed'). Then, from the client's own host, \
+            redis-cli -h <start node> cluster slots, and compare: the address in the error is not \
+            in it: the client's map is old; it is in it and nc -vz does not reach it from there: \
+            the announced address; it answers, and GET of the key there is MOVED back: the owners \
+            are in dispute; CLUSTERDOWN: slots are not served.",
         fix: &[
+            "An old map: a new client object reads it anew at once; for ever: Jedis 4 and later \
+             with topologyRefreshPeriod, Lettuce with periodic and adaptive refresh, ioredis \
+             slotsRefreshInterval, Redisson scanInterval.",
+            "An announced address that this host does not reach: cluster-announce-ip (and the ports) \
+             on the nodes, or the client's mapping (ioredis natMap, Redisson natMapper, Jedis \
+             HostAndPortMapper, Lettuce MappingSocketAddressResolver).",
             "MOVED back and forth: compare CLUSTER NODES of both nodes; if they still differ \
              after two node timeouts, the owners are in dispute: slotwright explain \
              SLOT_OWNER_DISAGREEMENT.",
