@@ -216,6 +216,8 @@ impl Rounds {
     }
 
     fn act(&mut self, now_ms: u64, mut planning: Planning, seen: &Picture<'_>) -> Decision {
+        // What was quiet before a ban is waited out is not what is quiet after it.
+        self.quiet_since_ms = None;
         let steps = sends(&planning);
         let banned = meets_unknown(&planning, seen);
         // What a ban undoes is not only the MEET: until it is over, no round of that time is tried
@@ -276,6 +278,7 @@ impl Rounds {
         let since = *self.waiting_since_ms.get_or_insert(now_ms);
         // When it is over, the servers need their time to say so.
         self.since_act_ms = Some(now_ms);
+        self.quiet_since_ms = None;
         let why = planning.waiting.join("; ");
         if now_ms < since.saturating_add(self.policy.patience_ms) {
             return Decision::LookAgain { in_ms: LOOK_EVERY_MS, why };
