@@ -34,11 +34,11 @@ pub const QUOTE_BYTES_MAX: usize = 200;
 /// Bytes of one pasted or recorded file.
 pub const PASTE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Nodes up to which each is asked for `CLUSTER SLOTS`, and for `SHARDS` and `LINKS` where they
-/// can tell more than the table and `INFO`. These replies grow
-/// with the cluster, so all of them together grow with its square: 4 MiB at this number. Beyond it
-/// a sample tells the same, and what a node alone can know (its own slots, endpoint, link buffers)
-/// is in `CLUSTER NODES`, `CONFIG GET` and `INFO` as well.
+/// Nodes up to which each is asked for `CLUSTER SLOTS`, and for `SHARDS` and `LINKS` where they can
+/// tell more than the table and `INFO`. These replies grow with the cluster, so all of them grow
+/// with its square: 4 MiB at this number. Beyond it a sample tells the same, and what a node alone
+/// can know (its own slots, endpoint, link buffers) is in `CLUSTER NODES`, `CONFIG GET` and `INFO`
+/// as well.
 pub const FULL_REPLY_NODES_MAX: usize = 64;
 
 /// Bytes waiting on one bus link that are worth a word: a bus ping has 2 to 20 KiB, and a link that
@@ -49,8 +49,8 @@ pub const LINK_WAITING_BYTES_MIN: u64 = 1024 * 1024;
 /// nodes must stay small.
 pub const INFO_BYTES_MAX: usize = 64 * 1024;
 
-/// Nodes of a large cluster (see [`FULL_REPLY_NODES_MAX`]) that are asked for the replies that
-/// grow with it.
+/// Nodes that are asked for the replies that grow with the cluster whatever its size is: see
+/// [`FULL_REPLY_NODES_MAX`].
 pub const SAMPLE_NODES: usize = 10;
 
 /// Steps of one plan: a round of a large cluster. What is left over comes in the next round.

@@ -216,8 +216,6 @@ impl Rounds {
     }
 
     fn act(&mut self, now_ms: u64, mut planning: Planning, seen: &Picture<'_>) -> Decision {
-        // What was quiet before a ban is waited out is not what is quiet after it.
-        self.quiet_since_ms = None;
         let steps = sends(&planning);
         let banned = meets_unknown(&planning, seen);
         // What a ban undoes is not only the MEET: until it is over, no round of that time is tried
@@ -247,6 +245,7 @@ impl Rounds {
             let until = *self.banned_until_ms.get_or_insert(now_ms + BAN_MS);
             if now_ms < until {
                 self.repeats -= 1;
+                self.is_under_way(now_ms);
                 self.reasons.insert(Reason::BanNotOver);
                 return Decision::LookAgain {
                     in_ms: LOOK_EVERY_MS.max((until - now_ms).min(1_000)),
@@ -274,11 +273,16 @@ impl Rounds {
         self.banned_until_ms.or_else(|| Some(met? + pings))
     }
 
-    fn wait(&mut self, now_ms: u64, planning: Planning) -> Decision {
-        let since = *self.waiting_since_ms.get_or_insert(now_ms);
-        // When it is over, the servers need their time to say so.
+    /// Something is waited for that ends. When it does, the servers need their time to say so, and
+    /// what was quiet before says nothing.
+    fn is_under_way(&mut self, now_ms: u64) {
         self.since_act_ms = Some(now_ms);
         self.quiet_since_ms = None;
+    }
+
+    fn wait(&mut self, now_ms: u64, planning: Planning) -> Decision {
+        let since = *self.waiting_since_ms.get_or_insert(now_ms);
+        self.is_under_way(now_ms);
         let why = planning.waiting.join("; ");
         if now_ms < since.saturating_add(self.policy.patience_ms) {
             return Decision::LookAgain { in_ms: LOOK_EVERY_MS, why };

@@ -335,3 +335,45 @@ fn nothing_is_called_healthy_while_an_owner_is_not_heard() {
     let replica = decide(&sketch.build());
     assert_eq!(replica, Decision::Finished(Outcome::Healthy), "a replica serves no slot");
 }
+
+/// A look, and a second one, which says that what the first showed lasts.
+fn decide_twice(rounds: &mut Rounds, now_ms: u64, seen: &Observation) -> Decision {
+    let report = diagnose(seen);
+    let _unsure = rounds.decide(now_ms, seen, &report);
+    rounds.decide(now_ms + 200, seen, &report)
+}
+
+#[test]
+fn what_was_quiet_before_a_ban_does_not_count_after_it() {
+    let mut sketch = Sketch::healthy(3, 0);
+    let forgotten = Sketch::id(0);
+    for observer in 1..3 {
+        let table = sketch.nodes[observer].table.as_mut().expect("a table");
+        table.retain(|row| row.id != forgotten);
+    }
+    let banned = sketch.build();
+    let mut sketch = Sketch::healthy(3, 0);
+    sketch.cluster_info(1, "cluster_state", "fail");
+    let says_fail = sketch.build();
+
+    let mut rounds = Rounds::new(Policy::default());
+    for turn in 0..2 {
+        let acts = decide_twice(&mut rounds, turn * 1_000, &banned);
+        assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+        rounds.has_acted(turn * 1_000 + 500, 1, &End::Done);
+    }
+    let waits = |decision: &Decision, what: &str| {
+        assert!(
+            matches!(decision, Decision::LookAgain { why, .. } if why.contains(what)),
+            "{decision:?}"
+        );
+    };
+    waits(&decide_twice(&mut rounds, 2_000, &banned), "cannot be met again");
+    waits(&decide_twice(&mut rounds, 3_000, &says_fail), "take in what was done");
+    waits(&decide_twice(&mut rounds, 4_000, &banned), "cannot be met again");
+    waits(&decide_twice(&mut rounds, 50_000, &banned), "cannot be met again");
+    waits(&decide_twice(&mut rounds, 51_000, &says_fail), "take in what was done");
+    // It is not waited for without end.
+    let end = decide_twice(&mut rounds, 100_000, &says_fail);
+    assert!(matches!(end, Decision::Finished(Outcome::Stuck(_))), "{end:?}");
+}

@@ -651,8 +651,9 @@ static STEPS: &[Step] = &[
         codes: &["EMPTY_PRIMARY"],
         words: &["\"health\""],
         unless: &[],
-        sentence: "It stands in a shard with an owner: DBSIZE on it, copy its RDB and AOF away if \
-            there are keys, then CLUSTER REPLICATE <id of the owner> on it.",
+        sentence: "It stands in a shard with an owner: if DBSIZE on it is 0, CLUSTER REPLICATE <id \
+            of the owner> on it. With keys it refuses: copy its RDB and AOF away, and bring what \
+            only it has to the owner first.",
     },
 ];
 

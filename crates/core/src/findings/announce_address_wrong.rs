@@ -3,7 +3,7 @@
 use super::whereabouts::{Place, numeric, place};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{Endpoint, NodeId};
-use crate::observation::Picture;
+use crate::observation::{Member, Picture};
 use crate::scenario::{Scenario, Until};
 
 finding! {
@@ -22,7 +22,9 @@ finding! {
     ///
     /// ## What we look at
     /// The settings of each node that answers, the address that the others record for it, and that
-    /// they get no answer there.
+    /// they get no answer there. Of a node that answers nobody: that the others do not even suspect
+    /// it, four node timeouts after its last pong, because it goes on dialling them. Then it is
+    /// suspected only, since a firewall before it looks the same.
     ///
     /// ## The repair
     /// `CONFIG SET` the right value: it counts at once and spreads with the next pings. Then mend
@@ -53,6 +55,12 @@ const SETTINGS: [&str; 4] = [
 impl Finding for AnnounceAddressWrong {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
         for (id, member) in seen.members() {
+            if let Some(finding) = Self::unseen(seen, id, member) {
+                let evidence = not_reached(seen, id, member, &finding.announced);
+                let subject = Subject::node(id).with_slots(seen.slots_of(id));
+                out.push(finding, subject, evidence).doubt("its settings were not seen");
+                continue;
+            }
             let (Some(sighting), Some(config)) = (seen.proved(id), seen.config_of(id)) else {
                 continue;
             };
@@ -69,10 +77,7 @@ impl Finding for AnnounceAddressWrong {
                 .iter()
                 .map(|(name, value)| Evidence::first_hand(sighting, format!("{name} is {value}")))
                 .collect();
-            evidence.extend(by.iter().take(3).map(|observer| {
-                let says = format!("does not reach {} at {first}", id.short());
-                Evidence::first_hand(seen.sighting(*observer), says)
-            }));
+            evidence.extend(dialled(seen, id, &by, &first));
             let names = set.iter().map(|(name, _)| *name).collect();
             let subject = Subject::node(id).with_slots(seen.slots_of(id));
             out.push(Self { id, announced: first, names }, subject, evidence);
@@ -80,6 +85,13 @@ impl Finding for AnnounceAddressWrong {
     }
 
     fn message(&self, seen: &Picture<'_>) -> String {
+        if self.names.is_empty() {
+            return format!(
+                "{} answers nobody there, and the others hear it all the same: it is not down, it \
+                 runs elsewhere and announces this address",
+                seen.name(self.id)
+            );
+        }
         format!(
             "{} announces {} by {}, where it does not answer the others",
             seen.name(self.id),
@@ -90,6 +102,20 @@ impl Finding for AnnounceAddressWrong {
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
         let mut steps = ByHand::of(Risk::Reversible);
+        if self.names.is_empty() {
+            let id = self.id;
+            return steps
+                .then(format!(
+                    "find where it runs: the process that answers CLUSTER MYID with {id}"
+                ))
+                .then("name that address beside the others, and look again")
+                .check(
+                    "CONFIG GET cluster-announce-* there; if they are right, whether packets may pass \
+                     to its client port and its bus port: a firewall before it looks the same",
+                )
+                .never("promote its replica by FORCE or TAKEOVER: it lives, and takes writes")
+                .never("CLUSTER FORGET it: it dials the others and comes back");
+        }
         let (at, here) = (seen.endpoint(self.id), numeric(seen, self.id));
         for name in &self.names {
             let value = match (*name, &here) {
@@ -115,11 +141,38 @@ impl Finding for AnnounceAddressWrong {
     }
 }
 
-/// The address that the member's settings make others record, and those who get no answer there.
-fn wrong(
+impl AnnounceAddressWrong {
+    /// Of a member that answers nobody.
+    fn unseen(seen: &Picture<'_>, id: NodeId, member: &Member) -> Option<Self> {
+        if !seen.is_heard_from_elsewhere(id) {
+            return None;
+        }
+        let announced =
+            member.rows.first().and_then(|record| seen.row(record.row).address.client());
+        Some(Self { id, announced: announced?, names: Vec::new() })
+    }
+}
+
+/// Who has no link to a member at all.
+fn not_reached(seen: &Picture<'_>, id: NodeId, member: &Member, at: &Endpoint) -> Vec<Evidence> {
+    let by: Vec<usize> = member.rows.iter().flat_map(|record| &record.by).copied().collect();
+    dialled(seen, id, &by, at).collect()
+}
+
+fn dialled(
     seen: &Picture<'_>,
-    member: &crate::observation::Member,
-) -> Option<(Endpoint, Vec<usize>)> {
+    id: NodeId,
+    by: &[usize],
+    at: &Endpoint,
+) -> impl Iterator<Item = Evidence> {
+    by.iter().take(3).map(move |observer| {
+        let says = format!("does not reach {} at {at}", id.short());
+        Evidence::first_hand(seen.sighting(*observer), says)
+    })
+}
+
+/// The address that the member's settings make others record, and those who get no answer there.
+fn wrong(seen: &Picture<'_>, member: &Member) -> Option<(Endpoint, Vec<usize>)> {
     let announced =
         member.rows.iter().filter(|record| place(seen, seen.row(record.row)) == Place::Announced);
     let mut by = Vec::new();
@@ -135,8 +188,8 @@ fn wrong(
 mod tests {
     use super::*;
     use crate::model::Flag;
-    use crate::observation::LinkState;
     use crate::observation::sketch::Sketch;
+    use crate::observation::{LinkState, Silence};
 
     fn announcing(link: LinkState) -> Sketch {
         let mut sketch = Sketch::healthy(3, 0);
@@ -157,6 +210,24 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:#?}");
         let steps = format!("{:?}", found[0].by_hand.steps);
         assert!(steps.contains(r#""cluster-announce-ip", "10.0.0.3""#), "{steps}");
+    }
+
+    #[test]
+    fn who_answers_nobody_and_is_not_missed_announces_a_wrong_address() {
+        let mut sketch = Sketch::healthy(3, 0);
+        sketch.silence(2, Silence::Refused, Some(Silence::Refused));
+        sketch.rows_about(2, |row| row.link = LinkState::Disconnected);
+        let codes = |sketch: &Sketch| {
+            let report = sketch.report();
+            report.roots.iter().map(|root| root.found.code.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&sketch), ["NODE_DOWN"], "its last pong is fresh: it may have just died");
+        sketch.quiet_for(2, 3_600_000);
+        assert_eq!(codes(&sketch), ["ANNOUNCE_ADDRESS_WRONG"]);
+        let found = sketch.detect::<AnnounceAddressWrong>(&ENTRY);
+        assert!(found[0].by_hand.never.iter().any(|never| never.contains("TAKEOVER")));
+        sketch.flagged(2, Flag::Suspected, LinkState::Disconnected);
+        assert_eq!(codes(&sketch), ["NODE_DOWN"], "they miss it");
     }
 
     #[test]

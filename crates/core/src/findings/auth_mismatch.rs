@@ -70,10 +70,11 @@ impl Finding for AuthMismatch {
         let more = self.refused.len().saturating_sub(first.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let list = first.join(", ");
+        let verb = if self.refused.len() == 1 { "refuses" } else { "refuse" };
         if self.accepted == 0 {
-            format!("no node accepts the credentials that we were given: {list}{more} refuse them")
+            format!("no node accepts the credentials that we were given: {list}{more} {verb} them")
         } else {
-            format!("{list}{more} refuse the credentials that {} other nodes accept", self.accepted)
+            format!("{list}{more} {verb} the credentials that {} other nodes accept", self.accepted)
         }
     }
 

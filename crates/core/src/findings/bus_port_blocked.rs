@@ -100,6 +100,15 @@ impl Finding for BusPortBlocked {
                 bus.host, bus.port
             ));
         }
+        let told = self.shut.iter().filter_map(|id| Some((*id, announced(seen, *id)?)));
+        for (id, port) in told.take(5) {
+            steps = steps.check(format!(
+                "{} has cluster-announce-bus-port {port}: is that mapped to the bus port on which \
+                 it listens (cluster-port, or the client port + 10000)? If it is not, CONFIG SET \
+                 cluster-announce-bus-port 0 is all that is needed",
+                seen.name(id)
+            ));
+        }
         steps
             .then("open these bus ports for TCP between all members, both ways (firewall, security group, NetworkPolicy, port mapping)")
             .check("CLUSTER NODES shows connected at every node; no restart is needed")
@@ -120,6 +129,11 @@ impl Finding for BusPortBlocked {
             .wait(Until::Flag { on: 2, about: 0, flag: "fail?" })
             .wait(Until::State(0, "fail"))
     }
+}
+
+/// The bus port that a node was told to announce.
+fn announced(seen: &Picture<'_>, id: NodeId) -> Option<u64> {
+    seen.config_of(id)?.number("cluster-announce-bus-port").filter(|port| *port != 0)
 }
 
 /// Shut for every other live node, at least two of them, and not merely slow to answer.
@@ -168,6 +182,7 @@ fn tell(seen: &Picture<'_>, ear: &Ear) -> Vec<Evidence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnose::Found;
     use crate::model::Flag;
     use crate::observation::sketch::Sketch;
 
@@ -204,6 +219,12 @@ mod tests {
         let found = sketch.detect::<BusPortBlocked>(&ENTRY);
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].subject, Subject::node(Sketch::id(1)));
+        let asks_for_setting = |found: &Found| {
+            format!("{:?}", found.by_hand.steps).contains("cluster-announce-bus-port 17777")
+        };
+        assert!(!asks_for_setting(&found[0]));
+        sketch.config(1, "cluster-announce-bus-port", "17777");
+        assert!(asks_for_setting(&sketch.detect::<BusPortBlocked>(&ENTRY)[0]));
     }
 
     #[test]

@@ -22,8 +22,9 @@ finding! {
     /// the seed's host in the place of a loopback address; other clients fail.
     ///
     /// ## What we look at
-    /// The address column of every table. A cluster that lives on loopback addresses altogether,
-    /// on one machine, is fine and not reported.
+    /// The address column of every table. A cluster that lives on loopback addresses, on one
+    /// machine, is fine and not reported; if one of its members has a routable address, that one is
+    /// the odd one.
     ///
     /// ## The repair
     /// MEET the node by its routable IP from another host, or set `cluster-announce-ip`.
@@ -40,16 +41,12 @@ finding! {
 
 impl Finding for LoopbackAddress {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
-        let found = recorded(seen, is_of_the_machine);
-        let routable = seen.members().any(|(id, member)| {
-            let others = member.rows.iter().map(|record| seen.row(record.row));
-            others.chain(seen.own_row(id)).any(|row| {
-                matches!(read(&row.address.ip), Text::Ip(_)) && !is_of_the_machine(&row.address.ip)
-            })
-        });
-        if !routable {
+        let (local, routable): (Vec<NodeId>, Vec<NodeId>) =
+            seen.members().map(|(id, _)| id).partition(|id| !has_routable(seen, *id));
+        if routable.is_empty() || (local.len() > routable.len() && lives_here(seen)) {
             return;
         }
+        let found = recorded(seen, is_of_the_machine);
         for (id, (text, evidence)) in found {
             let subject = Subject::node(id).with_slots(seen.slots_of(id));
             out.push(Self { id, text }, subject, evidence);
@@ -80,6 +77,20 @@ impl Finding for LoopbackAddress {
     }
 }
 
+/// Whether somebody, or the node itself, records a routable address for it.
+fn has_routable(seen: &Picture<'_>, id: NodeId) -> bool {
+    let others = seen.member(id).into_iter().flat_map(|member| &member.rows);
+    let rows = others.map(|record| seen.row(record.row)).chain(seen.own_row(id));
+    rows.map(|row| &row.address.ip)
+        .any(|ip| matches!(read(ip), Text::Ip(_)) && !is_of_the_machine(ip))
+}
+
+/// Whether all who showed a table were dialled on this machine.
+fn lives_here(seen: &Picture<'_>) -> bool {
+    let mut told = seen.sightings().filter(|(_, sighting)| sighting.nodes.get().is_some());
+    told.all(|(_, sighting)| is_loopback(&sighting.from.host))
+}
+
 fn is_of_the_machine(text: &str) -> bool {
     let link_local = match text.parse() {
         Ok(IpAddr::V4(ip)) => ip.is_link_local(),
@@ -101,6 +112,29 @@ mod tests {
         let found = sketch.detect::<LoopbackAddress>(&ENTRY);
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].subject.nodes, [Sketch::id(2)].into());
+    }
+
+    /// All on this machine, but node 2 says that it is elsewhere.
+    fn one_abroad(nodes: usize) -> Sketch {
+        let mut sketch = Sketch::healthy(nodes, 0);
+        for about in 0..nodes {
+            let here = format!("127.0.0.{}", about + 1);
+            let ip = if about == 2 { "10.9.9.9".to_owned() } else { here.clone() };
+            for observer in 0..nodes {
+                sketch.row(observer, about, |row| row.address.ip.clone_from(&ip));
+            }
+            sketch.moves(about, &here);
+        }
+        sketch
+    }
+
+    #[test]
+    fn on_one_machine_the_routable_address_is_the_odd_one() {
+        assert_eq!(one_abroad(3).detect::<LoopbackAddress>(&ENTRY), []);
+        let mut sketch = one_abroad(3);
+        sketch.moves(1, "10.0.0.2");
+        let found = sketch.detect::<LoopbackAddress>(&ENTRY);
+        assert!(!found.is_empty(), "one of them is on another machine");
     }
 
     #[test]

@@ -390,6 +390,32 @@ impl<'a> Picture<'a> {
         self.proved(id).is_some() || self.on_the_bus.contains(&id)
     }
 
+    /// Whether a member that nobody reaches at its recorded address is not even suspected, long
+    /// after its last pong. What comes from it counts as a sign of life (`data_received` in
+    /// `clusterCron`): it goes on dialling the others.
+    pub fn is_heard_from_elsewhere(&self, id: NodeId) -> bool {
+        if self.is_alive(id) {
+            return false;
+        }
+        let long_ms = 4 * self.node_timeout_ms();
+        let mut long = false;
+        for record in self.member(id).into_iter().flat_map(|member| &member.rows) {
+            let row = self.row(record.row);
+            let down = row.flags.has(Flag::Failed) || row.flags.has(Flag::Suspected);
+            if down || row.address.ip.is_empty() || row.flags.has(Flag::Handshake) {
+                return false;
+            }
+            for (_, shown) in record.by.iter().filter_map(|by| self.view_of(*by, id)) {
+                let never = shown.pong_age_ms == u32::MAX;
+                if !never && u64::from(shown.pong_age_ms) <= long_ms {
+                    return false;
+                }
+                long |= !never;
+            }
+        }
+        long
+    }
+
     /// What an id is: by its own words if it answered, else by what most observers say.
     pub fn role(&self, id: NodeId) -> Option<Role> {
         let row = self.own_row(id).or_else(|| self.usual_row(id))?;

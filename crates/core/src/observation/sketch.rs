@@ -1,5 +1,7 @@
 //! Observations made by hand, for the tests of findings: start healthy, then spoil.
 
+use std::collections::BTreeMap;
+
 use super::{
     BusIdentity, BusSighting, Fields, LinkState, NodeRow, NodesView, Observation, Said, Sighting,
     Silence, SlotsNode, SlotsRange, ViewRow,
@@ -17,6 +19,7 @@ pub struct Sketch {
     pub nodes: Vec<Drawn>,
     /// Answers of the bus; healthy at first, one for each node.
     pub bus: Vec<BusSighting>,
+    quiet_ms: BTreeMap<NodeId, u32>,
 }
 
 /// One node on paper; every part may be spoiled directly.
@@ -41,7 +44,7 @@ impl Sketch {
             })
             .collect();
         let bus = rows.iter().map(healthy_pong).collect();
-        Self { nodes, bus }
+        Self { nodes, bus, quiet_ms: BTreeMap::new() }
     }
 
     /// The id of a node.
@@ -134,6 +137,12 @@ impl Sketch {
         self
     }
 
+    /// All others had their last pong of it so long ago.
+    pub fn quiet_for(&mut self, about: usize, ms: u32) -> &mut Self {
+        self.quiet_ms.insert(Self::id(about), ms);
+        self
+    }
+
     /// A node of no cluster: it has that id and shows only itself.
     pub fn stranger(&mut self, id: NodeId, at: Endpoint, slots: SlotSet) -> &mut Self {
         let mut sighting = Sighting::new(at.clone());
@@ -181,7 +190,7 @@ impl Sketch {
                     .map(|row| ViewRow {
                         row: seen.rows.add(row.clone()),
                         ping_waits_ms: 0,
-                        pong_age_ms: 0,
+                        pong_age_ms: self.quiet_ms.get(&row.id).copied().unwrap_or(0),
                     })
                     .collect();
                 sighting.nodes = Said::This(NodesView { rows, oddities: Vec::new() });

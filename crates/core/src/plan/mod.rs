@@ -537,7 +537,14 @@ fn what_must_pass(draft: &mut Draft<'_>) {
     for id in away {
         if !is_told(draft, id, majority) {
             let name = draft.seen.name(id);
-            let why = format!("the others are about to find out that {name} is down");
+            let why = if draft.seen.is_heard_from_elsewhere(id) {
+                format!(
+                    "{name} answers nobody at the address that is recorded for it, and the others \
+                     hear it all the same: it runs elsewhere. Name that address beside the others"
+                )
+            } else {
+                format!("the others are about to find out that {name} is down")
+            };
             draft.wait(Reason::DownNotYetKnown.says(why));
         }
     }

@@ -40,14 +40,19 @@ fn outbid(draft: &mut Draft<'_>, found: &Found, id: NodeId) {
     let Some(slots) = draft.live(id).map(super::live::Live::claims) else { return };
     let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, id));
     let recorded = rows.map(|row| row.epoch.0).max().unwrap_or(0);
-    let owns = Holds::Owns { owner: id, slots };
+    let guard = if slots.is_empty() {
+        vec![Fact::new(id, Holds::IsPrimary)]
+    } else {
+        let owns = Holds::Owns { owner: id, slots };
+        draft.live.iter().map(|node| Fact::new(node.id, owns.clone())).collect()
+    };
     draft.steps.push(Step {
         mends: found.code.clone(),
         on: id,
         change: Change::BumpEpoch,
         risk: Risk::Reversible,
         why: format!("others record the epoch {recorded} for it: its own must be greater"),
-        guard: draft.live.iter().map(|node| Fact::new(node.id, owns.clone())).collect(),
+        guard,
         expect: vec![Fact::new(id, Holds::EpochAtLeast { epoch: recorded + 1 })],
         within_ms: draft.seen.node_timeout_ms().clamp(2_000, 20_000),
         stage: 0,

@@ -553,6 +553,17 @@ fn nobody_waits_for_nodes_that_hear_nobody_to_find_out_who_is_down() {
     assert!(!waits(&sketch).contains(about), "{}", waits(&sketch));
 }
 
+#[test]
+fn who_is_heard_long_after_its_last_pong_is_not_about_to_be_found_dead() {
+    let mut sketch = Sketch::healthy(3, 0);
+    sketch.silence(0, Silence::Refused, Some(Silence::Refused));
+    sketch.rows_about(0, |row| row.link = LinkState::Disconnected);
+    let waits = |sketch: &Sketch| planned(&sketch.build()).waiting.join("; ");
+    assert!(waits(&sketch).contains("about to find out"), "{}", waits(&sketch));
+    sketch.quiet_for(0, 3_600_000);
+    assert!(waits(&sketch).contains("it runs elsewhere"), "{}", waits(&sketch));
+}
+
 /// Three primaries with a replica each; the first two primaries died.
 fn two_of_three_dead() -> Sketch {
     let mut sketch = Sketch::healthy(3, 1);

@@ -54,7 +54,6 @@ pub(super) struct Look {
     parked: BTreeMap<String, Vec<Errand>>,
     rows_read: Vec<bool>,
     asked_all: usize,
-    asked_little: usize,
     ticks: usize,
     census_begun: bool,
 }
@@ -84,7 +83,6 @@ impl Look {
             parked: BTreeMap::new(),
             rows_read: Vec::new(),
             asked_all: 0,
-            asked_little: 0,
             ticks: 0,
             census_begun: target.census,
         }
@@ -276,12 +274,14 @@ impl Look {
     }
 
     fn dial(&mut self, endpoint: &Endpoint, login: bool) {
-        let depth = Depth::of_next(self.places.len(), self.asked_all);
-        self.asked_all += usize::from(depth == Depth::All);
-        self.asked_little += usize::from(depth == Depth::Little);
-        if let Some(place) = self.places.get_mut(endpoint) {
-            place.stage = Stage::Running { login };
-        }
+        let next = Depth::of_next(self.places.len(), self.asked_all);
+        let Some(place) = self.places.get_mut(endpoint) else { return };
+        place.stage = Stage::Running { login };
+        // Who is asked again, with credentials, is asked the same.
+        let depth = *place.depth.get_or_insert_with(|| {
+            self.asked_all += usize::from(next == Depth::All);
+            next
+        });
         self.running += 1;
         self.go(&endpoint.host, Errand::Node(endpoint.clone(), Plan { login, depth }));
     }
@@ -535,11 +535,12 @@ impl Look {
         let trusted = self.trusted();
         drop(self.tasks);
         let total = self.places.len();
-        if self.asked_little > 0 {
+        let little = |place: &&Place| place.depth == Some(Depth::Little);
+        let asked_little = self.places.values().filter(little).count();
+        if asked_little > 0 {
             self.observation.notes.push(format!(
-                "CLUSTER SLOTS, SHARDS and LINKS were not asked of {} of {total} addresses: their \
-                 answers grow with the cluster.",
-                self.asked_little
+                "CLUSTER SLOTS, SHARDS and LINKS were not asked of {asked_little} of {total} \
+                 addresses: their answers grow with the cluster."
             ));
         }
         for (endpoint, place) in self.places {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use slotwright_core::model::{Endpoint, NodeId};
 use slotwright_core::observation::Sighting;
 
+use super::questions::Depth;
+
 /// How far the conversation with an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -28,6 +30,8 @@ pub(super) struct Place {
     /// The node does not know its own IP: a probe of its bus would teach it.
     pub(super) bus_withheld: bool,
     pub(super) stage: Stage,
+    /// How much it is asked, once it was dialled.
+    pub(super) depth: Option<Depth>,
     pub(super) sighting: Option<Box<Sighting>>,
 }
 
@@ -50,6 +54,7 @@ impl Place {
             shown: BTreeSet::new(),
             bus_withheld: false,
             stage: Stage::Waiting,
+            depth: None,
             sighting: None,
         }
     }

@@ -19,31 +19,20 @@ type Answer<'a> = Result<Value<'a>, Silence>;
 pub(super) struct Question {
     pub(super) command: Command,
     keep: fn(&mut Sighting, Answer<'_>, &Context),
-    asked: Asked,
+    /// The least depth at which it is asked at once.
+    from: Depth,
 }
 
-/// Who is asked a question.
+/// How much a node is asked, least first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Asked {
-    /// Every node.
-    Always,
-    /// Every node of a cluster up to [`FULL_REPLY_NODES_MAX`]; of a larger one a sample, since the
-    /// answer grows with the cluster.
-    UnlessLarge,
-    /// A sample, and of the other nodes of a cluster that is not large those whose first answers
-    /// say that it is worth it: see [`second_round`].
-    WhenOfUse,
-}
-
-/// How much a node is asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Depth {
+    /// One of the many in a large cluster: nothing whose answer grows with the cluster.
+    Little,
+    /// One of the others in a cluster that is not large: of what grows, what can tell something.
+    /// Of `SHARDS` and `LINKS` the first answers say whether they can: see [`second_round`].
+    OfUse,
     /// One of the sample.
     All,
-    /// One of the others in a cluster that is not large.
-    OfUse,
-    /// One of the others in a large cluster.
-    Little,
 }
 
 impl Depth {
@@ -87,23 +76,23 @@ static QUESTIONS: &[Question] = &[
         sighting.functions = read(answer, libraries);
     }),
     each(Command::Time, |sighting, answer, _| sighting.clock_ms = read(answer, clock_ms)),
-    sampled(Asked::UnlessLarge, Command::ClusterSlots, |sighting, answer, _| {
+    sampled(Depth::OfUse, Command::ClusterSlots, |sighting, answer, _| {
         sighting.slots = read(answer, cluster_slots::parse);
     }),
-    sampled(Asked::WhenOfUse, Command::ClusterShards, keep_shards),
-    sampled(Asked::WhenOfUse, Command::ClusterLinks, keep_links),
+    sampled(Depth::All, Command::ClusterShards, keep_shards),
+    sampled(Depth::All, Command::ClusterLinks, keep_links),
 ];
 
 const fn each(command: Command, keep: fn(&mut Sighting, Answer<'_>, &Context)) -> Question {
-    Question { command, keep, asked: Asked::Always }
+    Question { command, keep, from: Depth::Little }
 }
 
 const fn sampled(
-    asked: Asked,
+    from: Depth,
     command: Command,
     keep: fn(&mut Sighting, Answer<'_>, &Context),
 ) -> Question {
-    Question { command, keep, asked }
+    Question { command, keep, from }
 }
 
 fn keep_shards(sighting: &mut Sighting, answer: Answer<'_>, _: &Context) {
@@ -116,12 +105,7 @@ fn keep_links(sighting: &mut Sighting, answer: Answer<'_>, _: &Context) {
 
 /// The questions to a node that it is asked at once.
 pub(super) fn questions(depth: Depth) -> Vec<&'static Question> {
-    let most = match depth {
-        Depth::All => Asked::WhenOfUse,
-        Depth::OfUse => Asked::UnlessLarge,
-        Depth::Little => Asked::Always,
-    };
-    QUESTIONS.iter().filter(|question| question.asked <= most).collect()
+    QUESTIONS.iter().filter(|question| question.from <= depth).collect()
 }
 
 /// The questions of a brief look; with `settings` those about function libraries too.

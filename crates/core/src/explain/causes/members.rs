@@ -296,18 +296,20 @@ fn stays_primary(seen: &Seen) -> Option<Hit> {
     })?;
     let heir = seen.server_rows().find(|row| row.id == primary && !row.slots.is_empty())?;
     let place = row.place();
-    Some(Hit::of(82).quote(said).quote(row.line).quote(heir.line).fact("places", place.clone()).note(
-        format!(
-            "It came back after {} had taken its slots, and logged that it follows that one, but is \
-             still listed as a primary without slots: a former primary that did not become a \
-             replica. Its own CLUSTER NODES and ROLE tell: if it says replica, only the others' \
-             tables are behind and a minute settles it.",
-            heir.place()
-        ),
-    ).step(format!(
-        "On {place}: ROLE and CLUSTER NODES. If it holds itself for a primary, compare its keys \
-         with those of {} (writes that only the old primary has are lost when it follows), copy \
-         its RDB and AOF away, then send CLUSTER REPLICATE {primary} to it.",
+    let came_back = format!(
+        "It came back after {} had taken its slots, and logged that it follows that one, but is \
+         still listed as a primary without slots: a former primary that did not become a replica. \
+         Its own CLUSTER NODES and ROLE tell: if it says replica, only the others' tables are \
+         behind and a minute settles it.",
         heir.place()
-    )))
+    );
+    let step = format!(
+        "On {place}: ROLE and CLUSTER NODES. If it holds itself for a primary, copy its RDB and AOF \
+         away and compare its keys with those of {heir} (what only the old primary has is lost \
+         when it follows): copy those to {heir}. CLUSTER REPLICATE {primary} on it is refused \
+         while it holds keys, so emptying this one node is a person's decision, after the comparison.",
+        heir = heir.place()
+    );
+    let hit = Hit::of(82).quote(said).quote(row.line).quote(heir.line);
+    Some(hit.fact("places", place).note(came_back).step(step))
 }
