@@ -152,6 +152,7 @@ const NO_FINDINGS: &[(&str, &[&str])] = &[
     (
         "an address is a number, announced by nobody, without names (LEFT_OUT)",
         &[
+            "ANNOUNCE_ADDRESS_WRONG",
             "BUS_PORT_WRONG",
             "CLIENT_SEED_DNS_ALL_OR_NOTHING",
             "DUAL_STACK_MISMATCH",

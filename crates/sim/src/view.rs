@@ -157,7 +157,11 @@ impl World {
             view.rows.push(ViewRow {
                 row: rows.add(row_of(node, peer)),
                 ping_waits_ms: u32::try_from(waits).unwrap_or(u32::MAX),
-                pong_age_ms: u32::try_from(newest - peer.pong_at).unwrap_or(u32::MAX),
+                pong_age_ms: match peer.pong_at {
+                    // As it is read off a table: there never was one.
+                    0 => u32::MAX,
+                    at => u32::try_from(newest - at).unwrap_or(u32::MAX),
+                },
             });
         }
         view
