@@ -150,6 +150,12 @@ impl Names {
                 Holds::Reaches { about: self.node(*about)?, ip: self.host(ip, *port)?, port: PORT }
             }
             Holds::DoesNotReach { about } => Holds::DoesNotReach { about: self.node(*about)? },
+            Holds::Places { about, ip, .. } if ip.is_empty() => {
+                Holds::Places { about: self.node(*about)?, ip: String::new(), port: 0 }
+            }
+            Holds::Places { about, ip, port } => {
+                Holds::Places { about: self.node(*about)?, ip: self.host(ip, *port)?, port: PORT }
+            }
             Holds::Calls { itself } => {
                 // Its port is not said: a node calls itself by the one that it is dialled at.
                 let port = plan.nodes.get(&fact.on).map_or(PORT, |at| at.port);
@@ -165,6 +171,9 @@ impl Names {
                 owners: owners.iter().map(|id| self.node(*id)).collect::<Option<_>>()?,
                 slots: slots.clone(),
             },
+            Holds::Records { about, epoch } => {
+                Holds::Records { about: self.node(*about)?, epoch: *epoch }
+            }
             Holds::Open { slots, state } => {
                 Holds::Open { slots: slots.clone(), state: self.state(*state)? }
             }
@@ -178,6 +187,7 @@ impl Names {
             | Holds::IsEmpty
             | Holds::OffsetAtLeast { .. }
             | Holds::EpochAtLeast { .. }
+            | Holds::EpochAtMost { .. }
             | Holds::StateOk
             | Holds::Setting { .. }) => same.clone(),
             Holds::HasLibrary { .. } | Holds::LogsInAsItself | Holds::WantsAPassword => {

@@ -153,7 +153,7 @@ impl World {
         let mut view = NodesView::default();
         view.rows.push(ViewRow { row: rows.add(own_row(node)), ping_waits_ms: 0, pong_age_ms: 0 });
         for peer in &node.peers {
-            let waits = if peer.ping_sent == 0 { 0 } else { self.now - peer.ping_sent };
+            let waits = if peer.ping_sent == 0 { 0 } else { (self.now - peer.ping_sent).max(1) };
             view.rows.push(ViewRow {
                 row: rows.add(row_of(node, peer)),
                 ping_waits_ms: u32::try_from(waits).unwrap_or(u32::MAX),

@@ -129,7 +129,7 @@ fn their_command(seed: &str) -> Vec<String> {
 
 fn print_pair(situation: &str, ours: Figures, theirs: Figures) {
     println!(
-        "{situation:<24} {:>8.1} / {:<8.1} {:>6.2} {:>7.1} / {:<7.1} {:>6.1} / {:.1}",
+        "{situation:<24} {:>8.1} / {:<8.1} {:>6.3} {:>7.1} / {:<7.1} {:>6.1} / {:.1}",
         ms(ours.wall),
         ms(theirs.wall),
         ours.wall.as_secs_f64() / theirs.wall.as_secs_f64(),

@@ -158,7 +158,7 @@ pub struct ViewRow {
     /// The number of the row in the [`RowTable`].
     pub row: u32,
     /// How long the oldest unanswered ping has been waiting, measured against the newest pong of
-    /// the same view; 0 when none waits.
+    /// the same view, and at least 1; 0 when none waits.
     #[serde(default)]
     pub ping_waits_ms: u32,
     /// How much older the last pong is than the newest pong of the same view; `u32::MAX` when

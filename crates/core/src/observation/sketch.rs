@@ -189,7 +189,7 @@ impl Sketch {
                     .iter()
                     .map(|row| ViewRow {
                         row: seen.rows.add(row.clone()),
-                        ping_waits_ms: 0,
+                        ping_waits_ms: self.quiet_ms.get(&row.id).copied().unwrap_or(0),
                         pong_age_ms: self.quiet_ms.get(&row.id).copied().unwrap_or(0),
                     })
                     .collect();

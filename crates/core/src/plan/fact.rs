@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Flag, NodeId, SlotSet};
-use crate::observation::{LinkState, NodeRow, Observation, OpenSlot, Sighting};
+use crate::observation::{LinkState, NodeRow, Observation, OpenSlot, Sighting, ViewRow};
 
 use super::change::SlotState;
 
@@ -50,11 +50,21 @@ pub enum Holds {
         /// The client port.
         port: u16,
     },
-    /// It does not reach that id: no row, no address, no link, or it holds it for failed or
-    /// failing.
+    /// It does not reach that id: no row, no address, no link, or it holds it for failing, or for
+    /// failed and waits for its pong.
     DoesNotReach {
         /// Whom.
         about: NodeId,
+    },
+    /// Its row about that id has this IP and port, whether it gets there or not. Who comes back
+    /// elsewhere is placed elsewhere as soon as it speaks (`nodeUpdateAddressIfNeeded`).
+    Places {
+        /// Whom.
+        about: NodeId,
+        /// Numeric; empty without an address.
+        ip: String,
+        /// The client port.
+        port: u16,
     },
     /// Its own address in its own table is this.
     Calls {
@@ -130,6 +140,19 @@ pub enum Holds {
         /// The epoch.
         epoch: u64,
     },
+    /// Its own config epoch is not greater than this.
+    EpochAtMost {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// It records at least this config epoch for that id. Whoever takes over a slot raises its epoch
+    /// above all that it has heard of (`clusterBumpConfigEpochWithoutConsensus`), and no further.
+    Records {
+        /// Whose epoch.
+        about: NodeId,
+        /// The epoch.
+        epoch: u64,
+    },
     /// It says `cluster_state:ok`.
     StateOk,
     /// It has a function library of that name.
@@ -198,9 +221,22 @@ impl<'a> Node<'a> {
     }
 
     fn rows(&self) -> Option<impl Iterator<Item = &'a NodeRow> + use<'a>> {
+        Some(self.shown()?.map(|(row, _)| row))
+    }
+
+    fn shown(&self) -> Option<impl Iterator<Item = (&'a NodeRow, &'a ViewRow)> + use<'a>> {
         let seen = self.seen;
         let view = self.sighting.nodes.get()?;
-        Some(view.rows.iter().filter_map(move |shown| seen.rows.get(shown.row)))
+        Some(view.rows.iter().filter_map(move |shown| Some((seen.rows.get(shown.row)?, shown))))
+    }
+
+    /// Whether the last ping to an id was answered, whatever others had it hold of that id: it
+    /// holds an owner of slots for failed for twice the node timeout after it came back.
+    fn hears(&self, id: NodeId) -> Option<bool> {
+        Some(self.shown()?.any(|(row, shown)| {
+            let pong = shown.ping_waits_ms == 0 && shown.pong_age_ms != u32::MAX;
+            row.id == id && is_linked(row) && !row.flags.has(Flag::Suspected) && pong
+        }))
     }
 
     fn row(&self, id: NodeId) -> Option<Option<&'a NodeRow>> {
@@ -215,7 +251,12 @@ impl<'a> Node<'a> {
             Holds::Reaches { about, ip, port } => self.row(*about)?.is_some_and(|row| {
                 is_linked(row) && row.address.ip == *ip && row.address.port == *port
             }),
-            Holds::DoesNotReach { about } => !self.row(*about)?.is_some_and(is_up),
+            Holds::DoesNotReach { about } => {
+                !self.row(*about)?.is_some_and(is_up) && !self.hears(*about)?
+            }
+            Holds::Places { about, ip, port } => self
+                .row(*about)?
+                .is_some_and(|row| row.address.ip == *ip && row.address.port == *port),
             Holds::Calls { itself } => self.row(me)?.is_some_and(|row| row.address.ip == *itself),
             Holds::Owns { owner, slots } => {
                 let owned = self.row(*owner)?.map(|row| row.slots.clone()).unwrap_or_default();
@@ -233,6 +274,9 @@ impl<'a> Node<'a> {
                 self.rows()?.all(|row| row.slots.intersection(slots).is_empty())
             }
             Holds::Open { slots, state } => self.is_open(me, slots, *state)?,
+            Holds::Records { about, epoch } => {
+                self.row(*about)?.is_some_and(|row| row.epoch.0 >= *epoch)
+            }
             // Of no slot nothing was counted, and nothing needs to be.
             Holds::HoldsKeys { slots } | Holds::HoldsNoKeys { slots } if slots.is_empty() => true,
             Holds::HoldsKeys { slots } => {
@@ -273,6 +317,7 @@ impl<'a> Node<'a> {
                 own? >= *offset
             }
             Holds::EpochAtLeast { epoch } => self.row(me)??.epoch.0 >= *epoch,
+            Holds::EpochAtMost { epoch } => self.row(me)??.epoch.0 <= *epoch,
             Holds::StateOk => self.sighting.cluster_info.get()?.is("cluster_state", "ok"),
             Holds::Setting { name, value } => self.sighting.config.get()?.get(name)? == value,
             Holds::HasLibrary { name } => self.sighting.functions.get()?.contains(name),
@@ -337,6 +382,9 @@ impl fmt::Display for Holds {
                 write!(f, "reaches {} at {ip}:{port}", about.short())
             }
             Self::DoesNotReach { about } => write!(f, "does not reach {}", about.short()),
+            Self::Places { about, ip, port } => {
+                write!(f, "has {} at {ip}:{port}", about.short())
+            }
             Self::Calls { itself } => write!(f, "calls itself {itself}"),
             Self::Owns { owner, slots } => {
                 write!(f, "gives {} to {}", some_slots(slots), owner.short())
@@ -368,6 +416,10 @@ impl fmt::Display for Holds {
             Self::IsEmpty => f.write_str("has neither slots nor keys"),
             Self::OffsetAtLeast { offset } => write!(f, "has a replication offset of {offset}"),
             Self::EpochAtLeast { epoch } => write!(f, "has a config epoch of at least {epoch}"),
+            Self::EpochAtMost { epoch } => write!(f, "has no config epoch above {epoch}"),
+            Self::Records { about, epoch } => {
+                write!(f, "records {epoch} or more as the config epoch of {}", about.short())
+            }
             Self::StateOk => f.write_str("says cluster_state:ok"),
             Self::HasLibrary { name } => write!(f, "has the function library {name}"),
             Self::LogsInAsItself => f.write_str("has the password that it wants as masterauth"),
@@ -404,10 +456,35 @@ mod tests {
         assert_eq!(judge(&sketch, 0, reaches()), Some(true));
         sketch.row(0, 1, |row| row.flags = row.flags.with(Flag::Failed));
         assert_eq!(judge(&sketch, 0, reaches()), Some(true), "the link stands");
-        assert_eq!(judge(&sketch, 0, Holds::DoesNotReach { about }), Some(true));
+        assert_eq!(judge(&sketch, 0, Holds::DoesNotReach { about }), Some(false), "it answered");
+        sketch.quiet_for(1, 20_000);
+        assert_eq!(judge(&sketch, 0, Holds::DoesNotReach { about }), Some(true), "a ping waits");
         assert_eq!(judge(&sketch, 2, Holds::DoesNotReach { about }), Some(false));
         sketch.row(0, 1, |row| row.link = LinkState::Disconnected);
         assert_eq!(judge(&sketch, 0, reaches()), Some(false));
+    }
+
+    #[test]
+    fn who_comes_back_is_placed_elsewhere() {
+        let mut sketch = Sketch::healthy(3, 0);
+        let about = Sketch::id(1);
+        let places = || Holds::Places { about, ip: "10.0.0.2".to_owned(), port: 6379 };
+        assert_eq!(judge(&sketch, 0, places()), Some(true));
+        sketch.row(0, 1, |row| row.address.ip = "10.0.0.9".to_owned());
+        assert_eq!(judge(&sketch, 0, places()), Some(false));
+    }
+
+    #[test]
+    fn an_epoch_is_what_the_node_has_heard() {
+        let mut sketch = Sketch::healthy(3, 0);
+        let about = Sketch::id(1);
+        let epoch = 1_000;
+        assert_eq!(judge(&sketch, 1, Holds::EpochAtMost { epoch }), Some(true));
+        sketch.row(1, 1, |row| row.epoch = crate::model::ConfigEpoch(epoch + 1));
+        assert_eq!(judge(&sketch, 1, Holds::EpochAtMost { epoch }), Some(false));
+        assert_eq!(judge(&sketch, 0, Holds::Records { about, epoch }), Some(false));
+        sketch.row(0, 1, |row| row.epoch = crate::model::ConfigEpoch(epoch));
+        assert_eq!(judge(&sketch, 0, Holds::Records { about, epoch }), Some(true));
     }
 
     #[test]

@@ -198,6 +198,12 @@ fn onward(draft: &mut Draft<'_>, from: NodeId, to: NodeId, slots: &SlotSet) {
         [(to, from), (from, to)].map(|(on, about)| Fact::new(on, Holds::Knows { about }));
     let mut guard = vec![empty, open(to, SlotState::Importing(from), slots)];
     guard.extend(acquainted.iter().cloned());
+    // A receiver that holds its own epoch for the greatest does not raise it: the giver's next ping
+    // would take the slot back, and the receiver delete its keys.
+    if let Some(epoch) = draft.live(from).map(|giver| giver.own.epoch.0) {
+        guard.push(Fact::new(from, Holds::EpochAtMost { epoch }));
+        guard.push(Fact::new(to, Holds::Records { about: from, epoch }));
+    }
     let change = Change::SetSlots { slots: slots.clone(), to: SlotState::Node(to) };
     let why = "no key is left at the other end: the receiver becomes the owner first".to_owned();
     let expect = vec![owns(to, to, slots)];

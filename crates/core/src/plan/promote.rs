@@ -146,6 +146,11 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
     ];
     let alive = draft.live.iter().map(|node| node.id);
     guard.extend(alive.map(|id| Fact::new(id, Holds::DoesNotReach { about: primary })));
+    guard.extend(draft.live.iter().filter_map(|node| {
+        let NodeRow { address, .. } = node.row(draft.seen, primary)?;
+        let (ip, port) = (address.ip.clone(), address.port);
+        Some(Fact::new(node.id, Holds::Places { about: primary, ip, port }))
+    }));
     let owns = Holds::Owns { owner: best.id, slots: slots.clone() };
     let expect = vec![Fact::new(best.id, Holds::IsPrimary), Fact::new(best.id, owns)];
     let within_ms = (2 * draft.seen.node_timeout_ms()).clamp(4_000, 60_000);

@@ -149,7 +149,7 @@ fn view(times: &[(u32, u64, u64)], oddities: Vec<String>) -> NodesView {
         .iter()
         .map(|(row, ping, pong)| ViewRow {
             row: *row,
-            ping_waits_ms: if *ping == 0 { 0 } else { back(*ping) },
+            ping_waits_ms: if *ping == 0 { 0 } else { back(*ping).max(1) },
             pong_age_ms: if *pong == 0 { u32::MAX } else { back(*pong) },
         })
         .collect();

@@ -51,6 +51,8 @@ pub struct Deed {
     pub epoch: Option<u64>,
     /// Whom it gave which slots.
     pub gives: Option<(Id, SlotSet)>,
+    /// Of these, what each server's table gave to another shard than its own already.
+    pub foreign: Vec<SlotSet>,
     /// The user agreed to lose what only the dropped copy has.
     pub agreed: bool,
     /// It brought nodes together that did not know each other: these, and those.
@@ -62,6 +64,8 @@ impl Deed {
     pub fn carry_out(world: &mut World, n: usize, words: &[String], log: &mut Vec<Self>) -> Answer {
         let (id, before) = (world.nodes[n].id, world.nodes[n].config_epoch);
         let joins = joined(world, n, words);
+        let gives = given(id, words);
+        let foreign = gives.as_ref().map(|(_, slots)| foreign(world, slots)).unwrap_or_default();
         let answer = world.command(n, words);
         let after = world.nodes[n].config_epoch;
         log.push(Self {
@@ -70,7 +74,8 @@ impl Deed {
             id,
             words: words.to_vec(),
             epoch: (after != before).then_some(after),
-            gives: given(id, words).filter(|_| answer.is_ok()),
+            gives: gives.filter(|_| answer.is_ok()),
+            foreign,
             agreed: false,
             joins,
         });
@@ -107,6 +112,15 @@ fn given(own: Id, words: &[String]) -> Option<(Id, SlotSet)> {
         }
         _ => None,
     }
+}
+
+/// What each server gives to another shard, of these slots.
+fn foreign(world: &World, slots: &SlotSet) -> Vec<SlotSet> {
+    let others = |node: &crate::server::Node| {
+        let own = node.primary.unwrap_or(node.id);
+        slots.intersection(&node.assigned().difference(&node.slots_of(own)))
+    };
+    world.nodes.iter().map(others).collect()
 }
 
 /// The two groups that a MEET brings together, when neither end knows the other.

@@ -77,7 +77,7 @@ impl<'a> Lineage<'a> {
             Cause::Command => self.deeds_at(one.at, Some(one.node)),
             Cause::Replaced => self.deeds_at(one.at, None),
             Cause::DirtySlot => self.claim(one.node, one.by, &slot, one.at),
-            Cause::StartCheck => self.gave(one.by, &slot, one.at),
+            Cause::StartCheck => self.taken(one, &slot),
             Cause::FullSync => self.copied(one, &slot),
         }
     }
@@ -104,6 +104,16 @@ impl<'a> Lineage<'a> {
             })
         };
         self.before(at).filter(gives).collect()
+    }
+
+    /// Who made the slots foreign to the server that threw their keys away: they may have been that
+    /// before, in its own table.
+    fn taken(&self, one: &Deleted, slots: &SlotSet) -> Vec<&'a Deed> {
+        let free = |deed: &&Deed| {
+            let foreign = deed.foreign.get(one.node);
+            foreign.is_none_or(|foreign| !slots.difference(foreign).is_empty())
+        };
+        self.gave(one.by, slots, one.at).into_iter().filter(free).collect()
     }
 
     /// How the claim of a winner came to be greater than that of a loser who heard of it.
