@@ -155,7 +155,6 @@ const NO_FINDINGS: &[(&str, &[&str])] = &[
     (
         "an address is a number, announced by nobody, without names (LEFT_OUT)",
         &[
-            "ANNOUNCE_ADDRESS_WRONG",
             "BUS_PORT_WRONG",
             "CLIENT_SEED_DNS_ALL_OR_NOTHING",
             "DUAL_STACK_MISMATCH",
@@ -250,7 +249,6 @@ const NO_REASONS: &[(&str, &[Reason])] = &[
             Reason::NoWholeCopy,
             Reason::NothingToPromote,
             Reason::ImportDisputed,
-            Reason::MovedAmongMany,
             Reason::GhostAnswers,
             Reason::GhostHasSlots,
             Reason::GhostHasReplica,
@@ -295,6 +293,7 @@ const OTHERS: &[&str] = &[
 /// shorter one may.
 const RARE: &[&str] = &[
     "declined",
+    "found ANNOUNCE_ADDRESS_WRONG",
     "found CLIENT_SEED_HAS_NO_SLOTS",
     "found EMPTY_PRIMARY",
     "found FAILOVER_BLOCKED_BY_EPOCH",
@@ -330,6 +329,7 @@ const RARE: &[&str] = &[
     "reason GhostHasOnlyCopy",
     "reason HeirOwnsOthers",
     "reason KeysOnReplicaOnly",
+    "reason MovedAmongMany",
     "reason NoMark",
     "reason NobodyFree",
     "reason NobodySpare",

@@ -1,7 +1,7 @@
 //! Addresses that were named as the way into the cluster, where nobody answers and nobody belongs.
 
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
-use crate::model::Endpoint;
+use crate::model::{Endpoint, NodeId};
 use crate::observation::{Picture, Silence};
 use crate::scenario::{Act, At, Scenario};
 
@@ -20,7 +20,9 @@ finding! {
     ///
     /// ## What we look at
     /// Our own connection attempt to each address that was named, and whether any node that did
-    /// answer records a member there. A named member that is down is `NODE_DOWN`.
+    /// answer records a member there; and whether a member answers on the bus of that host that the
+    /// others have elsewhere: it moved, and only its client port is shut. A named member that is
+    /// down is `NODE_DOWN`.
     ///
     /// ## The repair
     /// Name addresses that exist: several, in different failure domains. If none answers at all,
@@ -32,7 +34,9 @@ finding! {
     /// ## By hand
     /// `nc -vz HOST PORT` from here and from the host of a server; `kubectl get endpointslices`.
     /// Never create a new cluster because the old one does not answer: its data may be whole.
-    pub struct ClientSeedsUnreachable { dead: Vec<(Endpoint, Silence)>, all: bool }
+    pub struct ClientSeedsUnreachable {
+        dead: Vec<(Endpoint, Silence)>, all: bool, moved: Option<(NodeId, Endpoint)>,
+    }
     group: Clients, severity: Warning, after: [
         AllAddressesStale, PeerAddressStale, SelfAddressStale, NodeIdentityLost, GhostNodeEntries,
         AnnounceAddressWrong, MinorityPartition, ShardDown, NodeDown,
@@ -65,17 +69,31 @@ impl Finding for ClientSeedsUnreachable {
         if dead.is_empty() {
             return;
         }
-        let evidence: Vec<Evidence> = dead
+        let mut evidence: Vec<Evidence> = dead
             .iter()
             .map(|(at, why)| Evidence::ours(format!("{at}: {}", why.describe())))
             .collect();
-        let subject =
+        let moved = dead.iter().find_map(|(at, _)| moved_to(seen, at));
+        let mut subject =
             dead.iter().fold(Subject::default(), |all, (at, _)| all.with_address(Some(at.clone())));
-        let severity = if all { Severity::Error } else { Severity::Warning };
-        out.push(Self { dead, all }, subject, evidence).severity(severity);
+        if let Some((id, at)) = &moved {
+            subject.nodes.insert(*id);
+            evidence.push(Evidence::ours(format!("{at}: the bus answers as {}", id.short())));
+        }
+        let severity = if all || moved.is_some() { Severity::Error } else { Severity::Warning };
+        out.push(Self { dead, all, moved }, subject, evidence).severity(severity);
     }
 
-    fn message(&self, _: &Picture<'_>) -> String {
+    fn message(&self, seen: &Picture<'_>) -> String {
+        if let Some((id, at)) = &self.moved {
+            let old = seen.usual_row(*id).and_then(|row| row.address.client());
+            let old = old.map_or_else(|| "no address".to_owned(), |old| old.to_string());
+            return format!(
+                "the client port of {} at {at} is shut to us; its bus answers there, and the others \
+                 still seek it at {old}",
+                id.short()
+            );
+        }
         let named = self.dead.iter().take(3).map(|(at, why)| format!("{at} ({})", why.describe()));
         let list = named.collect::<Vec<_>>().join(", ");
         let more = self.dead.len().saturating_sub(3);
@@ -89,6 +107,13 @@ impl Finding for ClientSeedsUnreachable {
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
         let witness = seen.observers().next().map(|number| seen.sighting(number).from.clone());
+        if let Some((id, at)) = &self.moved {
+            return ByHand::of(Risk::Reversible)
+                .then(format!("open the client port {} of {} to this host", at.port, at.host))
+                .command(witness, format!("CLUSTER MEET {} {}", at.host, at.port))
+                .check(format!("CLUSTER NODES shows {} at {at}, connected", id.short()))
+                .never(format!("CLUSTER FORGET of {}: it lives, at another address", id.short()));
+        }
         let steps = ByHand::of(Risk::ReadOnly)
             .then("from the host of a server: does it run, and on which address and port does it listen?")
             .then("between here and there: the service's endpoints, the firewall, the network policy");
@@ -108,6 +133,17 @@ impl Finding for ClientSeedsUnreachable {
         };
         Scenario::of(3, 0).act(spare).kill(3).naming(&[0, 3])
     }
+}
+
+/// The member that answers on the bus of a host that was named, if the others have it elsewhere,
+/// and where that is.
+fn moved_to(seen: &Picture<'_>, at: &Endpoint) -> Option<(NodeId, Endpoint)> {
+    let mut there = seen.bus_answers().into_iter().filter(|(bus, told)| {
+        bus.host == at.host && told.port == at.port && seen.proved(told.id).is_none()
+    });
+    let (_, told) = there.next()?;
+    let elsewhere = seen.usual_row(told.id)?.address.client().as_ref() != Some(at);
+    elsewhere.then(|| (told.id, at.clone()))
 }
 
 #[cfg(test)]
@@ -148,6 +184,22 @@ mod tests {
             assert_eq!(found.iter().map(|f| f.severity).collect::<Vec<_>>(), [Severity::Error]);
         }
         assert_eq!(found_in(&with_seed(&Sketch::healthy(3, 0), Silence::NoReply)), []);
+    }
+
+    #[test]
+    fn a_member_behind_a_shut_port_is_an_error_and_is_named() {
+        let mut sketch = Sketch::healthy(3, 0);
+        let id = sketch.nodes[2].sighting.myid.get().copied().expect("an id");
+        sketch.silence(2, Silence::Refused, None);
+        sketch.flagged(2, crate::model::Flag::Failed, crate::observation::LinkState::Disconnected);
+        let mut seen = with_seed(&sketch, Silence::TimedOut);
+        let probe = seen.bus.iter_mut().find(|probe| probe.address.host == Sketch::at(2).host);
+        probe.expect("a probe of each").address.host = "10.9.9.9".to_owned();
+        let found = found_in(&seen);
+        assert_eq!(found.iter().map(|f| f.severity).collect::<Vec<_>>(), [Severity::Error]);
+        let told = &found[0].message;
+        assert!(told.contains(&id.short()) && told.contains("seek it at 10.0.0.3:6379"), "{told}");
+        assert!(found[0].subject.nodes.contains(&id));
     }
 
     #[test]

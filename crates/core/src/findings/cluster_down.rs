@@ -38,7 +38,8 @@ finding! {
     group: Slots, severity: Error, after: [
         OwnerDisownsSlots,
         AclDeniesClusterCommands, AddressPermutedNoaddr, AddressReusedByForeignNode,
-        AllAddressesStale, AnnounceAddressWrong, AofWriteError, AuthMismatch, BusPortBlocked,
+        AllAddressesStale, AnnounceAddressWrong, AofWriteError, AuthMismatch, BusOneWayPartition,
+        BusPortBlocked,
         BusyScript, ClientEndpointUnreachable, ClientNullOrUnknownEndpoint,
         ClientSeedDnsAllOrNothing, ClonedClusterHijack, ClusterDisabledOnNode, ClusterSplitIslands,
         DiskErrorMisconf, DuplicateNodeIdLive, EmptyPrimaryRestartWipedShard,

@@ -145,8 +145,8 @@ pub enum Holds {
         /// The epoch.
         epoch: u64,
     },
-    /// It records at least this config epoch for that id. Whoever takes over a slot raises its epoch
-    /// above all that it has heard of (`clusterBumpConfigEpochWithoutConsensus`), and no further.
+    /// It records at least this config epoch for that id. Who takes over a slot raises its epoch
+    /// above all that it has heard of, no further (`clusterBumpConfigEpochWithoutConsensus`).
     Records {
         /// Whose epoch.
         about: NodeId,

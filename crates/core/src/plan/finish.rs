@@ -59,6 +59,13 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             continue;
         }
         match way {
+            Way::Onward { from, to } if lags(draft, from, to) => {
+                let (giver, receiver) = (draft.seen.name(from), draft.seen.name(to));
+                draft.wait(Reason::EpochNotHeard.says(format!(
+                    "{receiver} has not heard of the config epoch of {giver} yet: the slot that it \
+                     takes over now would be taken from it again"
+                )));
+            }
             Way::Onward { from, to } => onward(draft, from, to, &slots),
             Way::TakeBack { from, to } => take_back(draft, from, to, slots),
             Way::Close { on } => close(draft, on, slots),
@@ -67,7 +74,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Way::Leave(why) => draft.refuse_all(Repair::Finish, &why),
         }
     }
-    if draft.steps.is_empty() && draft.refusals.is_empty() {
+    if draft.steps.is_empty() && draft.refusals.is_empty() && draft.waiting.is_empty() {
         let why =
             "no primary that answers has a mark: a replica's own mark goes with the next sync";
         draft.refuse_all(Repair::Finish, &Reason::NoMark.says(why));
@@ -158,6 +165,13 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
 pub(super) fn occupied(draft: &Draft<'_>, on: NodeId, slots: &SlotSet) -> SlotSet {
     let census = draft.live(on).and_then(|node| node.census());
     census.map(|census| census.occupied().intersection(slots)).unwrap_or_default()
+}
+
+/// Whether the receiver knows the giver and records an older epoch than it has.
+fn lags(draft: &Draft<'_>, from: NodeId, to: NodeId) -> bool {
+    let own = draft.live(from).map(|giver| giver.own.epoch);
+    let told = draft.live(to).and_then(|receiver| receiver.row(draft.seen, from));
+    own.zip(told).is_some_and(|(own, told)| told.epoch < own)
 }
 
 fn onward(draft: &mut Draft<'_>, from: NodeId, to: NodeId, slots: &SlotSet) {

@@ -144,13 +144,7 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
         Fact::new(best.id, Holds::ReplicaOf { primary }),
         Fact::new(best.id, Holds::OffsetAtLeast { offset: best.offset }),
     ];
-    let alive = draft.live.iter().map(|node| node.id);
-    guard.extend(alive.map(|id| Fact::new(id, Holds::DoesNotReach { about: primary })));
-    guard.extend(draft.live.iter().filter_map(|node| {
-        let NodeRow { address, .. } = node.row(draft.seen, primary)?;
-        let (ip, port) = (address.ip.clone(), address.port);
-        Some(Fact::new(node.id, Holds::Places { about: primary, ip, port }))
-    }));
+    guard.extend(is_still_away(draft, primary));
     let owns = Holds::Owns { owner: best.id, slots: slots.clone() };
     let expect = vec![Fact::new(best.id, Holds::IsPrimary), Fact::new(best.id, owns)];
     let within_ms = (2 * draft.seen.node_timeout_ms()).clamp(4_000, 60_000);
@@ -194,6 +188,18 @@ fn replace(draft: &mut Draft<'_>, primary: NodeId, majority: bool, stage: u32) -
         stage,
     });
     Ok(())
+}
+
+/// Nobody reaches it, and nobody has heard of it at another place since.
+fn is_still_away(draft: &Draft<'_>, primary: NodeId) -> Vec<Fact> {
+    let alive = || draft.live.iter();
+    let silent = alive().map(|node| Fact::new(node.id, Holds::DoesNotReach { about: primary }));
+    let placed = alive().filter_map(|node| {
+        let NodeRow { address, .. } = node.row(draft.seen, primary)?;
+        let (ip, port) = (address.ip.clone(), address.port);
+        Some(Fact::new(node.id, Holds::Places { about: primary, ip, port }))
+    });
+    silent.chain(placed).collect()
 }
 
 /// The slots whose keys a replica deletes when it is promoted, but for those that will be its own:

@@ -36,6 +36,8 @@ reasons! {
     DownNotYetKnown,
     /// A primary does not say ok yet: keys cannot be moved.
     StateNotOk,
+    /// A receiver of slots has not heard of its giver's newest epoch yet.
+    EpochNotHeard,
     /// A replica is about to be elected.
     ElectionDue,
     /// An owner answers again and is held for failed.

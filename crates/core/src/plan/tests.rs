@@ -652,6 +652,26 @@ fn a_move_of_nothing_is_taken_back_at_the_giver_first() {
     }
 }
 
+#[test]
+fn a_receiver_that_lags_behind_its_givers_epoch_is_waited_for() {
+    let mut sketch = Sketch::healthy(3, 0);
+    let owns = owned(&sketch);
+    let (giver, receiver) = (Sketch::id(0), Sketch::id(1));
+    sketch.row(0, 0, |row| {
+        row.open.push(OpenSlot::Migrating { slot: slot(7), to: receiver });
+        row.epoch = ConfigEpoch(9);
+    });
+    sketch.row(1, 1, |row| row.open.push(OpenSlot::Importing { slot: slot(7), from: giver }));
+    let lags = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!(lags.plan.steps, [], "{lags:#?}");
+    assert!(lags.waiting.iter().any(|why| why.contains("has not heard")), "{lags:#?}");
+    sketch.row(1, 0, |row| row.epoch = ConfigEpoch(9));
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let knows = Fact::new(receiver, Holds::Records { about: giver, epoch: 9 });
+    let handover = planning.plan.steps.iter().find(|step| step.on == receiver);
+    assert!(handover.is_some_and(|step| step.guard.contains(&knows)), "{planning:#?}");
+}
+
 /// Node 2 is forgotten by the others, who are forgotten by it but for node 1.
 fn forgotten_owner(primaries: usize) -> (Sketch, Vec<SlotSet>) {
     let mut sketch = Sketch::healthy(primaries, 0);
