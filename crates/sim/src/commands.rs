@@ -374,6 +374,11 @@ impl World {
             found = true;
             let target = &mut self.nodes[to];
             let slot = slot_of(key);
+            // RESTORE-ASKING is judged as any write (`getNodeByQuery`).
+            if !target.ok {
+                refused.get_or_insert("CLUSTERDOWN The cluster is down");
+                continue;
+            }
             let takes = target.primary.is_none()
                 && (target.slots.contains(slot)
                     || matches!(target.open.get(&slot.get()), Some(Open::Importing(_))));

@@ -2,10 +2,12 @@
 //! replica of it can be elected, and its next claim is refused.
 //!
 //! It is done only where every node gives the slots to the very node that raises its epoch: then
-//! nobody has a key to delete when it hears of the newer claim.
+//! nobody has a key to delete when it hears of the newer claim. Nor is it done while a member is
+//! silent: one that comes back with an old table credits the answer at an address to the id that it
+//! seeks there (`getNodeFromLinkAndMsg`), epoch and all, and then defends that id's old claims.
 
 use super::segments;
-use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step, Why};
 use crate::diagnose::{Found, Risk};
 use crate::model::NodeId;
 
@@ -14,25 +16,34 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for found in found {
         for id in found.subject.nodes.clone() {
             match why_not(draft, id) {
-                Some(why) => draft.refuse(found, Reason::OwnerDisputed.says(why)),
+                Some(why) => draft.refuse(found, why),
                 None => outbid(draft, found, id),
             }
         }
     }
 }
 
-fn why_not(draft: &Draft<'_>, id: NodeId) -> Option<String> {
+fn why_not(draft: &Draft<'_>, id: NodeId) -> Option<Why> {
     let name = draft.seen.name(id);
     let Some(node) = draft.live(id).filter(|node| node.is_primary()) else {
-        return Some(format!("{name} is no primary that answers"));
+        return Some(Reason::OwnerDisputed.says(format!("{name} is no primary that answers")));
     };
+    if let Some((silent, _)) = draft.seen.members().find(|(id, _)| draft.live(*id).is_none()) {
+        return Some(Reason::SilentTable.says(format!(
+            "{} does not answer: what its table makes of a newer epoch is not known. Bring it back, \
+             or forget it",
+            draft.seen.name(silent)
+        )));
+    }
     let claims = node.claims();
     let mut all = segments::all(draft.seen, &draft.live).into_iter();
     let disputed = all.find(|(facts, slots)| {
         !slots.intersection(&claims).is_empty() && (!facts.is_settled() || facts.open)
     });
     disputed.map(|(_, slots)| {
-        format!("not all nodes give slots {slots} to {name} alone: who owns them comes first")
+        Reason::OwnerDisputed.says(format!(
+            "not all nodes give slots {slots} to {name} alone: who owns them comes first"
+        ))
     })
 }
 

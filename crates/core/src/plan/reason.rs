@@ -166,6 +166,8 @@ reasons! {
     PasswordNotYours,
     /// Not everybody gives its slots to the owner whose epoch is too small.
     OwnerDisputed,
+    /// A member does not answer, and what its table makes of a newer epoch is not known.
+    SilentTable,
     /// Another claims the same slots, has keys of them, and would delete them.
     WouldDelete,
     /// No primary showed a function library that another one lacks.
