@@ -1,5 +1,6 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
+use super::alone;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 
@@ -192,14 +193,12 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Too few nodes for the wanted number of replicas",
         side: Side::Command,
         when: |seen| {
-            seen.says(
-                92,
-                &[
-                    "requires at least 3 master nodes",
-                    "invalid configuration for cluster creation",
-                    "at least 6 nodes are required",
-                ],
-            )
+            let refused = [
+                "requires at least 3 master nodes",
+                "invalid configuration for cluster creation",
+                "at least 6 nodes are required",
+            ];
+            seen.says(92, &refused).or_else(|| too_few_named(seen))
         },
         cause: "A cluster needs at least three primaries. With r replicas for each, 3 × (r + 1) \
             nodes are \
@@ -366,7 +365,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Command,
         when: |seen| {
             let zero = seen.field_is(78, "cluster_slots_assigned", &["0"]);
-            let others = seen.server_rows().any(|row| !row.slots.is_empty());
+            let others =
+                seen.server_rows().any(|row| !row.slots.is_empty()) || alone::others_have_one(seen);
             zero.filter(|_| !others)
                 .filter(|_| {
                     seen.number("cluster_known_nodes").is_none_or(|k| k <= 1) || seen.says_fail()
@@ -378,6 +378,8 @@ pub(super) static CAUSES: &[Cause] = &[
                             "cluster slots list is empty",
                             "0 of 16384 covered",
                             "cluster has no nodes",
+                            "slots result count: 0",
+                            "because the node does not hold any slot",
                         ],
                     )
                 })
@@ -450,6 +452,25 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
 ];
+
+/// `REDIS_NODES` of an image that is to create the cluster, with fewer than three names.
+fn too_few_named(seen: &Seen) -> Option<Hit> {
+    let creates = seen.says(80, &["redis_cluster_creator", "valkey_cluster_creator"])?;
+    let names = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let mark = ["redis_nodes", "valkey_nodes"].iter().find(|m| line.lower.contains(**m))?;
+        let rest = line.text.get(line.lower.find(mark)? + mark.len()..)?;
+        let names = rest.trim_matches([':', '=', ' ', '"', '\'', ',']).split([' ', ',']);
+        Some((at, names.filter(|name| !name.is_empty()).count()))
+    });
+    let (at, count) = names.filter(|(_, count)| (1..3).contains(count))?;
+    Some(creates.quote(at).note(format!(
+        "REDIS_NODES names {count} node{}, so the image's create step is refused, no slot is \
+         handed out, and clients find no owner for any key (CLUSTER INFO: slots_assigned 0). List \
+         at least three services (six with REDIS_CLUSTER_REPLICAS=1), each with its own volume; \
+         for a test on one node: CLUSTER ADDSLOTSRANGE 0 16383 on that empty node.",
+        if count == 1 { "" } else { "s" }
+    )))
+}
 
 /// A node that once was a member, was taken out, and is to come in again.
 const OUT_OF_THE_CLUSTER: &str = "It still has the table of the time when it was a \

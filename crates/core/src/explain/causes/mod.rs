@@ -5,6 +5,7 @@
 //! one that is general.
 
 mod addresses;
+mod alone;
 mod announced;
 mod application;
 mod binding;
@@ -18,6 +19,7 @@ mod healthy;
 mod identity;
 mod kubernetes;
 mod members;
+mod misuse;
 mod names;
 mod network;
 mod open_marks;
@@ -44,6 +46,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         create::CAUSES,
         slots::CAUSES,
         members::CAUSES,
+        alone::CAUSES,
+        misuse::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
         announced::CAUSES,

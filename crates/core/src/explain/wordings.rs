@@ -1,0 +1,165 @@
+//! More of [`super::known`]: what is particular about frameworks, charts and tools that stand
+//! between a person and the cluster. A sentence here never makes a cause fit.
+
+use super::known::Note;
+
+pub(super) static NOTES: &[Note] = &[
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["bull"], &["moved "]],
+        sentence: "A queue of Bull or BullMQ needs two things in a cluster, and a hash tag alone \
+            is not enough: a cluster connection (Bull: createClient: () => new \
+            Redis.Cluster([...], { redisOptions: { tls, password } }); BullMQ: connection: new \
+            Cluster([...])), where 'redis: { host }' makes a plain one; and the prefix in braces \
+            (prefix: '{myapp}'). With ElastiCache and TLS add dnsLookup: (address, callback) => \
+            callback(null, address).",
+    },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["typeorm", "type: \"redis\"", "type: 'redis'"], &["moved "]],
+        sentence: "If this is the cache of TypeORM: type 'redis' (and 'ioredis') is a client for \
+            one server; type 'ioredis/cluster' with startupNodes follows redirects.",
+    },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["getconnection("], &["getnodeid()", "nodeid", "getpartitionbyslot"]],
+        sentence: "The command went over a connection to ONE node (getConnection(nodeId) of \
+            Lettuce): such a connection is a plain one, it shows MOVED and neither follows it nor \
+            refreshes the topology. Send keyed commands over the cluster connection itself (also \
+            with setAutoFlushCommands), or, on MOVED, call refreshPartitions() and choose the node \
+            of the slot anew. A slot has moved since the node was chosen; that is no fault.",
+    },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["opensips", "cachedb_redis"]],
+        sentence: "OpenSIPS' cachedb_redis reads the map when it connects to a server in cluster \
+            mode, with a release that has the cluster support built in; a URL for one server, or \
+            an old release, shows MOVED for each key of another node. Give it a start node of the \
+            cluster with a release that follows redirects, or a Redis without cluster mode.",
+    },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["django_redis", "django-redis"]],
+        sentence: "django-redis' DefaultClient is for one server; for a cluster use Django's cache \
+            with a redis-py RedisCluster client class, or a Redis without cluster mode.",
+    },
+    Note {
+        code: "CLIENT_PARSES_NODES_WRONG",
+        words: &[&["asked not to resolve"]],
+        sentence: "Here the client takes numbers only: MOVED names the owner by host name (managed \
+            services and cluster-preferred-endpoint-type hostname do so), and this client was \
+            built not to resolve names in a redirect. Upgrade it to a release that does \
+            (FreeRADIUS mended rlm_redis in 2023), or hand out addresses \
+            (cluster-preferred-endpoint-type ip) where you may set that.",
+    },
+    Note {
+        code: "CLUSTER_NOT_CREATED",
+        words: &[&["helm upgrade", "helm install"], &["persistence", "storageclass", "volume"]],
+        sentence: "The chart creates the cluster once, at install, in the pods of that time. An \
+            upgrade that switches persistence on (or changes the storage) starts the pods on new, \
+            empty volumes: blank nodes with new ids, and nobody creates a cluster of them again. \
+            What was in memory before is gone with the old pods, unless a volume or a backup of it \
+            is left; look for these first. Then create it over the pods' addresses (or install \
+            anew, with persistence from the start).",
+    },
+    Note {
+        code: "CLUSTER_NOT_CREATED",
+        words: &[&["slots result count: 0", "does not hold any slot"]],
+        sentence: "The node answers, and its list of slots is empty: that is why ioredis closes \
+            the connection again ('does not hold any slot') and tries for ever. Either no cluster \
+            was made of the nodes yet, or this start node is no member (removed, reset, never \
+            joined); CLUSTER INFO and CLUSTER NODES on it tell. Timeouts and retries have no part \
+            in it.",
+    },
+    Note {
+        code: "TOOL_STOPS_AT_DEAD_NODE",
+        words: &[&["forget"], &["can't connect to node", "could not connect to"]],
+        sentence: "The tool takes its list of nodes from the one node it was given ('using node \
+            ...'), so it is THAT node's table which still has the dead one: most often it was down \
+            or stopped when FORGET was sent to the others, and learnt nothing of it. Send CLUSTER \
+            FORGET <id> to that node now (and to any other that still lists it); the slots are \
+            not concerned.",
+    },
+    Note {
+        code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+        words: &[&["enableofflinequeue options is false"]],
+        sentence: "enableOfflineQueue false only makes it visible at once: the cluster client is \
+            not ready, because it cannot connect to the announced nodes. Leaving it on would queue \
+            the commands and not connect either.",
+    },
+    Note {
+        code: "CROSSSLOT_NO_HASH_TAG",
+        words: &[&["worker.fetch", "requeuer.process", "gocraft"]],
+        sentence: "These are lines of gocraft/work (Harbor's jobservice): its scripts use several \
+            keys below one namespace. Put the namespace in braces \
+            ('{harbor_job_service_namespace}'), or give it a Redis without cluster mode; the jobs \
+            under the old names do not move by themselves.",
+    },
+    Note {
+        code: "PEER_ADDRESS_STALE",
+        words: &[&["docker", "container", "compose"]],
+        sentence: "With several servers in one container all of them share its address: after a \
+            start under another one none of them finds a peer until they are met again.",
+    },
+    Note {
+        code: "PLAIN_AGAINST_TLS",
+        words: &[&["sentinel"], &["wrong version number"]],
+        sentence: "What speaks plainly here is Sentinel: it dials the nodes without TLS unless \
+            its own file sets tls-replication yes with tls-port, certificate and CA. A cluster \
+            does its failover by itself and has no use for Sentinel: stop it. The nodes and their \
+            bus are not concerned.",
+    },
+    Note {
+        code: "CLIENT_SEEDS_UNREACHABLE",
+        words: &[&["127.0.0.1", "localhost"], &["refused"]],
+        sentence: "The start node is 127.0.0.1 (localhost): that is the machine, container or \
+            worker on which this code runs, and nothing listens there. When the code runs \
+            elsewhere than the servers (a worker of Storm or Spark, a pod, a container), give the \
+            servers' real addresses.",
+    },
+    Note {
+        code: "CLIENT_SEEDS_UNREACHABLE",
+        words: &[&["nodemightbedown"]],
+        sentence: "redis-cluster-client says so when its map names no node for the slot after \
+            three new looks; where CLUSTER INFO of all nodes says ok, it is the client's view that \
+            is short: it asks a few nodes only (REDIS_CLIENT_MAX_STARTUP_SAMPLE, 1 means a single \
+            one, which may be the one with an old table or none). Raise the sample to 3 or more, \
+            upgrade the gem, and have the job tried again. The cluster is not to be repaired.",
+    },
+    Note {
+        code: "MANAGED_SERVICE_CLUSTER_MODE",
+        words: &[&[
+            "connection timed out",
+            "connect timeout",
+            "user specified timeout",
+            "timed out",
+        ]],
+        sentence: "What the text shows is a timeout and no refusal: TCP, TLS and the first answer \
+            did not come about in time. From the client's own subnet nc -vz <endpoint> 6379 tells \
+            why: no answer is a security group, another VPC or a missing route; an answer means \
+            that the client's connect timeout (often 1 second) is too short for TLS and name \
+            resolution at a cold start: raise it to some seconds and keep one client object \
+            instead of a new one for each job.",
+    },
+    Note {
+        code: "REDIS_CLI_MIGRATES_WRONG_KEYS",
+        words: &[&["--user "], &["crossslot"]],
+        sentence: "Here the tool was given --user without a password (-a or REDISCLI_AUTH): it \
+            then counts the arguments of MIGRATE wrongly, and the empty text in them is taken for \
+            a key (valkey-io/valkey#3844, redis/redis#15262). Give -a as well (any text, where the \
+            user has nopass), or leave --user out and use the default user, until a release mends \
+            it.",
+    },
+    Note {
+        code: "MANUAL_FAILOVER_TIMED_OUT",
+        words: &[
+            &["failover requested by replica", "failover user request accepted"],
+            &["operator", "shutdown handler", "forgetnode", "forced failover", "do a failover"],
+        ],
+        sentence: "Two requests for the same failover meet here: one from a node that is going \
+            down, one from a controller (FORCE). Each new request throws the one under way away, \
+            so both run into the timeout of 5 seconds. Let one of them do it: the controller \
+            should look whether a failover is under way (or the replica is primary already) before \
+            it sends its own, and try again after the timeout. The cluster needs no repair.",
+    },
+];
