@@ -162,4 +162,72 @@ pub(super) static NOTES: &[Note] = &[
             should look whether a failover is under way (or the replica is primary already) before \
             it sends its own, and try again after the timeout. The cluster needs no repair.",
     },
+    Note {
+        code: "NON_CLUSTER_CLIENT",
+        words: &[&["[kong]", "kong", "rate-limiting"]],
+        sentence: "Kong's rate-limiting plugins with policy redis speak to one server; only \
+            newer or paid ones know clusters (cluster_nodes). Give the plugin a Redis without \
+            cluster mode; counters need no cluster.",
+    },
+    Note {
+        code: "UNSUPPORTED_IN_CLUSTER",
+        words: &[&["jedisclusterconnection"]],
+        sentence: "Spring Data Redis has no pipeline over Jedis in cluster mode. Take the Lettuce \
+            connection factory, whose executePipelined works in a cluster, use multiGet/multiSet \
+            for keys of one hash tag, or take the native JedisCluster (Jedis 4 and later: \
+            ClusterPipeline).",
+    },
+    Note {
+        code: "MANAGED_SERVICE_CLUSTER_MODE",
+        words: &[
+            &["redis://"],
+            &["amazonaws.com", "cache.windows.net"],
+            &["i/o timeout", "timed out", "eof"],
+        ],
+        sentence: "The address is given as redis://, which is plain. Where encryption in transit \
+            is on, the server waits for a TLS greeting and the client for an answer, and the end \
+            is a timeout. Use rediss:// (and the CA or the option to trust it, if the image lacks \
+            one); that redis-cli --tls works from the same place proves the network to be open.",
+    },
+    Note {
+        code: "MIGRATE_IOERR_AMBIGUOUS",
+        words: &[&[
+            "as failing (quorum reached)",
+            "failover auth granted",
+            "failover auth requested",
+        ]],
+        sentence: "A failover went with it: one huge key blocks the source while it is packed and \
+            the target while it is unpacked, both answer no bus message for that time, and after \
+            cluster-node-timeout the others hold the node for failed and promote its replica. \
+            Before the next attempt raise cluster-node-timeout on ALL nodes above the time that \
+            the key takes (CONFIG SET, back afterwards), or move the key's fields in portions \
+            (HSCAN, HSET under a new name). The source keeps the key until the target said OK.",
+    },
+    Note {
+        code: "ASM_STUCK_OR_FAILED",
+        words: &[&["protocol error"]],
+        sentence: "Here the target closed the stream because it could not read what came \
+            (protocol error): that is no matter of network or password, but of the servers \
+            themselves. Note both versions, take the newest patch release at both ends, and \
+            start the job again when few writes come in; a move with redis-cli --cluster reshard \
+            does not go that way. The target drops what it had received of the slots.",
+    },
+    Note {
+        code: "K8S_OPERATOR_FIGHT",
+        words: &[&["(0 slots) master"], &["is not empty. either the node already"]],
+        sentence: "Its leader owns no slots any more (a restart without its table, or a reset), \
+            and the node that it wants to add is 'not empty': that one may hold the only copy of \
+            the data. Read DBSIZE on both before anything is reset or emptied; the node WITH the \
+            keys has to become the primary that gets the slots (copy its RDB and AOF away \
+            first), and the empty one its replica.",
+    },
+    Note {
+        code: "DUAL_STACK_MISMATCH",
+        words: &[&["changing old ip", "pod_ip", "bitnami", "kubernetes", "kubectl"]],
+        sentence: "In a dual-stack Kubernetes a pod has an address of each family, and a start \
+            script that looks its name up takes now one, now the other. Settle on one family: \
+            announce status.podIP (or the address of the wanted family from status.podIPs) by \
+            cluster-announce-ip on every node, a Service with one ipFamily for the names, bind \
+            for both; then CLUSTER MEET each node at that address. Ids, slots and volumes stay.",
+    },
 ];

@@ -232,6 +232,19 @@ const SAYS: &[(&str, &str)] = &[
     ("pub6-noderedis-root-only-tls", "uses what stands in rootNodes for the first question"),
     ("pub6-operator-table-in-json", "The entry of 10.249.71.58:6379"),
     ("pub6-announces-all-zeros", "The nodes announce 0.0.0.0"),
+    ("pub6-all-peers-lost-with-names", "does not show which addresses they have now"),
+    ("pub6-firewall-list-without-bus", "nothing in it opens 16380 = 6380 + 10000"),
+    ("pub6-one-node-never-met", "owns all 16384 slots, so nothing is missing"),
+    ("pub6-announce-ip-with-port", "takes an IP only; here a port hangs on it"),
+    ("pub6-pipeline-of-one-tag", "the owner of the slot of 'order'"),
+    ("pub6-spring-jedis-pipeline", "no pipeline over Jedis in cluster mode"),
+    ("pub6-pods-of-two-families", "Settle on one family"),
+    ("pub6-reset-took-the-slots", "AND give up its slots"),
+    ("pub6-create-with-loopback", "names 127.0.0.1:7000 beside 10.68.0.13:7000"),
+    ("pub6-member-met-again", "10.57.1.7:6379 has two rows"),
+    ("pub6-jedis-from-docker-host", "ANNOUNCE: 172.17.0.2"),
+    ("pub6-operator-follower-has-the-copy", "may hold the only copy"),
+    ("pub6-call-reaches-replicas", "the replicas (10.22.9.5:6379, 10.22.9.6:6379, "),
 ];
 
 #[test]

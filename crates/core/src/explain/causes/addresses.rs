@@ -365,20 +365,33 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
 fn all_peers_lost(seen: &Seen) -> Option<Hit> {
     let table = seen.table().filter(|table| table.source != Source::Check)?;
     let peers: Vec<&Row> = table.rows.iter().filter(|row| !row.is_myself()).collect();
-    let lost = |row: &&Row| row.is_failing() && row.linked == Some(false);
+    // A link that is just being opened counts as connected, which it never becomes.
+    let pods = seen.has(&[".svc", "kubectl", "statefulset"]);
+    let lost = |row: &&Row| row.is_failing() && (pods || row.linked == Some(false));
     if peers.len() < 2 || !peers.iter().all(lost) {
         return None;
     }
     let answers = peers.iter().any(|row| seen.answered(&row.address.ip));
-    let in_kubernetes = seen.has(&["kubectl", "pod", "statefulset", "helm", "docker", "restart"]);
+    let in_kubernetes = pods || seen.has(&["pod", "helm", "docker", "restart"]);
     Some(
         Hit::of(62)
             .more_if(14, in_kubernetes)
             .more_if(6, seen.number("cluster_stats_messages_received") == Some(0))
             .less_if(30, answers)
-            .quotes(peers.iter().map(|row| row.line).take(3))
-            .fact("stale", list(&places(peers.iter().copied()), 6)),
+            .quotes(peers.iter().map(|row| row.line).take(3)),
     )
+    .map(|hit| {
+        let all = list(&places(peers.iter().copied()), 6);
+        if seen.pod_ips.is_empty() {
+            return hit.note(format!(
+                "From this node every peer is unreachable: {all}. The text does not show which \
+                 addresses they have now: compare with kubectl get pods -o wide (or docker \
+                 inspect, ip addr). Others: it is this. The same: the processes are down or the \
+                 bus is closed."
+            ));
+        }
+        hit.fact("stale", all)
+    })
 }
 
 /// Nodes that came up with their tables, held the cluster for ok, and then reached nobody: each
@@ -619,7 +632,13 @@ fn loopback(seen: &Seen) -> Option<Hit> {
         ]);
     let rows: Vec<&Row> =
         seen.server_rows().filter(|row| row.address.ip.starts_with("127.")).collect();
-    let refused = ["refused", "error 111 connecting", "failed to connect", "unable to connect"];
+    let refused = [
+        "refused",
+        "error 111 connecting",
+        "failed to connect",
+        "unable to connect",
+        "is not reachable at this point",
+    ];
     let at = seen.lines.iter().position(|line| {
         line.lower.contains("127.0.0.1:") && refused.iter().any(|word| line.lower.contains(word))
     });
@@ -632,7 +651,9 @@ fn loopback(seen: &Seen) -> Option<Hit> {
     }
     if rows.is_empty() {
         let target = seen.line_says(62, &["moved ", " 127.0.0.1:"]);
-        return target.filter(|_| remote).or(moved.filter(|_| seen.has(&["cluster"]) && remote));
+        return target
+            .filter(|_| remote)
+            .or(moved.filter(|_| seen.has(&["cluster", "hashslot"]) && remote));
     }
     (remote && rows.iter().any(|row| !row.is_failing())).then(|| {
         Hit::of(60)

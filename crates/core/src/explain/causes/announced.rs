@@ -2,7 +2,7 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
-use crate::explain::seen::{Seen, Source, is_ipv4};
+use crate::explain::seen::{Seen, Setting, Source, is_ipv4};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::Flag;
@@ -54,6 +54,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 "cluster_state:fail",
                 "disconnected",
             ]);
+            if let Some((ip, port)) = ip_and_port(&set.value) {
+                return Some(with_a_port(seen, set, ip, port));
+            }
             let loopback = set.value.starts_with("127.") || set.value.starts_with("0.0.0.0");
             let hit = Hit::of(40).quote(set.line).fact("value", set.value.clone());
             Some(
@@ -117,6 +120,34 @@ fn shared_place(seen: &Seen) -> Option<Hit> {
                 ),
             ),
     )
+}
+
+/// An IP and a port in one value.
+fn ip_and_port(value: &str) -> Option<(&str, u16)> {
+    let (ip, port) = value.rsplit_once(':')?;
+    Some((ip, port.parse().ok()?)).filter(|_| is_ipv4(ip))
+}
+
+/// A port stands in the place of the address alone.
+fn with_a_port(seen: &Seen, set: &Setting, ip: &str, port: u16) -> Hit {
+    let row = seen.rows().find(|row| row.address.ip == set.value);
+    let shown = row.map_or_else(String::new, |row| {
+        format!(" CLUSTER NODES shows it: {}:{}.", row.address.ip, row.address.port)
+    });
+    Hit::of(94)
+        .quote(set.line)
+        .quotes(row.map(|row| row.line))
+        .fact("value", set.value.clone())
+        .note(format!(
+            "cluster-announce-ip takes an IP only; here a port hangs on it, so peers are told to \
+             dial an address that is none, and no handshake ends.{shown}"
+        ))
+        .step(format!(
+            "On this node CONFIG SET cluster-announce-ip {ip}, and the same in its file; if another \
+             port is to be announced than the server's own, cluster-announce-port {port} (and \
+             cluster-announce-bus-port). See to it on every node, each with its own IP; then \
+             the waiting join ends, or CLUSTER MEET each node once more."
+        ))
 }
 
 /// What an address is that means every interface.
@@ -464,7 +495,16 @@ fn failed_at(seen: &Seen, errors: &[usize], seeds: &[String]) -> Vec<String> {
 /// A client that begins at `localhost` while the nodes call themselves by addresses of a container
 /// network.
 fn from_the_host(seen: &Seen, told: &[String]) -> bool {
-    let local = ["'localhost'", "\"localhost\"", "host: localhost", "'127.0.0.1'"];
+    let local = [
+        "'localhost'",
+        "\"localhost\"",
+        "host: localhost",
+        "'127.0.0.1'",
+        "nodes=localhost:",
+        "nodes=127.0.0.1:",
+        "nodes: 127.0.0.1:",
+        "nodes: localhost:",
+    ];
     let bridge = |ip: &String| {
         let second = ip.split('.').nth(1).and_then(|n| n.parse::<u8>().ok());
         ip.starts_with("172.") && second.is_some_and(|n| (16..32).contains(&n))

@@ -383,6 +383,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Use the library's cluster client (ioredis Redis.Cluster, node-redis createCluster, \
              redis-py RedisCluster, \
             JedisCluster, go-redis NewClusterClient, phpredis RedisCluster), or redis-cli -c.",
+            "A program or plugin that has no cluster client inside: give it a Redis without \
+             cluster mode (one primary with Sentinel, or a managed one with cluster mode off), or \
+             a proxy that speaks to the cluster for it (Envoy, predixy).",
         ],
         never: &["Do not move slots because of MOVED."],
         like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "SINGLE_VIP_FRONT"],

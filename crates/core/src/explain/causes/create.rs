@@ -1,8 +1,10 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
 use super::alone;
+use super::joining::list_without_bus;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
+use crate::explain::table::Row;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -72,14 +74,16 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: |seen| {
             let wait = seen.says(72, &["waiting for the cluster to join"]);
-            let joined =
-                seen.has(&["all 16384 slots covered", "all nodes agree about slots configuration"]);
+            let joined = still_waits(seen).is_none()
+                && seen
+                    .has(&["all 16384 slots covered", "all nodes agree about slots configuration"]);
             let tls = seen.has(&["ssl routines", "certificate verify", "tls_process"]);
             if let Some(hit) = wait.filter(|_| !joined) {
                 let hosts: std::collections::BTreeSet<&str> =
                     seen.rows().map(|r| r.address.ip.as_str()).collect();
                 return Some(
-                    hit.more_if(8, hosts.len() > 1)
+                    read_firewall(seen, hit)
+                        .more_if(8, hosts.len() > 1)
                         .more_if(4, seen.has(&["...................."]))
                         .less_if(24, tls)
                         .and(
@@ -385,6 +389,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
                 .or_else(|| empty_slots_reply(seen))
                 .or_else(|| checked_without_slots(seen))
+                .map(|hit| after_reset(seen, hit))
         },
         cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, \
             known nodes \
@@ -452,6 +457,49 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
 ];
+
+/// The line at which a tool waits for a join that nothing after it shows as done.
+pub(super) fn still_waits(seen: &Seen) -> Option<usize> {
+    let at = seen.lines_with(&["waiting for the cluster to join"]).into_iter().last()?;
+    let paste = seen.lines.get(at)?.paste;
+    let after = seen.lines.iter().skip(at + 1).filter(|line| line.paste == paste);
+    let goes_on = ["[ok]", "[err]", ">>> "];
+    let done = after
+        .take_while(|line| !line.text.starts_with("$ ") && !line.text.starts_with("# "))
+        .any(|line| goes_on.iter().any(|word| line.lower.contains(word)));
+    (!done).then_some(at)
+}
+
+/// What a firewall's list that was pasted too says of the bus ports.
+fn read_firewall(seen: &Seen, hit: Hit) -> Hit {
+    match list_without_bus(seen) {
+        Some((lines, note)) => hit.more_if(14, true).quotes(lines).note(note),
+        None => hit,
+    }
+}
+
+/// The owner-to-be of nodes that know each other while no slot is given out, after a RESET.
+fn after_reset(seen: &Seen, hit: Hit) -> Hit {
+    let reset = seen.has(&["cluster reset", "reset hard", "reset soft"]);
+    let Some(table) = seen.table().filter(|table| reset && table.rows.len() > 1) else {
+        return hit;
+    };
+    let primaries: Vec<&Row> = table.rows.iter().filter(|row| row.is_primary()).collect();
+    let [one] = &primaries[..] else { return hit.note(RESET_TAKES_SLOTS) };
+    hit.more_if(6, true).quote(one.line).note(RESET_TAKES_SLOTS).step(format!(
+        "The nodes know each other, so no create is needed (it would refuse them as not empty). \
+         Read DBSIZE on each. If only {0} has keys, or none has, give the slots to {0}, the one \
+         primary: CLUSTER ADDSLOTSRANGE 0 16383 there (before 7.0 redis-cli cluster addslots with \
+         the numbers). Keys on another node: copy its RDB and AOF away first, for as a replica it \
+         drops them. One primary cannot fail over by itself; three can.",
+        one.place()
+    ))
+}
+
+/// What RESET does beside forgetting.
+const RESET_TAKES_SLOTS: &str = "CLUSTER RESET makes a node forget the others AND give up its \
+    slots; MEET brings the nodes together again, but nobody gives the slots out anew. That is why \
+    0 are assigned while the nodes know each other.";
 
 /// `REDIS_NODES` of an image that is to create the cluster, with fewer than three names.
 fn too_few_named(seen: &Seen) -> Option<Hit> {

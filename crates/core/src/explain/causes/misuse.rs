@@ -67,7 +67,50 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         like: &["CLIENT_SEES_UNCOVERED_SLOTS", "CLIENT_STALE_TOPOLOGY"],
     },
+    Cause {
+        code: "CALL_REACHES_REPLICAS",
+        title: "The tool sends the command to every node, and replicas refuse writes",
+        side: Side::Nobody,
+        when: called_everywhere,
+        cause: "redis-cli --cluster call sends one command to ALL nodes of the cluster. The \
+            primaries did it[[ (<<done>>)]]; the replicas[[ (<<refused>>)]] answer READONLY, as \
+            they must, and receive the change from their primary by replication. Nothing is \
+            wrong.",
+        check: "DBSIZE or the value on a replica a moment later: it follows its primary.",
+        fix: &[
+            "Nothing to repair. Next time add --cluster-only-masters (redis-cli 6.2 and later), \
+             and keep call without it for what every node may do (CONFIG, PING, CLUSTER FORGET).",
+        ],
+        never: &["Do not make replicas writable, and do not fail over for it."],
+        like: &["READONLY_WRITE_TO_REPLICA"],
+    },
 ];
+
+/// The answers of `--cluster call`, some of them from replicas.
+fn called_everywhere(seen: &Seen) -> Option<Hit> {
+    let call = seen.lines_with(&[">>> calling "]);
+    let first = *call.first()?;
+    let answers = |word: &str| -> Vec<(usize, String)> {
+        let lines = seen.lines.iter().enumerate().skip(first);
+        lines
+            .filter_map(|(at, line)| {
+                let (place, answer) = line.text.split_once(": ")?;
+                answer.starts_with(word).then(|| (at, place.trim().to_owned()))
+            })
+            .collect()
+    };
+    let (done, refused) = (answers("OK"), answers("READONLY"));
+    let names = |list: &[(usize, String)]| -> String {
+        list.iter().map(|(_, place)| place.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    (!done.is_empty() && !refused.is_empty()).then(|| {
+        Hit::of(93)
+            .quote(first)
+            .quotes(refused.iter().map(|(at, _)| *at).take(3))
+            .fact("done", names(&done))
+            .fact("refused", names(&refused))
+    })
+}
 
 fn misplaced(seen: &Seen) -> Option<Hit> {
     numbers_among_seeds(seen)
@@ -75,6 +118,28 @@ fn misplaced(seen: &Seen) -> Option<Hit> {
         .or_else(|| shadowed_cluster(seen))
         .or_else(|| first_node_only(seen))
         .or_else(|| plain_scheme(seen))
+        .or_else(|| bound_to_one_node(seen))
+}
+
+/// redis-plus-plus: a pipeline or transaction is bound to the node of the tag that it was given.
+fn bound_to_one_node(seen: &Seen) -> Option<Hit> {
+    let made = [".pipeline(\"", ".transaction(\"", ".redis(\""];
+    let shown = seen.lines_with(&made);
+    let fails = ["sw::redis::movederror", "moved "];
+    let tag = made.iter().find_map(|call| seen.word_after(call))?;
+    let tag = tag.split('"').next().unwrap_or_default().to_owned();
+    (seen.has(&["sw::redis", "rediscluster"]) && seen.has(&fails)).then(|| {
+        Hit::of(90).quotes(shown).quotes(seen.lines_with(&fails)).fact(
+            "told",
+            format!(
+                "pipeline(hash_tag) and transaction(hash_tag) of redis-plus-plus pick ONE node, \
+                 the owner of the slot of '{tag}', and do not follow MOVED. The keys in it have no \
+                 tag in braces, so each has a slot of its own, on another node. Name the keys \
+                 with the tag ({{{tag}}}:...), so that they share that slot, or make one pipeline \
+                 for each slot's keys; single commands through RedisCluster need neither."
+            ),
+        )
+    })
 }
 
 /// `["a:7000", "b:7001", 1.5, 1.5]`: timeouts within the list of start nodes.

@@ -17,6 +17,7 @@ mod doubles;
 mod failover;
 mod healthy;
 mod identity;
+mod joining;
 mod kubernetes;
 mod members;
 mod misuse;
@@ -48,6 +49,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         members::CAUSES,
         alone::CAUSES,
         misuse::CAUSES,
+        joining::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
         announced::CAUSES,
