@@ -257,7 +257,15 @@ impl Seen {
                     "nodemightbedown",
                 ],
             ),
-            ("ioredis", &["ioredis", "clusterallfailederror"]),
+            (
+                "ioredis",
+                &[
+                    "ioredis",
+                    "clusterallfailederror",
+                    "new redis.cluster(",
+                    "failed to refresh slots cache",
+                ],
+            ),
             ("Redisson", &["redisson", "cluster.clusterconnectionmanager"]),
             ("Lettuce", &["lettuce", "redisclusterclient"]),
             ("Jedis", &["jedis"]),

@@ -230,4 +230,32 @@ pub(super) static NOTES: &[Note] = &[
             cluster-announce-ip on every node, a Service with one ipFamily for the names, bind \
             for both; then CLUSTER MEET each node at that address. Ids, slots and volumes stay.",
     },
+    Note {
+        code: "READONLY_WRITE_TO_REPLICA",
+        words: &[&["scalereads"]],
+        sentence: "Here the client's option scaleReads spreads commands over replicas ('all' or \
+            'slave'). Queues (Bull, BullMQ) and most scripts write, and EVALSHA tells nobody \
+            whether it does: set scaleReads: 'master' (the default) for the connection of the \
+            queue, and keep another connection for plain reads.",
+    },
+    Note {
+        code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+        words: &[&["vpce-", "privatelink", "private link"]],
+        sentence: "A PrivateLink endpoint is one front for one target: it carries the first \
+            question, but the map names the nodes' own private addresses, which only the other \
+            network reaches; a plain client works, since it stays at the front. Peer the networks \
+            (VPC peering, a transit gateway), or give every node a listener of its own and \
+            translate in the client (redis-py 4 and later address_remap, ioredis natMap).",
+    },
+    Note {
+        code: "NODE_CRASH_LOOP",
+        words: &[&["can't read", "cannot read"], &["nodes.conf"]],
+        sentence: "The start script wants to put the present address into a nodes.conf that is not \
+            there: an earlier start got as far as writing its own list of nodes and not as far \
+            as a running server, or the volume is another one. Bitnami's chart needs \
+            cluster.nodes = primaries times (1 + replicas), 6 for one replica each; 2 make no \
+            cluster. With a new release that never had data: correct the values and install it \
+            anew on empty volumes. With data: find the volume that has nodes.conf, and keep all \
+            of them.",
+    },
 ];

@@ -650,6 +650,9 @@ fn loopback(seen: &Seen) -> Option<Hit> {
         return Some(hit);
     }
     if rows.is_empty() {
+        if let Some(hit) = made_on_loopback(seen) {
+            return Some(hit);
+        }
         let target = seen.line_says(62, &["moved ", " 127.0.0.1:"]);
         return target
             .filter(|_| remote)
@@ -661,6 +664,37 @@ fn loopback(seen: &Seen) -> Option<Hit> {
             .quotes(rows.iter().map(|row| row.line).take(2))
             .fact("places", list(&places(rows.iter().copied()), 3))
     })
+}
+
+/// The tool made the cluster of 127.0.0.1 addresses, and a client begins at another host.
+fn made_on_loopback(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let lines = seen.lines.iter().enumerate();
+    let made: Vec<usize> = lines
+        .filter(|(_, line)| line.text.trim().parse::<std::net::SocketAddr>().is_ok())
+        .filter(|(_, line)| line.text.trim().starts_with("127."))
+        .map(|(at, _)| at)
+        .collect();
+    let listed = seen.has(&["performing hash slots allocation", ">>> creating cluster"]);
+    let dials = seen.lines.iter().position(|line| {
+        let configured = line.lower.contains("host") || line.lower.contains("nodes");
+        let words = line.text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+        configured && words.into_iter().any(|word| is_ipv4(word) && !word.starts_with("127."))
+    });
+    let at = dials.filter(|_| listed && made.len() >= 2)?;
+    let places: Vec<String> =
+        made.iter().filter_map(|at| Some(seen.lines.get(*at)?.text.trim().to_owned())).collect();
+    Some(
+        Hit::of(84)
+            .quotes(made.into_iter().take(2))
+            .quote(at)
+            .fact("places", list(&places, 3))
+            .note(
+                "The create script of the sources (utils/create-cluster) is for trials on one \
+                 machine: it joins everything by 127.0.0.1, and without a password protected \
+                 mode refuses clients from elsewhere as well.",
+            ),
+    )
 }
 
 fn ghosts(seen: &Seen) -> Option<Hit> {

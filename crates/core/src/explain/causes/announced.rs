@@ -217,7 +217,7 @@ const CONFIGURED: [&str; 10] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 27] = [
+pub(super) const UNREACHABLE: [&str; 28] = [
     "[errno 60]",
     "[errno 110]",
     "[errno 113]",
@@ -225,6 +225,7 @@ pub(super) const UNREACHABLE: [&str; 27] = [
     "connect timed out",
     "enetunreach",
     "error 113 connecting",
+    "error 101 connecting",
     "error 110 connecting",
     "error 10060 connecting",
     "unabletoconnect on ",
@@ -464,6 +465,7 @@ fn announced(seen: &Seen) -> Option<Hit> {
             .more_if(20, dialled_what_was_told || from_outside || from_here)
             .more_if(16, forwarded || seen.has(&MAPPED))
             .more_if(6, seen.says_ok())
+            .more_if(18, seen.has(&["ttl exhausted", "vpce-"]) && !named.is_empty())
             .less_if(12, seen.has(&["docker stop", "compose stop", "yaml stop", "kill -9"]))
             .quotes(errors)
             .quotes(moved.into_iter().take(1))

@@ -25,6 +25,7 @@ mod names;
 mod network;
 mod open_marks;
 mod operations;
+mod passing;
 mod ports;
 mod process;
 mod refused;
@@ -50,6 +51,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         alone::CAUSES,
         misuse::CAUSES,
         joining::CAUSES,
+        passing::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
         announced::CAUSES,
@@ -211,6 +213,7 @@ mod tests {
             "the machine object, not the data",
         ),
         ("AOF_OR_RDB_CORRUPT", "A replica is alive", "FORCE needs votes; the replica has the data"),
+        ("DOWN_DURING_FAILOVER", "Where the other shards", "an option with its price named"),
         ("CLIENT_REDIRECT_LOOP", "MOVED back and forth", "on the one with the keys"),
     ];
 
