@@ -246,11 +246,33 @@ impl Seen {
 
     /// Client libraries and frameworks that the text names.
     pub fn client(&self) -> Option<&'static str> {
-        const CLIENTS: [(&str, &[&str]); 14] = [
-            ("ioredis", &["ioredis", "clusterallfailederror"]),
+        const CLIENTS: [(&str, &[&str]); 15] = [
+            (
+                "redis-rb",
+                &[
+                    "redis::commanderror",
+                    "redis-cluster-client",
+                    "redis-rb",
+                    "initialsetuperror",
+                    "nodemightbedown",
+                ],
+            ),
+            (
+                "ioredis",
+                &[
+                    "ioredis",
+                    "clusterallfailederror",
+                    "new redis.cluster(",
+                    "failed to refresh slots cache",
+                ],
+            ),
             ("Redisson", &["redisson", "cluster.clusterconnectionmanager"]),
             ("Lettuce", &["lettuce", "redisclusterclient"]),
             ("Jedis", &["jedis"]),
+            (
+                "phpredis",
+                &["phpredis", "new rediscluster(", "new \\rediscluster(", "map cluster keyspace"],
+            ),
             (
                 "redis-py",
                 &[
@@ -268,7 +290,6 @@ impl Seen {
             ("redis-rs", &["redis-rs", "rediserror", "redis::cluster"]),
             ("rueidis", &["rueidis"]),
             ("node-redis", &["rootnodesunavailable", "@redis/client", "node-redis", "rootnodes"]),
-            ("redis-rb", &["redis::commanderror", "redis-cluster-client", "redis-rb"]),
             ("hiredis-cluster", &["hiredis"]),
         ];
         CLIENTS.iter().find(|(_, marks)| self.has(marks)).map(|(name, _)| *name)

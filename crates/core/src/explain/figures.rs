@@ -82,6 +82,9 @@ fn ports(seen: &Seen, facts: &mut Facts) {
     if pairs.is_empty() {
         let mut tool = seen.addresses.keys().map(|(_, port)| *port).filter(|port| *port > 1_000);
         pairs.extend(tool.by_ref().take(12).filter_map(|p| Some((p, p.checked_add(10_000)?))));
+        // What is 10000 above another one is the bus port of that one, as logs name it.
+        let clients: Vec<u16> = pairs.iter().map(|(client, _)| *client).collect();
+        pairs.retain(|(p, _)| p.checked_sub(10_000).is_none_or(|low| !clients.contains(&low)));
     }
     pairs.sort_unstable();
     pairs.dedup();

@@ -5,16 +5,17 @@
 //! Deliberately absent: naming a cause. A sentence here never makes a cause fit.
 
 use super::seen::Seen;
+use super::wordings;
 
 /// A sentence that belongs to a cause when each group of phrases has a line with one of its words,
 /// which are in small letters.
-struct Note {
+pub(super) struct Note {
     /// The code of the cause.
-    code: &'static str,
+    pub code: &'static str,
     /// Groups of phrases.
-    words: &'static [&'static [&'static str]],
+    pub words: &'static [&'static [&'static str]],
     /// The sentence.
-    sentence: &'static str,
+    pub sentence: &'static str,
 }
 
 /// A step that is added to the fix of some causes when a line has one of the words.
@@ -670,10 +671,15 @@ pub(super) fn steps(code: &str, seen: &Seen) -> Vec<&'static str> {
     STEPS.iter().filter(fits).map(|step| step.sentence).collect()
 }
 
+/// The sentences of both tables.
+fn all_notes() -> impl Iterator<Item = &'static Note> {
+    NOTES.iter().chain(wordings::NOTES)
+}
+
 /// The sentences for a cause.
 pub(super) fn notes(code: &str, seen: &Seen) -> Vec<&'static str> {
     let fits = |note: &&Note| note.code == code && note.words.iter().all(|group| seen.has(group));
-    NOTES.iter().filter(fits).map(|note| note.sentence).collect()
+    all_notes().filter(fits).map(|note| note.sentence).collect()
 }
 
 #[cfg(test)]
@@ -682,7 +688,7 @@ mod tests {
 
     #[test]
     fn each_sentence_belongs_to_a_cause_and_has_words_in_small_letters() {
-        for note in NOTES {
+        for note in all_notes() {
             assert!(
                 super::super::causes::all().any(|cause| cause.code == note.code),
                 "{}",

@@ -100,9 +100,16 @@ fn unwrap_json(line: &str) -> Option<String> {
 
 /// A reply that a client printed as one string has its line ends as `\n`.
 fn unescape(line: &str) -> impl Iterator<Item = &str> {
-    let whole = !line.contains("\\n") || !line.contains("connected") && !line.contains("_slots_");
-    let parts = if whole { None } else { Some(line.split("\\n")) };
-    parts.into_iter().flatten().chain(whole.then_some(line))
+    let whole = !line.contains("\\n")
+        || !["connected", "_slots_", "slots:["].iter().any(|mark| line.contains(mark));
+    // What a program put in front of the text in quotes is a line of its own.
+    let (head, rest) = match line.split_once("\\n").and_then(|(first, _)| first.rfind('"')) {
+        Some(at) if !whole && at > 0 => line.split_at(at + 1),
+        _ => ("", line),
+    };
+    let parts = if whole { None } else { Some(rest.split("\\n")) };
+    let head = (!head.is_empty()).then_some(head);
+    head.into_iter().chain(parts.into_iter().flatten()).chain(whole.then_some(line))
 }
 
 /// The first `most` bytes, at a boundary of characters.

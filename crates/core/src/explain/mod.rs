@@ -21,6 +21,7 @@ mod reply;
 mod seen;
 mod table;
 mod template;
+mod wordings;
 
 use serde::{Deserialize, Serialize};
 

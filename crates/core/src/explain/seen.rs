@@ -154,7 +154,9 @@ impl Seen {
             let found =
                 node.or_else(|| table::check_line(&line.text, at).map(|row| (row, Source::Check)));
             if let Some((row, source)) = found {
-                let near = last.is_some_and(|(before, kind)| kind == source && at - before <= 3);
+                let near = last.is_some_and(|(before, kind)| {
+                    kind == source && at - before <= 3 && !self.asks_between(before, at)
+                });
                 let same_paste = last
                     .and_then(|(before, _)| self.lines.get(before))
                     .is_some_and(|before| before.paste == line.paste);
@@ -183,6 +185,12 @@ impl Seen {
             }
         }
         self.tables = tables;
+    }
+
+    /// Whether somebody asks for a table between two lines.
+    fn asks_between(&self, before: usize, at: usize) -> bool {
+        let between = self.lines.get(before + 1..at).unwrap_or_default();
+        between.iter().any(|line| line.lower.trim_end().ends_with("cluster nodes"))
     }
 
     fn read_blocks(&mut self) {

@@ -149,7 +149,7 @@ fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
 }
 
 /// What an answer must say of the very paste, by the name of the fixture.
-const SAYS: [(&str, &str); 30] = [
+const SAYS: &[(&str, &str)] = &[
     ("pub4-pods-swapped-addresses", "the owner of 5461-10922, at 10.232.3.8:16379"),
     ("pub4-promoted-for-itself", "gives them to the dead 192.168.56.51:7000"),
     ("pub4-importing-only", "10.42.1.13:6379 has 12, 13 and 14 marked importing"),
@@ -180,17 +180,92 @@ const SAYS: [(&str, &str); 30] = [
     ("pub5-ioredis-startup-nodes", "the list of nodes has run empty"),
     ("pub5-ioredis-max-retries", "speaks of the connection, not of a slow command"),
     ("pub5-bullmq-crossslot", "(prefix: '{myqueue}')"),
+    ("pub6-replica-dials-no-node-of-the-table", "dials 192.168.141.23, which is the address of no"),
+    ("pub6-create-stopped-before-the-join", "It has 5461 slots of its own"),
+    ("pub6-upgrade-to-empty-volumes", "starts the pods on new, empty volumes"),
+    ("pub6-ioredis-no-slot-held", "its list of slots is empty"),
+    ("pub6-create-with-cluster-port", "on 7379 (cluster-port), and their peers dial 16379"),
+    ("pub6-id-at-two-places-by-turns", "10.240.11.4:6379 and 10.240.11.5:6379"),
+    ("pub6-goredis-empty-host", "dials ':port' without a host"),
+    ("pub6-open-slot-of-nobody", "Slot 12927 has no owner in this listing"),
+    ("pub6-migrate-keys-syntax", "exists since server 3.0.6"),
+    ("pub6-phpredis-numbers-among-seeds", "the timeouts stand inside the array"),
+    ("pub6-redispy-hole-during-move", "slot 4718 has an owner all the time"),
+    ("pub6-map-with-port-zero", "empty host and port 0"),
+    (
+        "pub6-met-on-one-side",
+        "10.77.1.10:7000 lists 10.77.1.12:7002 and 10.77.1.12:7002 lists nobody",
+    ),
+    ("pub6-forget-missed-the-stopped-one", "it is THAT node's table"),
+    ("pub6-bull-plain-on-managed", "slot 4913 is served by dev-cache-0002-001"),
+    ("pub6-bullmq-loopback-and-check", "ANNOUNCE: 192.176.0.2, 192.176.0.3 and 192.176.0.4"),
+    ("pub6-jedis-made-before-servers", "made while none of them answered"),
+    (
+        "pub6-container-got-another-ip",
+        "The interface has 172.17.0.8 now, and 172.17.0.7 is dialled",
+    ),
+    ("pub6-alone-under-a-new-id", "The node at 172.18.0.2:7001 was"),
+    ("pub6-announce-ip-is-checked", "refuses to start with it"),
+    ("pub6-announced-short-name", "redis-cluster-leader-0 is a short name without a domain"),
+    ("pub6-added-twice-by-a-job", "10.42.56.6:6379 is a member of this cluster"),
+    ("pub6-operator-add-uncovered", "5461 slots (0-5460) have no owner"),
+    ("pub6-lettuce-node-connection", "getConnection(nodeId) of Lettuce"),
+    ("pub6-came-back-as-extra-primary", "10.42.1.25:6379 took over"),
+    ("pub6-ioredis-one-endpoint-dropped", "MOVED sends it to the very same place"),
+    ("pub6-redirect-to-a-name-refused", "not to resolve names in a redirect"),
+    ("pub6-calls-itself-by-the-vip", "answers at 10.216.4.15 calls itself 10.216.99.7"),
+    ("pub6-check-and-two-views", "one table gives 10922 to 172.29.88.118:7000"),
+    ("pub6-typeorm-plain-cache", "type 'ioredis/cluster'"),
+    ("pub6-ser-from-docker-host", "ANNOUNCE: 173.17.0.3 and 173.17.0.4"),
+    ("pub6-asks-the-removed-one", "another node (10.8.0.22) has all 16384 (state ok)"),
+    ("pub6-added-by-nobody", "it was started and never added"),
+    ("pub6-tryagain-one-view", "stands only in that node's own CLUSTER NODES"),
+    ("pub6-sentinel-beside-tls-cluster", "What speaks plainly here is Sentinel"),
+    ("pub6-storm-worker-loopback", "The start node is 127.0.0.1 (localhost)"),
+    ("pub6-tool-user-without-password", "--user without a password"),
+    ("pub6-rubygem-one-sample", "Raise the sample to 3 or more"),
+    ("pub6-predis-text-for-list", "A LIST is wanted"),
+    ("pub6-laravel-default-hides-cluster", "'redis.default' has the same name"),
+    ("pub6-predis-scheme-tcp", "the client dials with scheme tcp"),
+    ("pub6-shard-with-both-down", "172.23.1.91:7003, flagged fail as well"),
+    ("pub6-two-failovers-meet", "Two requests for the same failover meet"),
+    ("pub6-noderedis-root-only-tls", "uses what stands in rootNodes for the first question"),
+    ("pub6-operator-table-in-json", "The entry of 10.249.71.58:6379"),
+    ("pub6-announces-all-zeros", "The nodes announce 0.0.0.0"),
+    ("pub6-all-peers-lost-with-names", "does not show which addresses they have now"),
+    ("pub6-tls-asked-of-plain-container", "the client asks for TLS"),
+    ("pub6-created-by-script-on-loopback", "(127.0.0.1:30001, 127.0.0.1:30002 and"),
+    ("pub6-policy-between-pods", "IS the present address of redis-cluster-2"),
+    ("pub6-map-behind-private-link", "one front for one target"),
+    ("pub6-down-during-failover", "so nothing is broken"),
+    ("pub6-waits-for-names-of-pods", "podManagementPolicy Parallel"),
+    ("pub6-queue-with-scale-reads", "scaleReads: 'master'"),
+    ("pub6-firewall-list-without-bus", "nothing in it opens 16380 = 6380 + 10000"),
+    ("pub6-one-node-never-met", "owns all 16384 slots, so nothing is missing"),
+    ("pub6-announce-ip-with-port", "takes an IP only; here a port hangs on it"),
+    ("pub6-pipeline-of-one-tag", "the owner of the slot of 'order'"),
+    ("pub6-spring-jedis-pipeline", "no pipeline over Jedis in cluster mode"),
+    ("pub6-pods-of-two-families", "Settle on one family"),
+    ("pub6-reset-took-the-slots", "AND give up its slots"),
+    ("pub6-create-with-loopback", "names 127.0.0.1:7000 beside 10.68.0.13:7000"),
+    ("pub6-member-met-again", "10.57.1.7:6379 has two rows"),
+    ("pub6-jedis-from-docker-host", "ANNOUNCE: 172.17.0.2"),
+    ("pub6-operator-follower-has-the-copy", "may hold the only copy"),
+    ("pub6-call-reaches-replicas", "the replicas (10.22.9.5:6379, 10.22.9.6:6379, "),
 ];
 
 #[test]
 fn answers_speak_of_the_nodes_and_slots_of_the_paste() {
-    for (name, words, answer) in answers(&SAYS) {
+    for (name, words, answer) in answers(SAYS) {
         assert!(answer.cause.contains(words), "{name}: {}", answer.cause);
     }
 }
 
 /// What a step of the fix must say, by the name of the fixture.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: &[(&str, &str)] = &[
+    ("pub6-replica-dials-no-node-of-the-table", "On 192.168.129.5:6379: CLUSTER REPLICATE"),
+    ("pub6-came-back-as-extra-primary", "On 10.42.1.35:6379, if DBSIZE there is 0"),
+    ("pub6-migrate-keys-syntax", "Move the keys one by one"),
     ("pub4-old-primary-stays-primary", "on it is refused while it holds keys"),
     ("pub5-bitnami-stale", "REDIS_CLUSTER_DYNAMIC_IPS=yes"),
     ("pub5-pods-stale", "--cluster-announce-ip $(POD_IP)"),
@@ -200,7 +275,7 @@ const STEPS: [(&str, &str); 5] = [
 
 #[test]
 fn steps_speak_of_the_product_and_the_nodes_of_the_paste() {
-    for (name, words, answer) in answers(&STEPS) {
+    for (name, words, answer) in answers(STEPS) {
         let said = answer.fix.iter().any(|step| step.contains(words));
         assert!(said, "{name}: {:?}", answer.fix);
     }
@@ -210,7 +285,8 @@ fn steps_speak_of_the_product_and_the_nodes_of_the_paste() {
 fn no_client_is_told_to_announce_a_loopback_address() {
     for (name, _, explanation) in fixtures() {
         let Some(cause) = explanation.cause else { continue };
-        let told = cause.fix.iter().any(|step| step.contains("cluster-announce-ip 127."));
+        let loopback = ["cluster-announce-ip 127.", "cluster-announce-ip localhost"];
+        let told = cause.fix.iter().any(|step| loopback.iter().any(|word| step.contains(word)));
         assert!(!told, "{name}: {:?}", cause.fix);
     }
 }

@@ -167,6 +167,9 @@ pub(super) static CAUSES: &[Cause] = &[
             if let Some(row) = handed {
                 return Some(Hit::of(82).quote(row.line));
             }
+            if let Some(hit) = dialled_without_host(seen) {
+                return Some(hit);
+            }
             match own {
                 Some(row) => {
                     // Versions before 4.0 (no '@' in the row) say so of themselves until somebody
@@ -222,14 +225,17 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "MOVED_TO_PORT_ZERO",
         title: "MOVED points to ':0': the owner of the slot has no address",
         side: Side::Cluster,
-        when: |seen| moved_to_nowhere(seen, |_, port| port == "0"),
+        when: |seen| {
+            moved_to_nowhere(seen, |_, port| port == "0").or_else(|| dialled_port_zero(seen))
+        },
         cause: "The node that was asked knows the id of the slot's owner but not its address \
             (noaddr), or only a port that does not exist for this kind of connection (TLS against \
             plain). So it redirects to ':0', which no client can dial.",
         check: "CLUSTER NODES at the node that sent the MOVED: 'noaddr' on the owner means a lost \
             address; a right ip with port 0 means a missing TLS port.",
         fix: &[
-            "With noaddr: find where the owner's id lives (CLUSTER MYID) and CLUSTER MEET it there.",
+            "With noaddr: find where the owner's id lives (CLUSTER MYID) and CLUSTER MEET it \
+                there.",
             "With port 0: set tls-cluster yes or cluster-announce-tls-port, or upgrade to 7.2.",
         ],
         never: &["Do not FORGET the owner and do not run --cluster fix."],
@@ -359,20 +365,33 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
 fn all_peers_lost(seen: &Seen) -> Option<Hit> {
     let table = seen.table().filter(|table| table.source != Source::Check)?;
     let peers: Vec<&Row> = table.rows.iter().filter(|row| !row.is_myself()).collect();
-    let lost = |row: &&Row| row.is_failing() && row.linked == Some(false);
+    // A link that is just being opened counts as connected, which it never becomes.
+    let pods = seen.has(&[".svc", "kubectl", "statefulset"]);
+    let lost = |row: &&Row| row.is_failing() && (pods || row.linked == Some(false));
     if peers.len() < 2 || !peers.iter().all(lost) {
         return None;
     }
     let answers = peers.iter().any(|row| seen.answered(&row.address.ip));
-    let in_kubernetes = seen.has(&["kubectl", "pod", "statefulset", "helm", "docker", "restart"]);
+    let in_kubernetes = pods || seen.has(&["pod", "helm", "docker", "restart"]);
     Some(
         Hit::of(62)
             .more_if(14, in_kubernetes)
             .more_if(6, seen.number("cluster_stats_messages_received") == Some(0))
             .less_if(30, answers)
-            .quotes(peers.iter().map(|row| row.line).take(3))
-            .fact("stale", list(&places(peers.iter().copied()), 6)),
+            .quotes(peers.iter().map(|row| row.line).take(3)),
     )
+    .map(|hit| {
+        let all = list(&places(peers.iter().copied()), 6);
+        if seen.pod_ips.is_empty() {
+            return hit.note(format!(
+                "From this node every peer is unreachable: {all}. The text does not show which \
+                 addresses they have now: compare with kubectl get pods -o wide (or docker \
+                 inspect, ip addr). Others: it is this. The same: the processes are down or the \
+                 bus is closed."
+            ));
+        }
+        hit.fact("stale", all)
+    })
 }
 
 /// Nodes that came up with their tables, held the cluster for ok, and then reached nobody: each
@@ -444,10 +463,34 @@ fn peer_stale(seen: &Seen) -> Option<Hit> {
             .fact("stale", list(&places(stale.iter().copied()), 6));
         return Some(current(seen, hit));
     }
-    if let Some(hit) = dials_after_restart(seen) {
+    if let Some(hit) = own_address_moved(seen).or_else(|| dials_after_restart(seen)) {
         return Some(hit);
     }
     seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
+}
+
+/// A replica is refused at an address beside that of its own interface, in a container or on a
+/// machine that was restarted.
+fn own_address_moved(seen: &Seen) -> Option<Hit> {
+    let dialled = seen.roles.iter().find(|role| is_ipv4(&role.host))?;
+    let network = |ip: &str| ip.rsplit_once('.').map(|(net, _)| net.to_owned());
+    let (at, own) = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let rest = line.lower.split_once("inet addr:").or(line.lower.split_once("inet "))?.1;
+        let ip = rest.trim().split([' ', '/']).next()?;
+        (is_ipv4(ip) && !ip.starts_with("127.")).then(|| (at, ip.to_owned()))
+    })?;
+    let beside = own != dialled.host && network(&own) == network(&dialled.host);
+    let told = seen.has(&["restart", "container", "docker", "reboot"]);
+    let fails = seen.has(&["error condition on socket for sync", "no route to host", "timed out"]);
+    (beside && told && fails).then(|| {
+        Hit::of(82).quote(dialled.line).quote(at).fact("stale", dialled.host.clone()).note(format!(
+            "The interface has {own} now, and {} is dialled: the container or machine got another \
+             address when it was started again, and the nodes.conf of all nodes in it still has \
+             the old one. CLUSTER MEET {own} <port> for each node, sent from one of them, corrects \
+             it; a fixed address or cluster-announce-ip keeps it so.",
+            dialled.host
+        ))
+    })
 }
 
 fn is_mangled(ip: &str) -> bool {
@@ -510,6 +553,43 @@ fn moved_to_nowhere(seen: &Seen, fits: fn(&str, &str) -> bool) -> Option<Hit> {
     Some(Hit::of(84).quote(at))
 }
 
+/// A client dials a port without a host: it was given an empty one.
+fn dialled_without_host(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.iter().position(|line| {
+        ["dial tcp :", "econnrefused :", "connecting to :"].iter().any(|mark| {
+            let rest = line.lower.split_once(mark).map(|(_, rest)| rest);
+            rest.is_some_and(|rest| {
+                let port = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+                port.parse::<u16>().is_ok_and(|port| port != 0)
+            })
+        })
+    })?;
+    Some(Hit::of(86).quote(at).note(
+        "The client dials ':port' without a host: the map it was given has an entry with an empty \
+         address, which go-redis and others take for their own machine. A node answers so while it \
+         does not know its own IP (freshly started or reset, not yet met). If the cluster is well \
+         by now (CLUSTER SLOTS of every node shows an address everywhere), only clients that read \
+         the map at that moment still have it: restart them, or upgrade to a release that puts the \
+         address of the node that was asked in place of an empty one.",
+    ))
+}
+
+/// A client dials port 0, or shows a map with an entry of an empty host and port 0.
+fn dialled_port_zero(seen: &Seen) -> Option<Hit> {
+    let shown = seen.says(84, &["['', 0,", "[\"\", 0,", ":0. connection refused"])?;
+    let client = seen.client().is_some() || seen.has(&["cluster slots"]);
+    client.then(|| {
+        shown.note(
+            "Here the map itself shows it: CLUSTER SLOTS names an owner with an empty host and \
+             port 0, which is a node of the table whose address is not known (noaddr). The \
+             libraries dial that entry. Often the table is an old nodes.conf that lay in the \
+             directory in which the server was started: CLUSTER NODES at that server shows whose \
+             id it is. Without any wanted data, start the server in a directory of its own, so \
+             that it begins with an empty table.",
+        )
+    })
+}
+
 fn noaddr(seen: &Seen) -> Option<Hit> {
     let followed = |id: &String| seen.server_rows().any(|row| row.primary.as_ref() == Some(id));
     let lost = |row: &&Row| row.flags.has(Flag::NoAddress) && row.is_primary();
@@ -552,7 +632,13 @@ fn loopback(seen: &Seen) -> Option<Hit> {
         ]);
     let rows: Vec<&Row> =
         seen.server_rows().filter(|row| row.address.ip.starts_with("127.")).collect();
-    let refused = ["refused", "error 111 connecting", "failed to connect", "unable to connect"];
+    let refused = [
+        "refused",
+        "error 111 connecting",
+        "failed to connect",
+        "unable to connect",
+        "is not reachable at this point",
+    ];
     let at = seen.lines.iter().position(|line| {
         line.lower.contains("127.0.0.1:") && refused.iter().any(|word| line.lower.contains(word))
     });
@@ -564,8 +650,13 @@ fn loopback(seen: &Seen) -> Option<Hit> {
         return Some(hit);
     }
     if rows.is_empty() {
+        if let Some(hit) = made_on_loopback(seen) {
+            return Some(hit);
+        }
         let target = seen.line_says(62, &["moved ", " 127.0.0.1:"]);
-        return target.filter(|_| remote).or(moved.filter(|_| seen.has(&["cluster"]) && remote));
+        return target
+            .filter(|_| remote)
+            .or(moved.filter(|_| seen.has(&["cluster", "hashslot"]) && remote));
     }
     (remote && rows.iter().any(|row| !row.is_failing())).then(|| {
         Hit::of(60)
@@ -573,6 +664,37 @@ fn loopback(seen: &Seen) -> Option<Hit> {
             .quotes(rows.iter().map(|row| row.line).take(2))
             .fact("places", list(&places(rows.iter().copied()), 3))
     })
+}
+
+/// The tool made the cluster of 127.0.0.1 addresses, and a client begins at another host.
+fn made_on_loopback(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let lines = seen.lines.iter().enumerate();
+    let made: Vec<usize> = lines
+        .filter(|(_, line)| line.text.trim().parse::<std::net::SocketAddr>().is_ok())
+        .filter(|(_, line)| line.text.trim().starts_with("127."))
+        .map(|(at, _)| at)
+        .collect();
+    let listed = seen.has(&["performing hash slots allocation", ">>> creating cluster"]);
+    let dials = seen.lines.iter().position(|line| {
+        let configured = line.lower.contains("host") || line.lower.contains("nodes");
+        let words = line.text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+        configured && words.into_iter().any(|word| is_ipv4(word) && !word.starts_with("127."))
+    });
+    let at = dials.filter(|_| listed && made.len() >= 2)?;
+    let places: Vec<String> =
+        made.iter().filter_map(|at| Some(seen.lines.get(*at)?.text.trim().to_owned())).collect();
+    Some(
+        Hit::of(84)
+            .quotes(made.into_iter().take(2))
+            .quote(at)
+            .fact("places", list(&places, 3))
+            .note(
+                "The create script of the sources (utils/create-cluster) is for trials on one \
+                 machine: it joins everything by 127.0.0.1, and without a password protected \
+                 mode refuses clients from elsewhere as well.",
+            ),
+    )
 }
 
 fn ghosts(seen: &Seen) -> Option<Hit> {

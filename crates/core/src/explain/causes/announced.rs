@@ -2,7 +2,7 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
-use crate::explain::seen::{Seen, Source, is_ipv4};
+use crate::explain::seen::{Seen, Setting, Source, is_ipv4};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::Flag;
@@ -44,7 +44,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "cluster-announce-* names an address at which the node is not reachable",
         side: Side::Cluster,
         when: |seen| {
-            if let Some(hit) = shared_place(seen) {
+            if let Some(hit) = shared_place(seen).or_else(|| calls_itself_otherwise(seen)) {
                 return Some(hit);
             }
             let set = seen.setting("cluster-announce-ip")?;
@@ -54,6 +54,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 "cluster_state:fail",
                 "disconnected",
             ]);
+            if let Some((ip, port)) = ip_and_port(&set.value) {
+                return Some(with_a_port(seen, set, ip, port));
+            }
             let loopback = set.value.starts_with("127.") || set.value.starts_with("0.0.0.0");
             let hit = Hit::of(40).quote(set.line).fact("value", set.value.clone());
             Some(
@@ -61,8 +64,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     .more_if(18, loopback && seen.has(&["docker", "compose", "image:"])),
             )
         },
-        cause: "[[<<same>> ]][[cluster-announce-ip is <<value>>. ]]What a node announces \
-            is what peers and clients dial, on \
+        cause: "[[<<same>> ]][[<<itself>> ]][[cluster-announce-ip is <<value>>. ]]What a node \
+            announces is what peers and clients dial, on \
             the announced \
             port and bus port. If this address does not lead to this very node (an old pod IP, a \
             load \
@@ -119,6 +122,77 @@ fn shared_place(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// An IP and a port in one value.
+fn ip_and_port(value: &str) -> Option<(&str, u16)> {
+    let (ip, port) = value.rsplit_once(':')?;
+    Some((ip, port.parse().ok()?)).filter(|_| is_ipv4(ip))
+}
+
+/// A port stands in the place of the address alone.
+fn with_a_port(seen: &Seen, set: &Setting, ip: &str, port: u16) -> Hit {
+    let row = seen.rows().find(|row| row.address.ip == set.value);
+    let shown = row.map_or_else(String::new, |row| {
+        format!(" CLUSTER NODES shows it: {}:{}.", row.address.ip, row.address.port)
+    });
+    Hit::of(94)
+        .quote(set.line)
+        .quotes(row.map(|row| row.line))
+        .fact("value", set.value.clone())
+        .note(format!(
+            "cluster-announce-ip takes an IP only; here a port hangs on it, so peers are told to \
+             dial an address that is none, and no handshake ends.{shown}"
+        ))
+        .step(format!(
+            "On this node CONFIG SET cluster-announce-ip {ip}, and the same in its file; if another \
+             port is to be announced than the server's own, cluster-announce-port {port} (and \
+             cluster-announce-bus-port). See to it on every node, each with its own IP; then \
+             the waiting join ends, or CLUSTER MEET each node once more."
+        ))
+}
+
+/// What an address is that means every interface.
+const ALL_ZEROS: &str = "The nodes announce 0.0.0.0. That is fit for listening on all interfaces \
+    (bind) and is no address to be dialled: whoever dials it reaches its own machine, so peers on \
+    other hosts and clients get 'connection refused' while all looks well on the one host. Some \
+    images take a variable (IP, ANNOUNCE_IP) for the address to announce: it must be the host's \
+    own address, as clients reach it.";
+
+/// The node that was asked at one address calls itself by another, which an interface of the
+/// machine has beside it, or which the text calls a virtual one.
+fn calls_itself_otherwise(seen: &Seen) -> Option<Hit> {
+    let nowhere = seen.server_rows().find(|row| row.address.ip == "0.0.0.0");
+    if let Some(row) = nowhere {
+        return Some(Hit::of(88).quote(row.line).fact("itself", ALL_ZEROS));
+    }
+    let (own, host) = seen.server_rows().filter(|row| row.is_myself()).find_map(|row| {
+        let host = super::alone::asked(seen, row.line)?;
+        let host = host.split(':').next()?.to_owned();
+        let real = is_ipv4(&host) && !host.starts_with("127.");
+        let other = is_ipv4(&row.address.ip) && !row.address.ip.starts_with("127.");
+        (real && other && row.address.ip != host).then_some((row, host))
+    })?;
+    let ip = own.address.ip.as_str();
+    let on_loopback = seen.lines.iter().position(|line| {
+        line.text.contains(ip) && line.lower.contains("inet") && line.lower.contains(" lo")
+    });
+    let virtual_ip = [" vip", "virtual ip", "load balancer", "keepalived", "(vip"];
+    let told = on_loopback.is_some() || seen.has(&virtual_ip);
+    told.then(|| {
+        Hit::of(90).quote(own.line).quotes(on_loopback).fact(
+            "itself",
+            format!(
+                "The node that answers at {host} calls itself {ip}, which is not its own address \
+                 but a shared (virtual) one that this machine carries too: without \
+                 cluster-announce-ip a node takes the address of the connection by which it was \
+                 met, or by which a peer dialled it, for its own. Clients are then sent to {ip}, \
+                 where the balancer or nobody answers. CONFIG SET cluster-announce-ip {host} on \
+                 this node (and in its file), the same on every other node that carries {ip}; \
+                 CLUSTER MEET {host} from a peer corrects it until then."
+            ),
+        )
+    })
+}
+
 pub(super) fn is_inner(ip: &str) -> bool {
     let second: u16 = ip.split('.').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     ip.starts_with("10.")
@@ -143,7 +217,7 @@ const CONFIGURED: [&str; 10] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 27] = [
+pub(super) const UNREACHABLE: [&str; 28] = [
     "[errno 60]",
     "[errno 110]",
     "[errno 113]",
@@ -151,6 +225,7 @@ pub(super) const UNREACHABLE: [&str; 27] = [
     "connect timed out",
     "enetunreach",
     "error 113 connecting",
+    "error 101 connecting",
     "error 110 connecting",
     "error 10060 connecting",
     "unabletoconnect on ",
@@ -308,7 +383,9 @@ fn through_a_tunnel(seen: &Seen) -> Option<Hit> {
 /// Addresses at which a client of the text begins.
 fn seed_ips(seen: &Seen) -> Vec<String> {
     let configured = |line: usize| {
-        seen.lines.get(line).is_some_and(|l| CONFIGURED.iter().any(|m| l.lower.contains(m)))
+        // `localhost:6379>` is the prompt of redis-cli and no setting of a client.
+        let text = seen.lines.get(line).map(|l| l.lower.replace("localhost:", ""));
+        text.is_some_and(|text| CONFIGURED.iter().any(|m| text.contains(m)))
     };
     let named = seen.addresses.iter().filter(|(_, line)| configured(**line));
     hosts_in_config(seen).into_iter().chain(named.map(|(a, _)| a.0.clone())).collect()
@@ -336,6 +413,9 @@ fn announced(seen: &Seen) -> Option<Hit> {
     let other =
         !told.is_empty() && !seed_ips.is_empty() && seed_ips.iter().all(|ip| !told.contains(ip));
     let errors = seen.lines_with(&UNREACHABLE);
+    if let Some(hit) = checked_elsewhere(seen) {
+        return Some(hit);
+    }
     let other = other || from_the_host(seen, &told);
     if other {
         return Some(
@@ -385,6 +465,7 @@ fn announced(seen: &Seen) -> Option<Hit> {
             .more_if(20, dialled_what_was_told || from_outside || from_here)
             .more_if(16, forwarded || seen.has(&MAPPED))
             .more_if(6, seen.says_ok())
+            .more_if(18, seen.has(&["ttl exhausted", "vpce-"]) && !named.is_empty())
             .less_if(12, seen.has(&["docker stop", "compose stop", "yaml stop", "kill -9"]))
             .quotes(errors)
             .quotes(moved.into_iter().take(1))
@@ -397,14 +478,18 @@ fn announced(seen: &Seen) -> Option<Hit> {
 /// The address, if it is one only, and one that others can be told.
 fn only(ips: &[String]) -> Option<String> {
     let [one] = &dedup(ips)[..] else { return None };
-    (!one.starts_with("127.") && !one.starts_with("0.")).then(|| one.clone())
+    let told = is_ipv4(one) && !one.starts_with("127.") && !one.starts_with("0.");
+    told.then(|| one.clone())
 }
 
 /// The inner addresses at which a client of the text fails.
 fn failed_at(seen: &Seen, errors: &[usize], seeds: &[String]) -> Vec<String> {
     let lines = errors.iter().filter_map(|at| seen.lines.get(*at));
     let ips = lines.flat_map(|line| ipv4s(&line.text));
-    let ips = ips.filter(|ip| is_inner(ip) && !ip.starts_with("127."));
+    // A Docker network may have any numbers; whoever began at this machine was sent there.
+    let here = |ip: &String| ip.starts_with("127.") || ip == "localhost";
+    let sent = !seeds.is_empty() && seeds.iter().all(here);
+    let ips = ips.filter(|ip| (sent || is_inner(ip)) && !ip.starts_with("127."));
     let ips: Vec<String> = ips.map(str::to_owned).filter(|ip| !seeds.contains(ip)).collect();
     dedup(&ips)
 }
@@ -412,12 +497,51 @@ fn failed_at(seen: &Seen, errors: &[usize], seeds: &[String]) -> Vec<String> {
 /// A client that begins at `localhost` while the nodes call themselves by addresses of a container
 /// network.
 fn from_the_host(seen: &Seen, told: &[String]) -> bool {
-    let local = ["'localhost'", "\"localhost\"", "host: localhost", "'127.0.0.1'"];
+    let local = [
+        "'localhost'",
+        "\"localhost\"",
+        "host: localhost",
+        "'127.0.0.1'",
+        "nodes=localhost:",
+        "nodes=127.0.0.1:",
+        "nodes: 127.0.0.1:",
+        "nodes: localhost:",
+    ];
     let bridge = |ip: &String| {
         let second = ip.split('.').nth(1).and_then(|n| n.parse::<u8>().ok());
         ip.starts_with("172.") && second.is_some_and(|n| (16..32).contains(&n))
     };
     seen.client().is_some() && seen.has(&local) && !told.is_empty() && told.iter().all(bridge)
+}
+
+/// A client that begins at this machine is not ready, and the tool's check of the same cluster
+/// finds it whole, with nodes that call themselves by other addresses.
+fn checked_elsewhere(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    let fails = ["error:", "cluster isn't ready", "failed to refresh slots", "exception"];
+    let whole = seen.has(&["[ok] all 16384 slots covered"]) && !seen.has(&["[err]"]);
+    let shown = seen.lines_with(&fails);
+    let told: Vec<(usize, String)> = seen
+        .lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.lower.contains(" keys | ") && line.lower.contains(" slots | "))
+        .filter_map(|(at, line)| Some((at, ipv4s(&line.text).next()?.to_owned())))
+        .collect();
+    let ips: Vec<String> = dedup(&told.iter().map(|(_, ip)| ip.clone()).collect::<Vec<_>>());
+    let local = |ip: &str| ip.starts_with("127.") || ip == "localhost";
+    let seeds = dedup(&seed_ips(seen));
+    let apart = !ips.is_empty() && !ips.iter().any(|ip| local(ip));
+    let here = !seeds.is_empty() && seeds.iter().all(|ip| local(ip));
+    (whole && apart && here && !shown.is_empty()).then(|| {
+        Hit::of(82)
+            .quotes(shown.into_iter().take(2))
+            .quotes(told.first().map(|(at, _)| *at))
+            .fact("announced", list(&ips, 4))
+            .fact("seed", list(&seeds, 3))
+            .fact("state", "ok")
+            .fact("slots_ok", "all 16384")
+    })
 }
 
 /// A client whose start nodes are on this machine fails at an address of another network.

@@ -81,6 +81,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 &[
                     "is not supported in cluster mode",
                     "not supported in cluster",
+                    "not supported for jedisclusterconnection",
+                    "not supported for lettuceclusterconnection",
                     "is blocked in redis cluster",
                     "is blocked when running redis in cluster mode",
                     "with redis-cluster",

@@ -1,5 +1,6 @@
 //! Two primaries that claim one slot, and which of the two claims wins.
 
+use super::identity;
 use crate::explain::cause::Hit;
 use crate::explain::figures::slots;
 use crate::explain::seen::Seen;
@@ -12,6 +13,7 @@ pub(super) fn claimed_twice(seen: &Seen) -> Option<Hit> {
     // What a loop over the nodes picks out of their tables is no table: rows of several views
     // stand below each other.
     let picked = is_picked(seen);
+    let own: Vec<&Row> = if identity::reborn_in_place(seen).is_some() { Vec::new() } else { own };
     let same_table = seen.tables.iter().filter(|_| !picked).find_map(|table| {
         let rows: Vec<&Row> = table.rows.iter().filter(|r| !r.slots.is_empty()).collect();
         overlap(&rows)
@@ -65,7 +67,7 @@ const EACH_OF_ITSELF: &str = "Each of these rows is what a node says of itself. 
     list each other, linked. If the older claim is gone by then, nothing has to be done.";
 
 /// Which claim the others keep, by the config epochs of the two rows.
-fn winner(a: &Row, b: &Row) -> Option<String> {
+pub(super) fn winner(a: &Row, b: &Row) -> Option<String> {
     let (mine, other) = (a.epoch?, b.epoch?);
     if mine == other {
         let (takes, stays) = if a.id < b.id { (a, b) } else { (b, a) };

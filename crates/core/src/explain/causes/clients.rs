@@ -1,7 +1,7 @@
 //! Client libraries: their errors, their versions, their settings.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Source;
+use crate::explain::seen::{Seen, Source};
 
 /// What clients say when an address does not answer.
 pub(super) const FAILED_TO_REACH: [&str; 17] = [
@@ -117,6 +117,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "parse error",
                     "error processing response",
                     "cluster::reloadneeded",
+                    "not ipv4/6 address, and asked not to resolve",
                 ],
             )?;
             (seen.has(&["cluster"]) && !seen.has(&["config file"]))
@@ -364,6 +365,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 .more_if(8, seen.has(&PLAIN_CLASSES))
                 .less_if(20, cluster_client)
             })
+            .map(|hit| match moved(seen) {
+                Some((slot, place)) => {
+                    hit.note(format!("Here it says that slot {slot} is served by {place}."))
+                }
+                None => hit,
+            })
         },
         cause: "MOVED is no fault: the node says that another one owns this key's slot. A \
             cluster-aware client follows it \
@@ -376,6 +383,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Use the library's cluster client (ioredis Redis.Cluster, node-redis createCluster, \
              redis-py RedisCluster, \
             JedisCluster, go-redis NewClusterClient, phpredis RedisCluster), or redis-cli -c.",
+            "A program or plugin that has no cluster client inside: give it a Redis without \
+             cluster mode (one primary with Sentinel, or a managed one with cluster mode off), or \
+             a proxy that speaks to the cluster for it (Envoy, predixy).",
         ],
         never: &["Do not move slots because of MOVED."],
         like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "SINGLE_VIP_FRONT"],
@@ -512,7 +522,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "INFO server: redis_mode.",
         fix: &[
             "redis_mode:cluster: take the client's cluster class (Redis.Cluster, RedisCluster, \
-             JedisCluster, spring.data.redis.cluster.nodes) with several nodes, and no master name.",
+             JedisCluster, spring.data.redis.cluster.nodes) with several nodes, and no master \
+             name.",
             "redis_mode:sentinel: the client's sentinel class with the sentinels' port (26379) and \
              the master's name; redis_mode:standalone: the plain class.",
         ],
@@ -520,3 +531,14 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["CLUSTER_DISABLED_ON_NODE"],
     },
 ];
+
+/// Slot and target of the first MOVED in the text.
+fn moved(seen: &Seen) -> Option<(String, String)> {
+    seen.lines.iter().find_map(|line| {
+        let (_, rest) = line.text.split_once("MOVED ")?;
+        let mut words = rest.split([' ', '"', '\'', ',', ')', ']', '}']);
+        let slot = words.next()?.parse::<u16>().ok()?;
+        let place = words.next().filter(|place| place.contains(':'))?;
+        Some((slot.to_string(), place.trim_end_matches('.').to_owned()))
+    })
+}

@@ -1,7 +1,10 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
+use super::alone;
+use super::joining::list_without_bus;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
+use crate::explain::table::Row;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -71,14 +74,16 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: |seen| {
             let wait = seen.says(72, &["waiting for the cluster to join"]);
-            let joined =
-                seen.has(&["all 16384 slots covered", "all nodes agree about slots configuration"]);
+            let joined = still_waits(seen).is_none()
+                && seen
+                    .has(&["all 16384 slots covered", "all nodes agree about slots configuration"]);
             let tls = seen.has(&["ssl routines", "certificate verify", "tls_process"]);
             if let Some(hit) = wait.filter(|_| !joined) {
                 let hosts: std::collections::BTreeSet<&str> =
                     seen.rows().map(|r| r.address.ip.as_str()).collect();
                 return Some(
-                    hit.more_if(8, hosts.len() > 1)
+                    read_firewall(seen, hit)
+                        .more_if(8, hosts.len() > 1)
                         .more_if(4, seen.has(&["...................."]))
                         .less_if(24, tls)
                         .and(
@@ -192,14 +197,12 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Too few nodes for the wanted number of replicas",
         side: Side::Command,
         when: |seen| {
-            seen.says(
-                92,
-                &[
-                    "requires at least 3 master nodes",
-                    "invalid configuration for cluster creation",
-                    "at least 6 nodes are required",
-                ],
-            )
+            let refused = [
+                "requires at least 3 master nodes",
+                "invalid configuration for cluster creation",
+                "at least 6 nodes are required",
+            ];
+            seen.says(92, &refused).or_else(|| too_few_named(seen))
         },
         cause: "A cluster needs at least three primaries. With r replicas for each, 3 × (r + 1) \
             nodes are \
@@ -366,7 +369,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Command,
         when: |seen| {
             let zero = seen.field_is(78, "cluster_slots_assigned", &["0"]);
-            let others = seen.server_rows().any(|row| !row.slots.is_empty());
+            let others =
+                seen.server_rows().any(|row| !row.slots.is_empty()) || alone::others_have_one(seen);
             zero.filter(|_| !others)
                 .filter(|_| {
                     seen.number("cluster_known_nodes").is_none_or(|k| k <= 1) || seen.says_fail()
@@ -378,11 +382,14 @@ pub(super) static CAUSES: &[Cause] = &[
                             "cluster slots list is empty",
                             "0 of 16384 covered",
                             "cluster has no nodes",
+                            "slots result count: 0",
+                            "because the node does not hold any slot",
                         ],
                     )
                 })
                 .or_else(|| empty_slots_reply(seen))
                 .or_else(|| checked_without_slots(seen))
+                .map(|hit| after_reset(seen, hit))
         },
         cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, \
             known nodes \
@@ -450,6 +457,68 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
     },
 ];
+
+/// The line at which a tool waits for a join that nothing after it shows as done.
+pub(super) fn still_waits(seen: &Seen) -> Option<usize> {
+    let at = seen.lines_with(&["waiting for the cluster to join"]).into_iter().last()?;
+    let paste = seen.lines.get(at)?.paste;
+    let after = seen.lines.iter().skip(at + 1).filter(|line| line.paste == paste);
+    let goes_on = ["[ok]", "[err]", ">>> "];
+    let done = after
+        .take_while(|line| !line.text.starts_with("$ ") && !line.text.starts_with("# "))
+        .any(|line| goes_on.iter().any(|word| line.lower.contains(word)));
+    (!done).then_some(at)
+}
+
+/// What a firewall's list that was pasted too says of the bus ports.
+fn read_firewall(seen: &Seen, hit: Hit) -> Hit {
+    match list_without_bus(seen) {
+        Some((lines, note)) => hit.more_if(14, true).quotes(lines).note(note),
+        None => hit,
+    }
+}
+
+/// The owner-to-be of nodes that know each other while no slot is given out, after a RESET.
+fn after_reset(seen: &Seen, hit: Hit) -> Hit {
+    let reset = seen.has(&["cluster reset", "reset hard", "reset soft"]);
+    let Some(table) = seen.table().filter(|table| reset && table.rows.len() > 1) else {
+        return hit;
+    };
+    let primaries: Vec<&Row> = table.rows.iter().filter(|row| row.is_primary()).collect();
+    let [one] = &primaries[..] else { return hit.note(RESET_TAKES_SLOTS) };
+    hit.more_if(6, true).quote(one.line).note(RESET_TAKES_SLOTS).step(format!(
+        "The nodes know each other, so no create is needed (it would refuse them as not empty). \
+         Read DBSIZE on each. If only {0} has keys, or none has, give the slots to {0}, the one \
+         primary: CLUSTER ADDSLOTSRANGE 0 16383 there (before 7.0 redis-cli cluster addslots with \
+         the numbers). Keys on another node: copy its RDB and AOF away first, for as a replica it \
+         drops them. One primary cannot fail over by itself; three can.",
+        one.place()
+    ))
+}
+
+/// What RESET does beside forgetting.
+const RESET_TAKES_SLOTS: &str = "CLUSTER RESET makes a node forget the others AND give up its \
+    slots; MEET brings the nodes together again, but nobody gives the slots out anew. That is why \
+    0 are assigned while the nodes know each other.";
+
+/// `REDIS_NODES` of an image that is to create the cluster, with fewer than three names.
+fn too_few_named(seen: &Seen) -> Option<Hit> {
+    let creates = seen.says(80, &["redis_cluster_creator", "valkey_cluster_creator"])?;
+    let names = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let mark = ["redis_nodes", "valkey_nodes"].iter().find(|m| line.lower.contains(**m))?;
+        let rest = line.text.get(line.lower.find(mark)? + mark.len()..)?;
+        let names = rest.trim_matches([':', '=', ' ', '"', '\'', ',']).split([' ', ',']);
+        Some((at, names.filter(|name| !name.is_empty()).count()))
+    });
+    let (at, count) = names.filter(|(_, count)| (1..3).contains(count))?;
+    Some(creates.quote(at).note(format!(
+        "REDIS_NODES names {count} node{}, so the image's create step is refused, no slot is \
+         handed out, and clients find no owner for any key (CLUSTER INFO: slots_assigned 0). List \
+         at least three services (six with REDIS_CLUSTER_REPLICAS=1), each with its own volume; \
+         for a test on one node: CLUSTER ADDSLOTSRANGE 0 16383 on that empty node.",
+        if count == 1 { "" } else { "s" }
+    )))
+}
 
 /// A node that once was a member, was taken out, and is to come in again.
 const OUT_OF_THE_CLUSTER: &str = "It still has the table of the time when it was a \

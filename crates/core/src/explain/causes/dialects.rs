@@ -8,11 +8,11 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "CLIENT_NEWER_THAN_SERVER",
         title: "The client asks for something that this server's version does not have",
         side: Side::Client,
-        when: newer_client,
-        cause: "The server answers 'unknown subcommand' (or command) to what the client library \
-            sends by itself: CLUSTER SHARDS and CLUSTER LINKS exist since 7.0, CLIENT SETINFO \
-            and NO-TOUCH since 7.2, FUNCTION since 7.0[[ (here <<version>>)]]. [[<<harmless>> \
-            ]]Slots and data have no part in it.",
+        when: |seen| migrate_with_keys(seen).or_else(|| newer_client(seen)),
+        cause: "[[<<migrate>> ]]The server answers 'unknown subcommand' (or command) to what the \
+            client library sends by itself: CLUSTER SHARDS and CLUSTER LINKS exist since 7.0, \
+            CLIENT SETINFO and NO-TOUCH since 7.2, FUNCTION since 7.0[[ (here <<version>>)]]. \
+            [[<<harmless>> ]]Slots and data have no part in it.",
         check: "redis_version (or valkey_version) of INFO server on every node, beside the release \
             notes of the client library.",
         fix: &[
@@ -67,6 +67,28 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["CLIENT_SEED_DNS_FAILED", "CONNTRACK_TABLE_FULL"],
     },
 ];
+
+/// `MIGRATE ... KEYS ...` that is answered with a syntax error.
+fn migrate_with_keys(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => {
+            let moves = ask.lower.contains("migrate ") && ask.lower.contains(" keys ");
+            moves && answer.lower.contains("syntax error")
+        }
+        _ => false,
+    })?;
+    Some(Hit::of(90).quote(at).quote(at + 1).fact(
+        "migrate",
+        "MIGRATE with KEYS (several keys at once, with \"\" in place of the key) exists since \
+         server 3.0.6, AUTH since 4.0.7 and AUTH2 since 6.0; a server before that answers 'syntax \
+         error', whatever version redis-cli has. Nothing was moved by the refused command; the \
+         slot is open on both sides until it is finished (SETSLOT NODE on the target first) or, \
+         while the target has none of its keys, closed with SETSLOT STABLE on both.",
+    ).step(
+        "Move the keys one by one: MIGRATE <host> <port> <key> 0 <timeout> for each key of CLUSTER \
+         GETKEYSINSLOT; or upgrade the servers first (this one too).",
+    ))
+}
 
 fn newer_client(seen: &Seen) -> Option<Hit> {
     let asked = ["shards", "setinfo", "no-touch", "no-evict", "links", "myshardid", "slot-stats"];

@@ -597,7 +597,17 @@ fn shard_down(seen: &Seen) -> Option<Hit> {
         let said = if replicas.is_empty() {
             "the table shows none".to_owned()
         } else {
-            format!("it has {}", list(&places(replicas), 3))
+            let down: Vec<&Row> = replicas.iter().copied().filter(|row| row.is_failing()).collect();
+            let too = match down.len() {
+                0 => String::new(),
+                n if n == replicas.len() => {
+                    ", flagged fail as well, so nobody of this shard lives to be promoted: one of \
+                     them has to come back with its own files"
+                        .to_owned()
+                }
+                _ => format!(", of which {} is flagged fail as well", list(&places(down), 3)),
+            };
+            format!("it has {}{too}", list(&places(replicas), 3))
         };
         return Some(
             Hit::of(70)

@@ -17,9 +17,11 @@ pub(super) static CAUSES: &[Cause] = &[
             something does not work, its cause is not in this text: look at the client (its whole \
             error, its start nodes, the addresses it dials, \
             its password and TLS), or at other nodes' views.",
-        check: "slotwright check HOST:PORT --as-client from the application's machine; and CLUSTER NODES of every node, not of one.",
+        check: "slotwright check HOST:PORT --as-client from the application's machine; and CLUSTER \
+            NODES of every node, not of one.",
         fix: &[
-            "Nothing to repair here. Collect the client's whole error message and CLUSTER SLOTS as seen from the client.",
+            "Nothing to repair here. Collect the client's whole error message and CLUSTER SLOTS as \
+                seen from the client.",
         ],
         never: &["Do not run --cluster fix or reset anything on a healthy cluster."],
         like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
@@ -45,7 +47,8 @@ pub(super) static CAUSES: &[Cause] = &[
             bus from there, because the other side dials back.",
         check: "nc -vz in both directions on the bus ports (client port + 10000).",
         fix: &[
-            "Open the bus ports both ways; announce addresses that the other side reaches; same tls-cluster on both; then MEET once more.",
+            "Open the bus ports both ways; announce addresses that the other side reaches; same \
+                tls-cluster on both; then MEET once more.",
         ],
         never: &["Do not repeat MEET in a loop."],
         like: &["BUS_PORT_BLOCKED", "TLS_BUS_MISMATCH", "BUS_PORT_WRONG"],
@@ -70,9 +73,11 @@ pub(super) static CAUSES: &[Cause] = &[
             assigned, <<slots_ok>> ok, <<pfail>> pfail, <<slots_fail>> fail. ]]slots_assigned \
             below 16384 means unassigned slots; slots_fail means a dead primary \
             without a promoted replica; only pfail means that THIS node reaches nobody: addresses or bus ports.",
-        check: "CLUSTER NODES of every node: which rows are fail, fail? or noaddr, and are their addresses those that the nodes have now?",
+        check: "CLUSTER NODES of every node: which rows are fail, fail? or noaddr, and are their \
+            addresses those that the nodes have now?",
         fix: &[
-            "Bring that table; then act on its row: start dead nodes with their own files, correct addresses with CLUSTER MEET, open bus ports.",
+            "Bring that table; then act on its row: start dead nodes with their own files, correct \
+                addresses with CLUSTER MEET, open bus ports.",
         ],
         never: &["Do not run --cluster fix, reset or create before the reason is known."],
         like: &["ALL_ADDRESSES_STALE", "BUS_PORT_BLOCKED", "SHARD_DOWN"],
@@ -102,6 +107,7 @@ fn healthy(seen: &Seen) -> Option<Hit> {
     let fault = infos::fault(seen).is_some()
         || seen.says_fail()
         || !seen.failing().is_empty()
+        || seen.server_rows().any(|row| row.address.ip == "0.0.0.0")
         || (table.is_some() && !whole_table && !checked);
     if fault || !(whole_info || whole_table || checked || infos > 0) {
         return None;

@@ -1,8 +1,8 @@
 //! Who a node is: `nodes.conf`, ids, and configuration files that do not load.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::figures::{places, slots};
-use crate::explain::seen::Seen;
+use crate::explain::figures::{places, short, slots};
+use crate::explain::seen::{Seen, Source, Table};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::Flag;
@@ -101,7 +101,8 @@ pub(super) static CAUSES: &[Cause] = &[
              slots; broken rows of peers may be left out, they are learnt again by CLUSTER MEET. \
              The last line is 'vars currentEpoch N lastVoteEpoch M' with N not below any epoch in \
              the file.",
-            "If the own row is lost, take it from CLUSTER NODES of a peer (same id, address, slots).",
+            "If the own row is lost, take it from CLUSTER NODES of a peer (same id, address, \
+                slots).",
             "Start the node and compare CLUSTER NODES with its peers.",
             "After a downgrade: start it with the newer server, or remove the unknown fields behind \
              the address.",
@@ -154,7 +155,8 @@ pub(super) static CAUSES: &[Cause] = &[
         fix: &[
             "Offline, on the node that does not start: copy nodes.conf, set the replica's shard-id \
              to that of its primary, start it.",
-            "Upgrade to a version that reconciles them on load (Redis 8.0, Valkey 8.0.5, 8.1.4, 9.0).",
+            "Upgrade to a version that reconciles them on load (Redis 8.0, Valkey 8.0.5, 8.1.4, \
+                9.0).",
         ],
         never: &["Do not delete nodes.conf of a node with data, and do not reset it."],
         like: &["NODES_CONF_CORRUPT"],
@@ -301,28 +303,6 @@ pub(super) static CAUSES: &[Cause] = &[
         never: &["Do not delete data files; only the configuration is at fault."],
         like: &["NODES_CONF_CORRUPT"],
     },
-    Cause {
-        code: "NODE_ALONE",
-        title: "The node knows only itself",
-        side: Side::Cluster,
-        when: |seen| {
-            let line = seen.field_is(66, "cluster_known_nodes", &["1"])?;
-            let zero = seen.number("cluster_slots_assigned") == Some(0);
-            // A cluster of one node that owns all slots is meant to be alone.
-            Some(line.more_if(6, zero).less_if(30, seen.says_ok()))
-        },
-        cause: "cluster_known_nodes is 1: the node was never joined, was reset, or came back with a \
-            new id[[; it has <<assigned>> slots assigned]]. A client that is sent to it finds no \
-            slots.",
-        check: "Do the other nodes list an id at this address that is not this node's CLUSTER MYID? \
-            Then its identity was lost; otherwise it was never joined.",
-        fix: &[
-            "If it lost its identity: find its old nodes.conf and start it with that.",
-            "If it is new and empty: create the cluster, or CLUSTER MEET it from a member.",
-        ],
-        never: &["Do not MEET a node that still has data and an unknown history."],
-        like: &["NODE_IDENTITY_LOST", "CLUSTER_NOT_CREATED"],
-    },
 ];
 
 /// A row of a table, and behind it the first letters of the line of `vars`: the end is missing.
@@ -398,6 +378,66 @@ fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// One place before and after a restart: first a member with an id, then a node with another id
+/// that lists only itself.
+pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
+    let told = ["restart", "before", "after ", "start", "recreat", "redeploy", "reboot"];
+    let tables: Vec<&Table> = seen.tables.iter().filter(|t| t.source == Source::Nodes).collect();
+    let pair = tables.windows(2).find_map(|pair| {
+        let [first, then] = pair else { return None };
+        let (old, new) = (first.myself()?, then.myself()?);
+        let alone = first.rows.len() > 1 && then.rows.len() == 1;
+        let same = old.address.port == new.address.port
+            && (new.address.ip.is_empty() || new.address.ip == old.address.ip);
+        let stranger = first.rows.iter().all(|row| row.id != new.id);
+        (alone && same && stranger).then_some((old, new))
+    });
+    let (old, new) = pair.filter(|_| seen.has(&told))?;
+    Some(
+        Hit::of(90)
+            .quote(old.line)
+            .quote(new.line)
+            .fact("old", old.id.clone())
+            .fact("old_flags", "the node that nobody answers for")
+            .fact("old_slots", format!("{} ({})", old.slots.len(), slots(&old.slots)))
+            .fact("new_id", new.id.clone())
+            .note(format!(
+                "The node at {} was {} before and is {} now, and it lists only itself: its \
+                 nodes.conf was not there when it started (no volume, another directory, or a \
+                 start script that removes it). The other nodes then wait for the old id. What it \
+                 claims now{} it took because it found keys of these slots or was given them; that \
+                 is no claim against the others.",
+                old.place(),
+                short(&old.id),
+                short(&new.id),
+                if new.slots.is_empty() { " (nothing)" } else { "" }
+            )),
+    )
+}
+
+/// A volume is gone, and a replica's old entry is left in the table.
+fn volume_lost(seen: &Seen) -> Option<Hit> {
+    let volume = ["the pv ", "pv and pvc", "pvc was", "volume was", "new pv", "without pvc"];
+    let deed = ["deleted", "is gone", "recreated", "new pv", "was lost", "removed"];
+    let hit = seen.says_all(74, &[&volume, &deed])?;
+    let row = seen.server_rows().find(|row| row.is_failing() && row.slots.is_empty())?;
+    let primary = seen
+        .server_rows()
+        .find(|other| row.primary.as_ref() == Some(&other.id) && !other.is_failing());
+    let follows = primary.map_or_else(
+        || "the primary of its shard".to_owned(),
+        |primary| format!("{} (CLUSTER REPLICATE {})", primary.place(), primary.id),
+    );
+    Some(hit.quote(row.line).note(format!(
+        "The entry of {} ({}, no slots) is the old identity, which was on the volume that is gone: \
+         nobody comes back under it. The pod on the new volume is a blank node with another id and \
+         no member yet. No slot is concerned: add it as a new replica of {follows}, and CLUSTER \
+         FORGET the old id on every node within a minute.",
+        row.place(),
+        short(&row.id)
+    )))
+}
+
 /// A container was removed and made again, and a row without address is left of it.
 fn made_anew(seen: &Seen) -> Option<Hit> {
     let made =
@@ -462,10 +502,13 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                     ),
                 ));
             }
+            if let Some(hit) = reborn_in_place(seen) {
+                return Some(hit);
+            }
             if let Some(hit) = stranger_at_its_place(seen).or_else(|| reborn_fleet(seen)) {
                 return Some(hit);
             }
-            if let Some(hit) = made_anew(seen) {
+            if let Some(hit) = made_anew(seen).or_else(|| volume_lost(seen)) {
                 return Some(hit);
             }
             let told = seen.says_all(

@@ -126,9 +126,15 @@ pub(super) static CAUSES: &[Cause] = &[
             let waits = seen.says(66, &["setting redis config file"]);
             let done = ["redis setup finished", "ready to accept connections"];
             if let Some(hit) = waits.filter(|_| !seen.has(&done)) {
+                let probe = ["probe failed: could not connect", "probe failed: dial"];
+                let hit = hit.and(seen, 12, &probe);
                 return Some(hit.and(seen, 12, &["getent", "nslookup", "dns", "resolve"]).note(
                     "The image stops at this line while it asks for the names of all nodes, and \
-                     goes on only when each of them resolves.",
+                     goes on only when each of them resolves: with fewer pods than names in \
+                     REDIS_NODES, or pods that start one after the other, that is never. The \
+                     probes then find no server and the pod is killed. Start all pods at once \
+                     (podManagementPolicy Parallel, replicas = nodes of the chart), and give \
+                     the probes a longer initialDelaySeconds; no data is concerned.",
                 ));
             }
             seen.says_all(

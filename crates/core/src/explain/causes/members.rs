@@ -194,7 +194,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         .fact("places", list(&places(empty), 4)),
                 );
             }
-            if let Some(hit) = stays_primary(seen) {
+            if let Some(hit) = stays_primary(seen).or_else(|| returned_as_a_stranger(seen)) {
                 return Some(hit);
             }
             (!empty.is_empty() && whole).then(|| {
@@ -217,6 +217,40 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["FORGOTTEN_NODE_REINTRODUCES_ITSELF"],
     },
 ];
+
+/// A dead entry without slots, an owner without a replica that took its slots over, and a new
+/// primary without slots: the dead node came back under another id.
+fn returned_as_a_stranger(seen: &Seen) -> Option<Hit> {
+    let table = seen.table().filter(|table| table.assigned().len() == SLOT_COUNT)?;
+    let bare = |row: &&Row| row.is_primary() && row.slots.is_empty();
+    let dead = table.rows.iter().filter(bare).find(|row| row.is_failing())?;
+    let new = table.rows.iter().filter(bare).find(|row| !row.is_failing())?;
+    let followed = |row: &Row| table.rows.iter().any(|r| r.primary.as_deref() == Some(&row.id));
+    let lived = dead.epoch.is_some_and(|epoch| epoch > 0);
+    let owners = table.rows.iter().filter(|row| !row.slots.is_empty() && !row.is_failing());
+    let heir = owners.filter(|row| !followed(row)).max_by_key(|row| row.epoch)?;
+    let later = heir.epoch > dead.epoch;
+    (lived && later && !followed(new)).then(|| {
+        let (heir_place, new_place, dead_place) = (heir.place(), new.place(), dead.place());
+        Hit::of(72)
+            .quote(new.line)
+            .quote(dead.line)
+            .quote(heir.line)
+            .fact("places", new_place.clone())
+            .note(format!(
+                "All slots are served. {dead_place} is the entry of a primary that died, \
+                 {heir_place} took over (the highest config epoch, and nobody follows it), and \
+                 {new_place} most likely is that dead node, come back under a new id and added as \
+                 a primary instead of as a replica of its heir."
+            ))
+            .step(format!(
+                "On {new_place}, if DBSIZE there is 0: CLUSTER REPLICATE {} (so that {heir_place} \
+                 has a replica again). Then CLUSTER FORGET {} on every node (it owns nothing), and \
+                 look again after 90 seconds.",
+                heir.id, dead.id
+            ))
+    })
+}
 
 fn forgotten_returns(seen: &Seen) -> Option<Hit> {
     let forget = seen.lines_with(&["cluster forget", "cluster_forget"]);

@@ -5,6 +5,7 @@
 //! one that is general.
 
 mod addresses;
+mod alone;
 mod announced;
 mod application;
 mod binding;
@@ -16,12 +17,15 @@ mod doubles;
 mod failover;
 mod healthy;
 mod identity;
+mod joining;
 mod kubernetes;
 mod members;
+mod misuse;
 mod names;
 mod network;
 mod open_marks;
 mod operations;
+mod passing;
 mod ports;
 mod process;
 mod refused;
@@ -44,6 +48,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         create::CAUSES,
         slots::CAUSES,
         members::CAUSES,
+        alone::CAUSES,
+        misuse::CAUSES,
+        joining::CAUSES,
+        passing::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
         announced::CAUSES,
@@ -205,6 +213,7 @@ mod tests {
             "the machine object, not the data",
         ),
         ("AOF_OR_RDB_CORRUPT", "A replica is alive", "FORCE needs votes; the replica has the data"),
+        ("DOWN_DURING_FAILOVER", "Where the other shards", "an option with its price named"),
         ("CLIENT_REDIRECT_LOOP", "MOVED back and forth", "on the one with the keys"),
     ];
 

@@ -27,6 +27,12 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
 const LOCALHOST_ANNOUNCED: &str = "Here it is localhost: for every peer and client that is the \
     machine it runs on itself. Set it to an IP that peers and clients reach.";
 
+/// What newer servers do with a name in that place.
+const CHECKED_AT_START: &str = "This server refuses to start with it: some releases (8.6.3 \
+    and 7.4.9 were the first) check that cluster-announce-ip is an IPv4 or IPv6 address, where \
+    older ones took any text. Put the node's IP there (or leave it out), and the name into \
+    cluster-announce-hostname. Data and nodes.conf are not concerned.";
+
 /// What a variable does that nobody replaced by its value.
 const NOT_EXPANDED: &str = "Here the value is the variable itself: nobody replaced it. redis.conf \
     knows no variables, so write it at start (sed or envsubst on a copy, or \
@@ -42,7 +48,12 @@ fn name_for_address(seen: &Seen) -> Option<Hit> {
             "invalid bus port specified",
         ],
     );
-    refused.or_else(|| {
+    let by_server = seen.says(96, &["cluster announce ip must be a valid"]);
+    let by_server = by_server.map(|hit| {
+        let set = seen.setting("cluster-announce-ip");
+        hit.quotes(set.map(|set| set.line)).note(CHECKED_AT_START)
+    });
+    by_server.or(refused).or_else(|| {
         let setting = seen.setting("cluster-announce-ip")?;
         let hit = Hit::of(68).quote(setting.line);
         let broken = [

@@ -53,6 +53,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         .then(|| Hit::of(80).quote(s.line))
                 })
                 .or_else(|| met_by_bus_port(seen))
+                .map(|hit| dials_the_usual_port(seen, hit))
         },
         cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus \
             port is given as a \
@@ -60,7 +61,12 @@ pub(super) static CAUSES: &[Cause] = &[
             client port, \
             the handshake goes nowhere although MEET answers OK.",
         check: "CONFIG GET cluster-port on the target, against client port + 10000.",
-        fix: &["CLUSTER MEET <ip> <client port> <bus port> with the real bus port."],
+        fix: &[
+            "CLUSTER MEET <ip> <client port> <bus port> with the real bus port, from one node to \
+             each other one.",
+            "Or leave cluster-port out, so that the bus is at client port + 10000 again; either \
+             way the same on all nodes, and that port open both ways.",
+        ],
         never: &["Do not repeat MEET in a loop; each leaves a handshake entry."],
         like: &["BUS_PORT_BLOCKED"],
     },
@@ -351,7 +357,8 @@ fn well_but_flagged(seen: &Seen) -> Option<Hit> {
         failing.iter().find(|row| row.linked == Some(true) && seen.answered(&row.address.ip))?;
     Some(Hit::of(76).quote(row.line).quotes(seen.lines_with(&["pong"]).into_iter().take(1)).note(
         format!(
-            "{} answers clients, its link is called connected, and it is flagged fail all the same.",
+            "{} answers clients, its link is called connected, and it is flagged fail all the \
+                same.",
             row.place()
         ),
     ))
@@ -405,6 +412,31 @@ fn replicates_through_a_bridge(seen: &Seen) -> Option<Hit> {
 const AZURE: &str = "On Azure the shards answer at the ports 13000-13999 (plain) and 15000-15999 \
     (TLS) of the same name, so MOVED to such a port is right: the client must be a cluster client, \
     follow it over TLS, and the firewall must let these ports through beside 6380.";
+
+/// The log shows that peers dial client port + 10000, while the bus was told to listen elsewhere.
+fn dials_the_usual_port(seen: &Seen, hit: Hit) -> Hit {
+    let real: Option<u16> = seen.setting("cluster-port").and_then(|set| set.value.parse().ok());
+    let Some(real) = real else { return hit };
+    let usual = |port: &u16| *port != real && port.checked_sub(10_000).is_some();
+    let clients: Vec<u16> = seen.addresses.keys().map(|(_, port)| *port).collect();
+    let dialled = seen.addresses.iter().find(|((_, port), at)| {
+        let failed = seen.lines.get(**at).is_some_and(|line| {
+            ["failed", "refused", "timed out"].iter().any(|word| line.lower.contains(word))
+        });
+        let above = usual(port) && clients.contains(&(port - 10_000));
+        failed && above
+    });
+    let Some(((_, port), at)) = dialled else { return hit };
+    let hit = Hit { score: 93, ..hit };
+    hit.quote(*at).note(format!(
+        "The nodes listen for the bus on {real} (cluster-port), and their peers dial {port}, which \
+         is client port + 10000: MEET was sent without a bus port, as redis-cli's create did \
+         before 7.0.0 was released in its final form. No firewall is in the way, so opening {port} \
+         changes nothing. Use a newer redis-cli for create, or MEET by hand: CLUSTER MEET <ip> {} \
+         {real}.",
+        port - 10_000
+    ))
+}
 
 /// A MEET whose second argument is a bus port: 10000 above a usual client port.
 fn met_by_bus_port(seen: &Seen) -> Option<Hit> {

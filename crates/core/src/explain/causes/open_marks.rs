@@ -3,6 +3,7 @@
 
 use crate::explain::seen::Seen;
 use crate::explain::template::list;
+use crate::model::SlotSet;
 
 /// What a node says of its open slots.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,10 +25,21 @@ pub(super) fn notes(seen: &Seen) -> Vec<String> {
     if importing.is_empty() && migrating.is_empty() {
         return notes;
     }
-    if migrating.is_empty() {
+    let nobodys = nobodys(seen, &marks);
+    if let Some(slot) = &nobodys {
+        notes.push(format!(
+            "Slot {slot} has no owner in this listing although it is open: the move broke off \
+             after its owner had given it up, or the owner lost its table. No node serves it, and \
+             STABLE gives it to nobody. Count its keys on every primary; the node that has them \
+             (else the one that imports it) becomes the owner: CLUSTER ADDSLOTS {slot} on that ONE \
+             node, which takes its mark off as well; then check again. With keys on several of \
+             them, bring them together first."
+        ));
+    } else if migrating.is_empty() {
         notes.push(IMPORTING_ONLY.to_owned());
     } else if importing.is_empty() {
-        notes.push(MIGRATING_ONLY.to_owned());
+        let text = if only_one_was_asked(seen) { NOT_ASKED } else { MIGRATING_ONLY };
+        notes.push(text.to_owned());
     }
     let twice = importing.iter().find_map(|mark| {
         let same = |slot: &&String| {
@@ -56,6 +68,32 @@ const IMPORTING_ONLY: &str = "No node is marked migrating for them: the owner se
 const MIGRATING_ONLY: &str = "No node is marked importing for them: the source answers ASK for keys \
     that it does not have, and the target refuses. If the target has no key of the slot, STABLE on \
     the source ends it; if it has keys, mark it importing again and finish the move.";
+
+/// A mark stands in the table of the node that has it and nowhere else.
+const NOT_ASKED: &str = "The mark of the other side stands only in that node's own CLUSTER NODES, \
+    which was not pasted: look there whether it is marked importing. While a move runs, commands \
+    with several keys get TRYAGAIN when some of them are already on the target: the application \
+    tries again, and it ends with the move. When nobody moves any more, finish it.";
+
+/// Whether the marks come from the table of one single node.
+fn only_one_was_asked(seen: &Seen) -> bool {
+    let own = seen.server_rows().filter(|row| row.is_myself()).count();
+    own == 1 && !seen.has(&[" has slots in "])
+}
+
+/// The first open slot that nobody owns in a listing of the tool that owns nearly all.
+fn nobodys(seen: &Seen, marks: &[Mark]) -> Option<String> {
+    let table = seen.table()?;
+    let missing = table.assigned().complement();
+    let few = !missing.is_empty() && missing.len() <= 1_024;
+    let all = || marks.iter().flat_map(|mark| &mark.slots);
+    all().filter(|_| few).find_map(|slot| {
+        let number: u16 = slot.parse().ok()?;
+        let mut one = SlotSet::new();
+        one.insert(number, number);
+        (!missing.intersection(&one).is_empty()).then(|| slot.clone())
+    })
+}
 
 fn counting(slot: &str) -> String {
     format!("redis-cli -h <host> -p <port> cluster countkeysinslot {slot}")

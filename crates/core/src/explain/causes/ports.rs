@@ -172,7 +172,9 @@ fn published_to_nobody(seen: &Seen) -> Option<Hit> {
             .find(|(outside, inside)| heard(*outside) && !heard(*inside))?;
         Some((at, outside, inside))
     })?;
-    let server = seen.settings.iter().find(|s| s.name == "port")?;
+    // In the options of a client 'port' is what it dials.
+    let of_client = |line: usize| seen.lines.get(line).is_some_and(|l| l.text.contains("port:"));
+    let server = seen.settings.iter().find(|s| s.name == "port" && !of_client(s.line))?;
     seen.has(&["docker", "ports:", "compose", "podman", "services:"]).then(|| {
         Hit::of(88)
             .quote(at)

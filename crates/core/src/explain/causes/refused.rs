@@ -2,6 +2,7 @@
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
+use crate::explain::seen::Seen;
 use crate::explain::table::Row;
 use crate::model::Flag;
 
@@ -286,7 +287,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 ("Celery (kombu)", &["celery", "kombu"][..]),
                 ("Sidekiq", &["sidekiq"]),
                 ("Django channels_redis without sharding", &["channels_redis"]),
-                ("RQ", &["rq.worker", "from rq import"]),
+                ("RQ", &["rq.worker", "from rq import", "rq:queue", "rq/queue.py"]),
+                ("Credis (Magento's Cm_RedisSession, Cm_Cache_Backend_Redis)", &["credis"]),
                 ("Resque", &["resque"]),
             ];
             let (name, words) = framework.into_iter().find(|(_, words)| seen.has(words))?;
@@ -366,20 +368,22 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: |seen| {
             let none = seen.says(84, &["at least one reachable node: none"]);
-            none.or_else(|| {
-                seen.says_all(
-                    76,
-                    &[
-                        &["no reachable node in cluster", "no more cluster attempts left"],
+            none.or_else(|| jedis_without_start_nodes(seen)).or_else(|| dropped_one(seen)).or_else(
+                || {
+                    seen.says_all(
+                        76,
                         &[
-                            "until restart",
-                            "until we restart",
-                            "until the restart",
-                            "only a restart",
+                            &["no reachable node in cluster", "no more cluster attempts left"],
+                            &[
+                                "until restart",
+                                "until we restart",
+                                "until the restart",
+                                "only a restart",
+                            ],
                         ],
-                    ],
-                )
-            })
+                    )
+                },
+            )
         },
         cause: "The client removes a node from its list at each connection error or timeout. After \
             one bad moment (a slow command, a failover, a restart of the nodes) the list is empty, \
@@ -435,3 +439,46 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["IOREDIS_ALL_STARTUP_NODES_FAILED"],
     },
 ];
+
+/// An old Jedis whose first look for the map failed, while the servers are up by now.
+fn jedis_without_start_nodes(seen: &Seen) -> Option<Hit> {
+    const WELL: &[&str] = &[
+        "until it is restarted",
+        "is up since",
+        "is reachable again",
+        "works from the same host",
+        "still not usable",
+        "were still booting",
+        "still be inited",
+        "at application start",
+        "keeps throwing",
+    ];
+    let hit = seen.says_all(80, &[&["no reachable node in cluster"], &["jedis"], WELL])?;
+    Some(hit.note(
+        "JedisCluster of 2.x and 3.x asks its start nodes once, in the constructor, and swallows \
+         the failure: made while none of them answered (servers that were still starting), it \
+         stays without any node, and renewing the map has nobody to ask. The servers need no \
+         repair: restart the application or make a new JedisCluster, have it try again at its \
+         start, and upgrade to Jedis 4 or later, which keeps the start nodes (and throws at once).",
+    ))
+}
+
+/// ioredis dropped the only node it knows, and is sent to the same place by MOVED.
+fn dropped_one(seen: &Seen) -> Option<Hit> {
+    let at = seen.lines.iter().position(|line| {
+        line.lower.contains("connectionpool remove ") && line.lower.contains("from the pool")
+    })?;
+    let place = seen.lines.get(at)?.lower.split_once("remove ")?.1.split(' ').next()?.to_owned();
+    let moved = seen
+        .lines
+        .iter()
+        .position(|line| line.lower.contains("moved ") && line.lower.contains(&place))?;
+    Some(Hit::of(86).quote(at).quote(moved).note(format!(
+        "ioredis removed {place} from its pool when that connection ended (in cluster mode it has \
+         no retryStrategy for a node), and MOVED sends it to the very same place: a service with \
+         one endpoint for all nodes (ElastiCache Serverless) ends connections now and then and \
+         goes on at the same name. The map did not change, so ioredis does not dial it again. Make \
+         the Cluster object anew on such an error (or on 'node error' / 'end'), set \
+         slotsRefreshInterval, and upgrade ioredis; a restart helps until the next time.",
+    )))
+}

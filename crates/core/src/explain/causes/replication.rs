@@ -140,6 +140,34 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["K8S_LIVENESS_KILLS_LOADING", "FORK_FAILED"],
     },
     Cause {
+        code: "FULL_SYNC_EXPECTED",
+        title: "A full copy in place of a partial one, which was to be expected, and it succeeded",
+        side: Side::Nobody,
+        when: |seen| {
+            let differs = seen
+                .says(72, &["partial resynchronization not accepted: replication id mismatch"])?;
+            let done = seen.says(0, &["synchronization with replica", "finished with success"])?;
+            let well = seen.has(&[" succeeded", "finished with success"]);
+            let again = seen.count(&["asks for synchronization", "asks for sync"]) > 2;
+            (well && !again).then(|| differs.quotes(done.quotes))
+        },
+        cause: "A replica that names another replication id than its primary has cannot go on \
+            where it was and gets a full copy. That is so for a former primary that was restarted \
+            (its own history ended with a new id, and what it wrote last may not be in its heir), \
+            for a replica that was started without a save of its replication id, and after two \
+            failovers in a row. Here the copy ended with success: nothing is broken and nothing is \
+            to be repaired.",
+        check: "INFO replication on the replica: master_link_status:up.",
+        fix: &[
+            "Nothing has to be done. To spare the copy at planned restarts: CLUSTER FAILOVER on \
+             its replica first, wait until the old primary follows, then restart that one (a clean \
+             SHUTDOWN saves the id and offset in the RDB), with a repl-backlog-size above what is \
+             written meanwhile.",
+        ],
+        never: &["Do not raise buffers or reset nodes for one full copy that succeeded."],
+        like: &["FULL_SYNC_LOOP"],
+    },
+    Cause {
         code: "REPLICATION_CHAIN_OR_CYCLE",
         title: "A replica follows another replica",
         side: Side::Cluster,
@@ -243,6 +271,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let nowhere = nowhere.map(|hit| hit.note(NOWHERE));
             nowhere
                 .or(info)
+                .map(|hit| dials_outside_the_table(seen, hit))
                 .or_else(|| seen.line_says(62, &["slave", "state=wait_bgsave"]))
                 .or_else(|| seen.line_says(62, &["slave", "state=send_bulk"]))
                 .or_else(|| seen.says(60, &["masterdown link with master is down"]))
@@ -278,6 +307,36 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["REPLICA_AUTH_FAILED", "PEER_ADDRESS_STALE", "FULL_SYNC_LOOP"],
     },
 ];
+
+/// A replica dials an address that no node of the pasted table has.
+fn dials_outside_the_table(seen: &Seen, hit: Hit) -> Hit {
+    let (Some(host), Some(table)) = (seen.field("master_host"), seen.table()) else { return hit };
+    let known = table.rows.iter().any(|row| row.address.ip == host);
+    let whole = table.rows.len() >= 4 && table.myself().is_some();
+    let own = table.myself().filter(|row| row.is_replica());
+    let primary = own.and_then(|own| {
+        table.rows.iter().find(|row| Some(&row.id) == own.primary.as_ref() && !row.is_failing())
+    });
+    let (Some(own), Some(primary)) = (own.filter(|_| whole && !known), primary) else { return hit };
+    let place = primary.place();
+    hit.more_if(20, true)
+        .quotes(seen.field_line("master_host"))
+        .quote(own.line)
+        .quote(primary.line)
+        .note(format!(
+            "It dials {host}, which is the address of no node in its own table: the table knows \
+             its primary at {place}, and only the replication still goes to the old address (the \
+             primary moved while this node was cut off or restarted). The cluster is well, but \
+             this shard has one copy less than it looks."
+        ))
+        .step(format!(
+            "On {}: CLUSTER REPLICATE {} (it follows that primary already by its table, so this \
+             only makes it dial {place}); or restart this replica. Then master_link_status must \
+             become up.",
+            own.place(),
+            primary.id
+        ))
+}
 
 /// The link breaks right after each partial resynchronisation.
 /// A full sync is in progress, and the link is down for longer than any copy should take.

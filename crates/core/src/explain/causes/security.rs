@@ -205,6 +205,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 let about_certificates = ["did not return a certificate", "certificate"];
                 hit.less_if(20, seen.has(&about_certificates) && !seen.has(&["wrong version"]))
             })
+            .or_else(|| tls_of_another_place(seen))
         },
         cause: "A TLS client talks to a plain port, or a plain client to a TLS port; a plain \
             client then sees only a \
@@ -465,6 +466,43 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["ACL_DENIES_CLUSTER_COMMANDS"],
     },
 ];
+
+/// A client that asks for TLS, and a container of its own machine or compose file that nothing
+/// tells to speak it.
+fn tls_of_another_place(seen: &Seen) -> Option<Hit> {
+    let wanted = seen.lines_with(&["tls: {}", "tls: true", "ssl=true", "rediss://"]);
+    let closed = seen.lines_with(&["connection is closed", "socket closed", "econnreset"]);
+    let container = ["image:", "docker ps", "docker run", "0.0.0.0:", "docker-compose"];
+    let shown = seen.lines_with(&container);
+    let serves = [
+        "tls-port",
+        "tls_enabled",
+        "redis_tls",
+        "tls-cert",
+        "tls.enabled",
+        "--tls",
+        "cache.amazonaws.com",
+    ];
+    let client = seen.client().is_some() && !wanted.is_empty() && !closed.is_empty();
+    (client && !shown.is_empty() && !seen.has(&serves)).then(|| {
+        Hit::of(88)
+            .quotes(wanted.into_iter().take(1))
+            .quotes(closed.into_iter().take(1))
+            .quotes(shown.into_iter().take(1))
+            .note(
+                "Here the client asks for TLS, as a managed service with encryption in transit \
+                 needs it, and nothing shows that the container serves TLS: its image is plain \
+                 unless it is given certificates. The server takes the TLS greeting for rubbish \
+                 and closes the connection. The cluster is not at fault.",
+            )
+            .step(
+                "Make the client's tls option depend on the place: none for the container, tls \
+                 for the managed service (or give the container certificates and tls-port). If \
+                 it then fails at an address of the container network, the next step is \
+                 cluster-announce-ip or natMap.",
+            )
+    })
+}
 
 /// A verification fails, and the certificate's end is in a year that is not after any other year of
 /// the text.

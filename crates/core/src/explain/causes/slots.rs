@@ -544,6 +544,12 @@ fn disagreement(seen: &Seen) -> Option<Hit> {
     // Tables differ while a node is down; only what stays when it is back is a dispute.
     let down = unreached::node(seen).is_some() || unreached::is_listed_down(seen);
     let told = told.map(|hit| hit.less_if(24, down));
+    let told = told.map(|hit| match views_differ(seen) {
+        Some(seen_so) => {
+            Hit { facts: seen_so.facts, notes: seen_so.notes, ..hit }.quotes(seen_so.quotes)
+        }
+        None => hit,
+    });
     let hit = told.or_else(|| {
         seen.says(
             58,
@@ -614,7 +620,8 @@ fn views_differ(seen: &Seen) -> Option<Hit> {
                 let both = slots(&a.slots.intersection(&b.slots));
                 let says =
                     format!("one table gives {both} to {}, another to {}", a.place(), b.place());
-                return Some(Hit::of(74).quote(a.line).quote(b.line).fact("dispute", says));
+                let hit = Hit::of(74).quote(a.line).quote(b.line).fact("dispute", says);
+                return Some(claims::winner(a, b).into_iter().fold(hit, Hit::note));
             }
         }
     }

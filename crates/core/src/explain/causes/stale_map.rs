@@ -31,6 +31,24 @@ pub(super) static CAUSES: &[Cause] = &[
                     seen.has(&helps).then_some(hit)
                 })
                 .or_else(|| {
+                    let gone = ["nonodeexception", "no node", "movederror", "timeout"];
+                    let switch = [
+                        "after \"failover",
+                        "after failover",
+                        "after a failover",
+                        "after the failover",
+                        "nodes were replaced",
+                    ];
+                    let helps = [
+                        "only restart",
+                        "restart of the app",
+                        "until we restart",
+                        "restarting the app",
+                        "only a restart",
+                    ];
+                    seen.says_all(76, &[&gone, &switch, &helps])
+                })
+                .or_else(|| {
                     seen.says(
                         68,
                         &[
