@@ -62,8 +62,8 @@ pub fn claimed_too_early(world: &World) -> Option<String> {
         .then(|| format!("stable: called healthy, and {unserved} slots are served by nobody"))
 }
 
-/// Whether a living server still bans another one that lives, and will forget it again by itself. No
-/// look shows a ban: a run that comes in between two such moments and sends nothing cannot know.
+/// Whether a living server still bans another one that lives, and will forget it again by itself.
+/// No look shows a ban: a run that comes between two such moments and sends nothing cannot know.
 pub fn forgets_again(world: &World) -> bool {
     let living = || world.nodes.iter().filter(|node| node.is_live());
     living().any(|one| living().any(|other| one.bans.iter().any(|(id, _)| *id == other.id)))
