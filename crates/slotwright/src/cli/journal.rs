@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use slotwright_core::journal::{Entry, Read, Story, read};
+use slotwright_core::model::Endpoint;
 use slotwright_core::plan::Plan;
 
 use super::EXAMPLES_FIRST;
 use super::failure::Failure;
 use crate::render;
+
+/// How many journals, the newest first, are looked through for one of the same target.
+const JOURNALS_READ: usize = 20;
 
 /// Flags of `journal`.
 #[derive(Args, Debug)]
@@ -148,11 +152,30 @@ fn open_end(told: &Read) -> Option<String> {
     ))
 }
 
-/// A line about the newest journal, when its run did not come to an end.
-pub fn unfinished(named: Option<&Path>) -> Option<String> {
-    let path = all(&folder(named).ok()?).pop()?;
-    let hint = open_end(&load(&path).ok()?)?;
+/// A line about the newest journal of the same target that tells of a step or of an end, when it is
+/// not the end.
+pub fn unfinished(named: Option<&Path>, seeds: &[Endpoint]) -> Option<String> {
+    let paths = all(&folder(named).ok()?);
+    let newest = paths.iter().rev().take(JOURNALS_READ).find_map(|path| {
+        let told = load(path).ok()?;
+        let tells =
+            |entry: &Entry| matches!(entry, Entry::StepBegun { .. } | Entry::RunEnded { .. });
+        (is_about(&told, seeds) && told.entries.iter().any(tells)).then_some((path, told))
+    });
+    let (path, told) = newest?;
+    let hint = open_end(&told)?;
     Some(format!("{}: {hint}", path.display()))
+}
+
+/// Whether a run was told one of these addresses, or planned for a node at one.
+fn is_about(told: &Read, seeds: &[Endpoint]) -> bool {
+    told.entries.iter().any(|entry| match entry {
+        Entry::RunBegun { target, .. } => {
+            target.split(',').any(|named| seeds.iter().any(|seed| seed.to_string() == named))
+        }
+        Entry::Planned { plan } => plan.nodes.values().any(|at| seeds.contains(at)),
+        _ => false,
+    })
 }
 
 /// Where journals are kept: the folder that is named, or the one of this user's state.
@@ -170,4 +193,69 @@ pub fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
         Failure::with_hint("there is no folder for journals", "name one with --journal-dir")
     })?;
     Ok(state.join("slotwright/journal"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use slotwright_core::diagnose::Risk;
+    use slotwright_core::model::NodeId;
+    use slotwright_core::plan::{Change, FORMAT, Step};
+    use slotwright_net::act::JournalFile;
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    fn step(on: NodeId) -> Step {
+        Step {
+            mends: String::new(),
+            on,
+            change: Change::BumpEpoch,
+            risk: Risk::Reversible,
+            why: String::new(),
+            guard: Vec::new(),
+            expect: Vec::new(),
+            within_ms: 1_000,
+            stage: 0,
+        }
+    }
+
+    /// A run that ended while it sent something, or before.
+    fn leave(folder: &Path, name: &str, host: &str, sent: bool) -> Outcome {
+        let (id, at) = (NodeId::made_up(1), Endpoint::new(host, 6379));
+        let mut file = JournalFile::begin(folder, name)?;
+        let target = "10.0.9.9:6379".to_owned();
+        file.append(&Entry::RunBegun { tool: String::new(), at_ms: 0, target })?;
+        if sent {
+            let plan = Plan {
+                format: FORMAT,
+                tool: String::new(),
+                parent: String::new(),
+                nodes: BTreeMap::from([(id, at)]),
+                steps: vec![step(id)],
+                loss: Vec::new(),
+                census: Vec::new(),
+            };
+            file.append(&Entry::Planned { plan: Box::new(plan) })?;
+            file.append(&Entry::StepBegun { step: 0 })?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_run_of_the_same_target_that_sent_something_is_told() -> Outcome {
+        let folder = tempfile::tempdir()?;
+        let told = |host: &str| unfinished(Some(folder.path()), &[Endpoint::new(host, 6379)]);
+        leave(folder.path(), "20260101T000001Z", "10.0.0.1", true)?;
+        leave(folder.path(), "20260101T000002Z", "10.0.0.2", true)?;
+        let hint = told("10.0.0.1").unwrap_or_default();
+        assert!(hint.contains("20260101T000001Z") && hint.contains("step 1"), "{hint}");
+        assert_eq!(told("10.0.0.3"), None, "another cluster");
+        leave(folder.path(), "20260101T000003Z", "10.0.0.1", false)?;
+        let hint = told("10.0.9.9").unwrap_or_default();
+        assert!(hint.contains("20260101T000002Z"), "the newest that sent something: {hint}");
+        Ok(())
+    }
 }

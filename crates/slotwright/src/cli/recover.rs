@@ -156,7 +156,7 @@ pub fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
         dry: None,
         waits: String::new(),
     };
-    if let Some(hint) = journal::unfinished(args.journal_dir.as_deref()) {
+    if let Some(hint) = journal::unfinished(args.journal_dir.as_deref(), &target.seeds) {
         render::aside(&hint);
     }
     block_on(async {
