@@ -304,7 +304,6 @@ const RARE: &[&str] = &[
     "found SLOT_OWNERLESS_AFTER_SOURCE_FIRST",
     "guard DoesNotReach false",
     "guard EpochAtMost false",
-    "guard EpochAtMost unknown",
     "guard HoldsKeys false",
     "guard HoldsKeys unknown",
     "guard HoldsNoKeys false",
@@ -317,10 +316,6 @@ const RARE: &[&str] = &[
     "guard Owns false",
     "guard OwnsNot false",
     "guard OwnsNot unknown",
-    "guard Places false",
-    "guard Places unknown",
-    "guard Records false",
-    "guard Records unknown",
     "guard ReplicaOf unknown",
     "guard Unowned false",
     "reason GhostGossipedBack",
@@ -333,6 +328,16 @@ const RARE: &[&str] = &[
     "reason NobodySpare",
     "reason SideWithoutSlots",
     "reason WouldDelete",
+];
+
+/// What may come up and need not, in a million schedules either: a planner that waits for it takes
+/// all but the milliseconds between a look and a guard away. Unit tests try these guards.
+const SELDOM: &[&str] = &[
+    "guard EpochAtMost unknown",
+    "guard Places false",
+    "guard Places unknown",
+    "guard Records false",
+    "guard Records unknown",
 ];
 
 /// See [`RARE`].
@@ -359,6 +364,7 @@ const NO_OTHERS: &[(&str, &[&str])] = &[
 /// Every mark that must be hit in a run of so many schedules.
 fn wanted(schedules: u64) -> BTreeSet<String> {
     let mut all = ever();
+    all.retain(|mark| !SELDOM.contains(&mark.as_str()));
     if schedules < RARE_FROM {
         all.retain(|mark| !RARE.contains(&mark.as_str()));
     }
@@ -370,7 +376,7 @@ fn ever() -> BTreeSet<String> {
     let findings = FINDINGS.iter().map(|code| of_finding(code));
     let never = |reason: &&Reason| NO_REASONS.iter().any(|(_, all)| all.contains(reason));
     let reasons = Reason::ALL.iter().filter(|reason| !never(reason)).map(|one| of_reason(*one));
-    let others = OTHERS.iter().chain(RARE).map(|mark| (*mark).to_owned());
+    let others = OTHERS.iter().chain(RARE).chain(SELDOM).map(|mark| (*mark).to_owned());
     findings.chain(reasons).chain(others).collect()
 }
 
