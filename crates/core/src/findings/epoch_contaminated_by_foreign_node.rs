@@ -23,9 +23,10 @@ finding! {
     /// lower one is ordinary delay; a greater one has no good reason.
     ///
     /// ## The repair
-    /// While the primary lives: `CLUSTER BUMPEPOCH` on it, which gives it an epoch above all
-    /// others. When it is already dead and its replica is refused: `CLUSTER FAILOVER TAKEOVER` on
-    /// the best replica.
+    /// While the primary lives and every member answers: `CLUSTER BUMPEPOCH` on it, which gives it
+    /// an epoch above all others. A member that comes back later with an old table credits the new
+    /// epoch to whom it seeks at that address, and defends its old slots with it. When the primary
+    /// is already dead and its replica is refused: `CLUSTER FAILOVER TAKEOVER` on the best replica.
     ///
     /// ## Repair safety
     /// BUMPEPOCH changes only the epoch of a node that keeps its slots.

@@ -440,11 +440,18 @@ fn a_replica_is_no_spare_while_the_other_one_is_not_in_sync_or_kept_back() {
 fn an_owner_outbids_the_epoch_that_others_hold_for_its_own() {
     let mut sketch = Sketch::healthy(3, 1);
     let owns = owned(&sketch);
-    sketch.rows_about(1, |row| row.epoch = crate::model::ConfigEpoch(99));
+    sketch.rows_about(1, |row| row.epoch = ConfigEpoch(99));
     let planning = planned(&with_keys(&sketch, &owns, &[]));
     assert_eq!(changes(&planning), [(Sketch::id(1), &Change::BumpEpoch)]);
     let above = Fact::new(Sketch::id(1), Holds::EpochAtLeast { epoch: 100 });
     assert_eq!(planning.plan.steps[0].expect, [above]);
+    // The table of one that is silent may give the answers at an address to another id.
+    let mut silent = sketch.clone();
+    silent.silence(4, Silence::Refused, Some(Silence::Refused));
+    silent.flagged(4, Flag::Failed, LinkState::Disconnected);
+    let planning = planned(&with_keys(&silent, &owns, &[]));
+    assert_eq!(changes(&planning), [], "{planning:#?}");
+    assert!(planning.refusals.iter().any(|one| one.why.contains("does not answer")));
     // Another claims a slot of it: whose keys would be deleted is not known.
     sketch.row(2, 2, |row| row.slots = row.slots.union(&SlotSet::range(6_000, 6_000)));
     let planning = planned(&with_keys(&sketch, &owns, &[]));

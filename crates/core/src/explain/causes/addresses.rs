@@ -102,13 +102,11 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "An address in nodes.conf is no valid address: <<bad>>",
         side: Side::Cluster,
         when: mangled,
-        cause: "<<bad>> is not a valid IPv4 address. A server never makes such a one: it comes from \
-            a script that replaces IPs in nodes.conf as plain text at start (sed with the old IP \
-            as \
-            the pattern). [[<<prefix>>, the address of another node, is a prefix of the old text, \
-            so \
-            replacing the one changed the inside of the other and left a trailing digit. ]]Other \
-            nodes and clients cannot use this address[[; it is that of <<role>>]].",
+        cause: "<<bad>> is not a valid IPv4 address. A server never makes such a one: it comes \
+            from a script that replaces IPs in nodes.conf as plain text at start (sed with the old \
+            IP as the pattern). [[<<prefix>>, the address of another node, is a prefix of the old \
+            text, so replacing the one changed the inside of the other and left a trailing digit. \
+            ]]Other nodes and clients cannot use this address[[; it is that of <<role>>]].",
         check: "Look at the start script: does it replace an IP without matching the whole word \
             (followed by ':')? And read the same row on the other nodes.",
         fix: &[
@@ -199,9 +197,8 @@ pub(super) static CAUSES: &[Cause] = &[
         when: noaddr,
         cause: "The primary <<node>> (<<slots>> slots) has no address any more: what answers at \
             its old address has another node id (a sibling that swapped addresses, a node that \
-            lost \
-            its nodes.conf, or a foreign server). Redis neither pings such an entry nor marks it \
-            FAIL, so there is no failover, and cluster_state may even say ok while clients get \
+            lost its nodes.conf, or a foreign server). Redis neither pings such an entry nor marks \
+            it FAIL, so there is no failover, and cluster_state may even say ok while clients get \
             'MOVED <slot> :0'.",
         check: "Ask CLUSTER MYID at every live address: if one answers with this id, it only moved \
             (MEET it); if none does, the identity is lost, and the old nodes.conf decides.",

@@ -14,21 +14,16 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: announced,
         cause: "[[The cluster itself is fine (state <<state>>, <<slots_ok>> slots ok). ]]The \
-            client reaches its \
-            start node[[ (<<seed>>)]], asks for the map, and from then on dials the addresses \
-            that the nodes \
-            ANNOUNCE[[: <<announced>>]]. Those are internal ones (a Docker network, pod IPs, a \
-            private \
-            network behind NAT) and not the published address that the client can reach, so it \
-            fails after the first step.",
-        check: "From the client's machine: redis-cli -h <start node> cluster slots, then nc -vz \
-            to an address \
-            in that reply[[ (<<announced>>)]].",
+            client reaches its start node[[ (<<seed>>)]], asks for the map, and from then on dials \
+            the addresses that the nodes ANNOUNCE[[: <<announced>>]]. Those are internal ones (a \
+            Docker network, pod IPs, a private network behind NAT) and not the published address \
+            that the client can reach, so it fails after the first step.",
+        check: "From the client's machine: redis-cli -h <start node> cluster slots, then nc -vz to \
+            an address in that reply[[ (<<announced>>)]].",
         fix: &[
             "On every node set cluster-announce-ip[[ <<seed_ip>>]] (the address that clients \
-             reach), with \
-             cluster-announce-port and cluster-announce-bus-port, and publish both ports one to \
-             one.",
+             reach), with cluster-announce-port and cluster-announce-bus-port, and publish both \
+             ports one to one.",
             "Or translate in the client: ioredis natMap, redis-py address_remap, Lettuce \
              MappingSocketAddressResolver, Jedis HostAndPortMapper, go-redis Dialer.",
             "Or run the client inside the same network.",
@@ -65,20 +60,15 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "[[<<same>> ]][[<<itself>> ]][[cluster-announce-ip is <<value>>. ]]What a node \
-            announces is what peers and clients dial, on \
-            the announced \
-            port and bus port. If this address does not lead to this very node (an old pod IP, a \
-            load \
-            balancer, the host without published bus port, 127.0.0.1), the bus links fail. Note \
-            that the bus \
-            port announced by default is the real one, not announce-port + 10000.",
+            announces is what peers and clients dial, on the announced port and bus port. If this \
+            address does not lead to this very node (an old pod IP, a load balancer, the host \
+            without published bus port, 127.0.0.1), the bus links fail. Note that the bus port \
+            announced by default is the real one, not announce-port + 10000.",
         check: "From another node: nc -vz [[<<value>> ]]on the announced client port and bus port; \
-            and CLUSTER MYID \
-            there must be this node's id.",
+            and CLUSTER MYID there must be this node's id.",
         fix: &[
-            "Set cluster-announce-ip, -port and -bus-port to what peers AND clients reach \
-             (CONFIG SET works at \
-             once), and render it at every start.",
+            "Set cluster-announce-ip, -port and -bus-port to what peers AND clients reach (CONFIG \
+             SET works at once), and render it at every start.",
             "Publish the bus port one to one.",
         ],
         never: &["Do not announce one shared virtual IP for several nodes."],

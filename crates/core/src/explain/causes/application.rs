@@ -11,10 +11,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "One command or script uses keys of different slots: they need a common hash tag",
         side: Side::Application,
         when: crossslot,
-        cause: "All keys of one command, transaction or Lua script must be in the same slot. [[These keys are not: \
-            <<keys>>. ]][[<<untagged>> ]]In a cluster keys share a slot only when the part in \
-            braces, the hash \
-            tag, is the same. Nothing is wrong with the cluster.[[ <<library>>]]",
+        cause: "All keys of one command, transaction or Lua script must be in the same slot. \
+            [[These keys are not: <<keys>>. ]][[<<untagged>> ]]In a cluster keys share a slot only \
+            when the part in braces, the hash tag, is the same. Nothing is wrong with the \
+            cluster.[[ <<library>>]]",
         check: "CLUSTER KEYSLOT of the keys in the message: different numbers prove it.",
         fix: &[
             "[[<<remedy>> ]]Give keys that belong together a common hash tag, for example {order:42}:items and \
@@ -43,10 +43,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The client selects another database than 0 (a db option, a number at the end of the URL, one database per \
-            queue or environment). In cluster mode there is database 0 only (Valkey 9 can have \
-            more with \
-            cluster-databases). The cluster is healthy.",
+        cause: "The client selects another database than 0 (a db option, a number at the end of \
+            the URL, one database per queue or environment). In cluster mode there is database 0 \
+            only (Valkey 9 can have more with cluster-databases). The cluster is healthy.",
         check: "The db or database option, or '/1' at the end of the URL.",
         fix: &[
             "Use database 0 and keep the applications apart by a key prefix (or a cluster of their own).",
@@ -102,10 +101,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "Transactions, pipelines, scripts and multi-key commands work on one node and one slot at a time. The \
-            library refuses what it would have to spread over several nodes, and a script may \
-            touch only keys that it \
-            was given in KEYS and that are in one slot. The cluster is healthy.",
+        cause: "Transactions, pipelines, scripts and multi-key commands work on one node and one \
+            slot at a time. The library refuses what it would have to spread over several nodes, \
+            and a script may touch only keys that it was given in KEYS and that are in one slot. \
+            The cluster is healthy.",
         check: "CLUSTER KEYSLOT of all keys concerned.",
         fix: &[
             "Use a hash tag so that the keys share a slot, pass every key in KEYS, or split the operation.",
@@ -186,10 +185,9 @@ pub(super) static CAUSES: &[Cause] = &[
             )?;
             (!seen.has(&["wrong number of"])).then_some(hit)
         },
-        cause: "PUBLISH goes to all nodes; keyspace notifications are NOT passed on: they appear only on the node that owns \
-            the key; sharded channels (SSUBSCRIBE) belong to one slot. A client subscribed to one \
-            node misses what \
-            happens on the others.",
+        cause: "PUBLISH goes to all nodes; keyspace notifications are NOT passed on: they appear \
+            only on the node that owns the key; sharded channels (SSUBSCRIBE) belong to one slot. \
+            A client subscribed to one node misses what happens on the others.",
         check: "Subscribe on each primary: does the message appear on the owner of the key?",
         fix: &[
             "Subscribe to notifications on every primary (and after a failover again); use SSUBSCRIBE with channels of \

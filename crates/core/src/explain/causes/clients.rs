@@ -81,18 +81,15 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The cluster is fine. From Redis 7.0 on[[ (here <<version>>)]] CLUSTER SLOTS \
-            returns 4 elements per node: the \
-            fourth is metadata such as the host name. This client[[ (<<client>>)]] expects 2 or 3 \
-            elements and stops with a parse \
-            error; that is go-redis v8 for the text 'expected 2 or 3'. How many nodes or replicas \
-            there are is \
+            returns 4 elements per node: the fourth is metadata such as the host name. This \
+            client[[ (<<client>>)]] expects 2 or 3 elements and stops with a parse error; that is \
+            go-redis v8 for the text 'expected 2 or 3'. How many nodes or replicas there are is \
             irrelevant.",
         check: "The library's version: go-redis v8 (github.com/go-redis/redis/v8) cannot read \
             it, v9 can.",
         fix: &[
             "Upgrade go-redis to v9 (github.com/redis/go-redis/v9), or another old client to a \
-             release that \
-             supports Redis 7.",
+             release that supports Redis 7.",
             "Until then stay on Redis 6.2 for this client.",
         ],
         never: &[
@@ -151,14 +148,11 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(hit.fact_if("last", seen.word_after("lastnodeerror")))
         },
         cause: "ioredis asked every start node for CLUSTER SLOTS and none gave a proper answer \
-            within 1 second each \
-            (slotsRefreshTimeout: TCP, TLS, AUTH and reply together). The message is only the \
-            envelope: \
-            lastNodeError tells why. 'Connection is closed.' = refused, reset or TLS against \
-            plain; 'timeout' = packets \
-            dropped, a node too slow, or cold start; NOAUTH, NOPERM, LOADING, 'cluster support \
-            disabled' speak \
-            for themselves. cluster_state:fail alone does NOT raise it.",
+            within 1 second each (slotsRefreshTimeout: TCP, TLS, AUTH and reply together). The \
+            message is only the envelope: lastNodeError tells why. 'Connection is closed.' = \
+            refused, reset or TLS against plain; 'timeout' = packets dropped, a node too slow, or \
+            cold start; NOAUTH, NOPERM, LOADING, 'cluster support disabled' speak for themselves. \
+            cluster_state:fail alone does NOT raise it.",
         check: "Print error.lastNodeError.message; then, from the client's own machine, \
             redis-cli -h <seed> cluster slots.",
         fix: &[
@@ -167,8 +161,7 @@ pub(super) static CAUSES: &[Cause] = &[
             "For 'timeout' on slow starts: slotsRefreshTimeout 5000 and more; name several start \
              nodes.",
             "For TLS: redisOptions.tls, and with managed services dnsLookup: (address, callback) \
-             => callback(null, \
-             address).",
+             => callback(null, address).",
         ],
         never: &["Do not repair slots before a server says that slots are missing."],
         like: &["CLIENT_SEEDS_UNREACHABLE", "AUTH_MISMATCH", "PLAIN_AGAINST_TLS"],
@@ -197,13 +190,10 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .map(|h| h.less_if(20, seen.has(&["enotfound ?"])))
         },
-        cause: "A host name does not resolve where the client (or node) runs. ioredis gives up \
-            its whole start when ANY \
-            one of the names fails, without an error event. On Kubernetes the names of pods that \
-            are not ready are hidden \
-            unless the headless Service has publishNotReadyAddresses: true; a short name works in \
-            its own \
-            namespace only.",
+        cause: "A host name does not resolve where the client (or node) runs. ioredis gives up its \
+            whole start when ANY one of the names fails, without an error event. On Kubernetes the \
+            names of pods that are not ready are hidden unless the headless Service has \
+            publishNotReadyAddresses: true; a short name works in its own namespace only.",
         check: "Resolve the very name from the client's pod or host (getent hosts <name>).",
         fix: &[
             "Correct the name or namespace; drop names of pods that no longer exist; name a \
@@ -241,10 +231,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 missing.then(|| Hit::of(62).quote(kind.line))
             })
         },
-        cause: "cluster-preferred-endpoint-type is hostname (or unknown-endpoint), but a node \
-            has no \
-            cluster-announce-hostname, so it hands out '?' or an empty host, which no client can \
-            dial.",
+        cause: "cluster-preferred-endpoint-type is hostname (or unknown-endpoint), but a node has \
+            no cluster-announce-hostname, so it hands out '?' or an empty host, which no client \
+            can dial.",
         check: "CONFIG GET cluster-announce-hostname cluster-preferred-endpoint-type on every \
             node.",
         fix: &["Set cluster-announce-hostname on ALL nodes first, then the endpoint type; or go \
@@ -307,13 +296,11 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             ))
         },
-        cause: "No start node gave the client a map. [[The client is <<client>>. ]]The text is \
-            the envelope; the cause stands behind \
-            it ('Caused by', 'Details', suppressed exceptions): refused (wrong port, process \
-            down, bind), timed out \
-            (firewall, wrong address), closed (TLS or protected mode), NOAUTH, or 'cluster \
-            support disabled'. Whether \
-            the cluster itself works cannot be told from this line.",
+        cause: "No start node gave the client a map. [[The client is <<client>>. ]]The text is the \
+            envelope; the cause stands behind it ('Caused by', 'Details', suppressed exceptions): \
+            refused (wrong port, process down, bind), timed out (firewall, wrong address), closed \
+            (TLS or protected mode), NOAUTH, or 'cluster support disabled'. Whether the cluster \
+            itself works cannot be told from this line.",
         check: "From the client's own machine or pod: redis-cli -h <start node> -p <port> \
             cluster slots, with the client's \
             password and TLS.",
@@ -381,8 +368,8 @@ pub(super) static CAUSES: &[Cause] = &[
             against Redis.Cluster.",
         fix: &[
             "Use the library's cluster client (ioredis Redis.Cluster, node-redis createCluster, \
-             redis-py RedisCluster, \
-            JedisCluster, go-redis NewClusterClient, phpredis RedisCluster), or redis-cli -c.",
+             redis-py RedisCluster, JedisCluster, go-redis NewClusterClient, phpredis \
+             RedisCluster), or redis-cli -c.",
             "A program or plugin that has no cluster client inside: give it a Redis without \
              cluster mode (one primary with Sentinel, or a managed one with cluster mode off), or \
              a proxy that speaks to the cluster for it (Envoy, predixy).",
@@ -420,8 +407,7 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "connected_clients and latency on the servers; is one node slow or unreachable?",
         fix: &[
             "Give connections back (close, try-with-resources), size the pool for the load, set \
-             timeouts; if one node \
-            hangs, look at that one.",
+             timeouts; if one node hangs, look at that one.",
         ],
         never: &["Do not only raise the pool when a node hangs."],
         like: &["MAXCLIENTS_EXHAUSTED", "NODE_HUNG"],

@@ -38,16 +38,12 @@ pub(super) static CAUSES: &[Cause] = &[
             .map(|hit| if adds && alone { hit.note(OUT_OF_THE_CLUSTER) } else { hit })
         },
         cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt \
-            in its \
-            nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes \
-            <<known>>, slots \
-            assigned <<assigned>>; <<pfail>> slots are pfail, with <<received>> messages \
-            received: the \
-            other remembered nodes never answer. ]]A blank node has known_nodes 1 and 0 slots \
-            assigned.",
-        check: "On the refused node: CLUSTER INFO (known_nodes, slots_assigned) and DBSIZE: \
-            state only, or \
-            keys as well? Whose keys?",
+            in its nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes \
+            <<known>>, slots assigned <<assigned>>; <<pfail>> slots are pfail, with <<received>> \
+            messages received: the other remembered nodes never answer. ]]A blank node has \
+            known_nodes 1 and 0 slots assigned.",
+        check: "On the refused node: CLUSTER INFO (known_nodes, slots_assigned) and DBSIZE: state \
+            only, or keys as well? Whose keys?",
         fix: &[
             "First see whether this is a cluster in use: CLUSTER NODES and DBSIZE on all of \
              the addresses. If they have slots and keys, do not create: that cluster is to be \
@@ -55,11 +51,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Only remains of an attempt, whose data nobody wants: make sure with INFO \
              keyspace, and copy RDB/AOF away if in doubt.",
             "Then blank this node: stop it, move its nodes.conf (and unwanted data files) aside, \
-             start it; \
-             that resets both the remembered nodes and the slots.",
+             start it; that resets both the remembered nodes and the slots.",
             "CLUSTER INFO must show known_nodes 1 and 0 slots; do the same on the other nodes of \
-             the old \
-             attempt, then run create again.",
+             the old attempt, then run create again.",
         ],
         never: &[
             "FLUSHALL alone does not help: the remembered nodes and slots stay.",
@@ -125,22 +119,18 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| met_and_alone(seen))
         },
         cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could \
-            not have been \
-            set; but the join itself goes over the cluster bus, a second TCP port = client port + \
-            10000[[: here <<bus_ports>>]], and that is not reachable between the nodes. So the \
-            MEET handshakes \
-            never finish, and the tool waits for ever. Firewalls (ufw, firewalld, iptables, \
-            security \
-            groups, NetworkPolicy) and container port lists often open only the client ports; \
-            nodes on \
-            one single host work because no firewall is in between.",
+            not have been set; but the join itself goes over the cluster bus, a second TCP port = \
+            client port + 10000[[: here <<bus_ports>>]], and that is not reachable between the \
+            nodes. So the MEET handshakes never finish, and the tool waits for ever. Firewalls \
+            (ufw, firewalld, iptables, security groups, NetworkPolicy) and container port lists \
+            often open only the client ports; nodes on one single host work because no firewall is \
+            in between.",
         check: "From each host to each other one: nc -vz <host> <client port + 10000>[[ \
             (<<bus_ports>>)]]. Refused or \
             timed out proves it; connected everywhere means look at announced addresses and TLS.",
         fix: &[
             "Open TCP client port + 10000[[ (<<bus_ports>>)]] between ALL nodes, in both \
-             directions, beside \
-             the client ports[[ (<<ports>>)]].",
+             directions, beside the client ports[[ (<<ports>>)]].",
             "Docker: publish the bus ports too, one to one, and announce addresses that all reach \
              (cluster-announce-ip, -port, -bus-port), or use host networking.",
             "The waiting create then finishes by itself. If it was broken off and the nodes \
@@ -149,8 +139,7 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &[
             "Do not kill and repeat create without opening the ports: half-joined nodes then \
-             refuse with \
-             'not empty'.",
+             refuse with 'not empty'.",
             "Do not run --cluster fix; no slot is wrong.",
         ],
         like: &["ANNOUNCE_ADDRESS_WRONG", "TLS_BUS_CERT_VERIFY_FAILED", "DUPLICATE_NODE_ID_LIVE"],
@@ -174,8 +163,7 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The node[[ <<node>>]] demands authentication (requirepass is set), and redis-cli \
-            sent no \
-            password, so the very first command was refused. Nothing was changed yet.",
+            sent no password, so the very first command was refused. Nothing was changed yet.",
         check: "redis-cli -h <node> -a <password> PING on every node: PONG with the same password \
             everywhere.",
         fix: &[
@@ -183,8 +171,7 @@ pub(super) static CAUSES: &[Cause] = &[
              environment). The tool uses the same password for all nodes, so it must be equal on \
              all.",
             "Set masterauth to the same password on all nodes, otherwise replicas cannot follow \
-             their \
-             primaries.",
+             their primaries.",
         ],
         never: &[
             "Do not turn requirepass off on a network that others reach.",
@@ -205,13 +192,11 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(92, &refused).or_else(|| too_few_named(seen))
         },
         cause: "A cluster needs at least three primaries. With r replicas for each, 3 × (r + 1) \
-            nodes are \
-            needed: 6 for one replica, 9 for two.",
+            nodes are needed: 6 for one replica, 9 for two.",
         check: "Count the addresses given; they must be divisible into (replicas + 1) with three \
             primaries.",
         fix: &["Give enough nodes, or leave out --cluster-replicas and add replicas later with \
-             add-node \
-            --cluster-slave."],
+             add-node --cluster-slave."],
         never: &[
             "Do not assign slots by hand to two primaries: with two, no failover has a majority.",
         ],
@@ -235,14 +220,11 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "redis-trib.rb was replaced by redis-cli --cluster in Redis 5.0; the script of \
-            older versions \
-            needs Ruby and the gem redis (3.x), which are missing or do not fit here. The servers \
-            are not \
-            concerned.",
+            older versions needs Ruby and the gem redis (3.x), which are missing or do not fit \
+            here. The servers are not concerned.",
         check: "redis-cli --version: 5.0 or later has --cluster.",
         fix: &["Use redis-cli --cluster in its place (check, reshard, add-node, create) with the \
-             same arguments; a newer \
-            redis-cli works with older servers."],
+             same arguments; a newer redis-cli works with older servers."],
         never: &["Do not change the servers for it."],
         like: &["REDIS_TRIB_GEM_TOO_NEW"],
     },
@@ -267,15 +249,13 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "'create' is a command of the redis-cli program (redis-cli --cluster create ..., \
-            from 5.0), not \
-            of the server: typed at the prompt as CLUSTER CREATE (or the whole redis-cli line \
-            typed at that prompt), or given to an older redis-cli, it is unknown.",
+            from 5.0), not of the server: typed at the prompt as CLUSTER CREATE (or the whole \
+            redis-cli line typed at that prompt), or given to an older redis-cli, it is unknown.",
         check: "redis-cli --version, and whether the command was typed in the shell or at the \
             redis prompt.",
         fix: &[
             "Run it from the shell with redis-cli 5.0 or later: redis-cli --cluster followed by \
-             create and \
-            the addresses.",
+             create and the addresses.",
         ],
         never: &["Do not change the servers for it."],
         like: &["REDIS_TRIB_OUTDATED"],
@@ -294,8 +274,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
         },
         cause: "The bus port is the client port + 10000, and ports end at 65535. So in cluster \
-            mode the \
-            client port[[ (here <<port>>)]] must not be above 55535.",
+            mode the client port[[ (here <<port>>)]] must not be above 55535.",
         check: "port in redis.conf: above 55535?",
         fix: &["Choose a client port of at most 55535, or set cluster-port (7.0 and later)."],
         never: &["Do not turn cluster mode off for it."],
@@ -322,10 +301,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The server cannot listen: another process has the client port, or the bus port \
-            (client port \
-            + 10000; two instances whose ports differ by 10000 collide). After a crash it may be \
-            the old \
-            process.",
+            (client port + 10000; two instances whose ports differ by 10000 collide). After a \
+            crash it may be the old process.",
         check: "ss -ltnp for the port in the message and for that port ± 10000.",
         fix: &["Stop the other process or choose other ports; on host networking every pod needs \
              its own."],
@@ -348,17 +325,14 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The client port of <<node>> cannot be reached from where the tool runs: the \
-            process is down, \
-            it listens on another address (bind 127.0.0.1 is the default), protected mode or a \
-            firewall is \
-            in between, or the address is an internal one (a container's).",
+            process is down, it listens on another address (bind 127.0.0.1 is the default), \
+            protected mode or a firewall is in between, or the address is an internal one (a \
+            container's).",
         check: "From the same machine: nc -vz <host> <port>. Refused: nothing listens there; \
-            timeout: a \
-            firewall or a wrong address.",
+            timeout: a firewall or a wrong address.",
         fix: &[
-            "Start the node; set bind to the right interfaces (with a password); open the port; \
-             or run the \
-            tool where the address is reachable.",
+            "Start the node; set bind to the right interfaces (with a password); open the port; or \
+             run the tool where the address is reachable.",
         ],
         never: &["Do not open the server to everybody without a password."],
         like: &["BIND_LOOPBACK", "PROTECTED_MODE", "CLI_WITHOUT_TLS"],
@@ -392,17 +366,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 .map(|hit| after_reset(seen, hit))
         },
         cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, \
-            known nodes \
-            <<known>>)]]: the servers were started with cluster-enabled yes, but the step that \
-            joins them and \
-            hands out the 16384 slots was not done or did not finish. Every key command then \
-            answers \
-            CLUSTERDOWN Hash slot not served. (The same picture: a node that lost its nodes.conf, \
-            while \
-            the others have a cluster.)",
+            known nodes <<known>>)]]: the servers were started with cluster-enabled yes, but the \
+            step that joins them and hands out the 16384 slots was not done or did not finish. \
+            Every key command then answers CLUSTERDOWN Hash slot not served. (The same picture: a \
+            node that lost its nodes.conf, while the others have a cluster.)",
         check: "CLUSTER INFO on all nodes: 0 assigned everywhere means never created; 16384 on \
-            others means \
-            that this one lost its identity.",
+            others means that this one lost its identity.",
         fix: &[
             "If all nodes are new and empty: make the cluster with redis-cli's create over all \
              addresses.",
@@ -425,9 +394,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 asked.more_if(20, ended || seen.has(&["docker", "kubectl", "job", "script"]))
             })
         },
-        cause: "create asks for confirmation on standard input; in a script, a Job or docker \
-            exec without a \
-            terminal nobody answers, so nothing was set.",
+        cause: "create asks for confirmation on standard input; in a script, a Job or docker exec \
+            without a terminal nobody answers, so nothing was set.",
         check: "Is the question the last line of the output?",
         fix: &["Add --cluster-yes (or answer yes)."],
         never: &["Do not repeat it over nodes that were configured meanwhile."],

@@ -14,12 +14,11 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Several nodes have the same node id",
         side: Side::Cluster,
         when: duplicate_id,
-        cause: "[[The id <<id>> is shown by <<where>>. ]]Every node must have an id of its own; it is \
-            made up once and kept in nodes.conf. Here one nodes.conf is used by several nodes: a \
-            copied data directory, a cloned volume or image, one shared volume, or instances that \
-            were started in the same directory with the same cluster-config-file. Nodes with one \
-            id \
-            hold each other for the same node and can never join.",
+        cause: "[[The id <<id>> is shown by <<where>>. ]]Every node must have an id of its own; it \
+            is made up once and kept in nodes.conf. Here one nodes.conf is used by several nodes: \
+            a copied data directory, a cloned volume or image, one shared volume, or instances \
+            that were started in the same directory with the same cluster-config-file. Nodes with \
+            one id hold each other for the same node and can never join.",
         check: "CLUSTER MYID (and INFO run_id) on each node: equal ids with different run_ids.",
         fix: &[
             "Give each instance its own dir and its own cluster-config-file.",
@@ -103,9 +102,8 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "Nodes of two clusters know each other: an address that had belonged to one was \
             given to a node of the other (recycled pod IP, old list of addresses, one label for \
-            two \
-            deployments), and a MEET or, before 6.0.5, gossip joined them. For slots that both own \
-            the higher config epoch wins; the losers become replicas and drop their data.",
+            two deployments), and a MEET or, before 6.0.5, gossip joined them. For slots that both \
+            own the higher config epoch wins; the losers become replicas and drop their data.",
         check: "CLUSTER NODES: ids or subnets of both deployments in one table.",
         fix: &[
             "Cut the networks of the two sets from each other at once (client and bus ports).",

@@ -16,13 +16,11 @@ pub(super) static CAUSES: &[Cause] = &[
         when: one_owner,
         cause: "<<owner>> owns all <<owned>> slots; the other primaries (<<empty>>) own none. Only \
             primaries with slots count for the majority and may vote, so the one owner is the \
-            whole \
-            electorate: once it is dead no election can succeed and its replica[[ <<replica>>]] is \
-            never promoted by itself. The cluster stays down, and waiting does not help. The \
-            replica still has the data.",
+            whole electorate: once it is dead no election can succeed and its replica[[ \
+            <<replica>>]] is never promoted by itself. The cluster stays down, and waiting does \
+            not help. The replica still has the data.",
         check: "CLUSTER NODES on a survivor: cluster_size of CLUSTER INFO is 1, and the rows of \
-            the \
-            other primaries end without slots.",
+            the other primaries end without slots.",
         fix: &[
             "Best: start the dead primary <<owner>> again with its files.",
             "If it cannot come back and is certainly off (and kept from starting): CLUSTER \
@@ -32,9 +30,8 @@ pub(super) static CAUSES: &[Cause] = &[
              majority survives the loss of one.",
         ],
         never: &[
-            "Do not give the slots to another primary (--cluster fix, DELSLOTS and ADDSLOTS): \
-             the keys \
-             are on the replica and would be lost.",
+            "Do not give the slots to another primary (--cluster fix, DELSLOTS and ADDSLOTS): the \
+             keys are on the replica and would be lost.",
             "Do not wait for an automatic failover.",
         ],
         like: &["QUORUM_LOST", "FAILOVER_NO_VOTES"],
@@ -44,11 +41,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "With fewer than three primaries there is no majority after a loss",
         side: Side::Cluster,
         when: too_few,
-        cause: "Only <<voters>> primaries own slots. A failover needs the votes of more than \
-            half of \
-            them, the dead one included in the count: with two primaries both votes are needed, so \
-            when one dies its replica can never be elected, and the survivor stops too, because it \
-            is no majority.",
+        cause: "Only <<voters>> primaries own slots. A failover needs the votes of more than half \
+            of them, the dead one included in the count: with two primaries both votes are needed, \
+            so when one dies its replica can never be elected, and the survivor stops too, because \
+            it is no majority.",
         check: "cluster_size in CLUSTER INFO: 2 or 1.",
         fix: &[
             "Now: start the dead primary again, with its own files. If it cannot come back and \
@@ -67,12 +63,9 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: quorum_lost,
         cause: "<<down>> of <<voters>> primaries with slots are unreachable from here \
-            (<<places>>). \
-            FAIL and failover need a majority of them, so nothing is promoted, and this side \
-            reports \
-            cluster_state:fail. That is either a real loss of those nodes or a partition in which \
-            this \
-            side is the smaller part.",
+            (<<places>>). FAIL and failover need a majority of them, so nothing is promoted, and \
+            this side reports cluster_state:fail. That is either a real loss of those nodes or a \
+            partition in which this side is the smaller part.",
         check: "Are the processes alive, and does their own CLUSTER INFO say ok? Then it is a \
             partition; if they are down, it is a loss.",
         fix: &[
@@ -87,8 +80,7 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &[
             "Do not use TAKEOVER while the other side of a partition may be alive: both would \
-             accept \
-             writes.",
+             accept writes.",
             "Do not run --cluster fix: it hands the slots out without the keys.",
         ],
         like: &["MINORITY_PARTITION", "ALL_ADDRESSES_STALE", "BUS_PORT_BLOCKED"],
@@ -122,8 +114,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "This node does not reach more than half of the primaries that own slots, so it \
-            stops \
-            serving; the other part, if it has the majority, goes on and promotes replicas.",
+            stops serving; the other part, if it has the majority, goes on and promotes \
+            replicas.",
         check: "CLUSTER INFO on the other side: ok there means that only this part is cut off.",
         fix: &["Repair the network between the parts (client and bus ports). Nodes return by \
              themselves; primaries that were replaced come back as replicas and drop the writes \
@@ -168,13 +160,12 @@ pub(super) static CAUSES: &[Cause] = &[
         cause: "A replica stands for election only if its link to the primary broke not longer ago \
             than node timeout × cluster-replica-validity-factor (plus the ping period). A replica \
             that was itself restarted while its primary was down has never had a link in this \
-            life, \
-            so it counts as infinitely old and is never elected, however complete its data are. \
-            Typical when primary and replica were down together and only the replica came back.",
+            life, so it counts as infinitely old and is never elected, however complete its data \
+            are. Typical when primary and replica were down together and only the replica came \
+            back.",
         check: "On the replica: the log line 'Currently unable to failover: Disconnected from \
-            master \
-            for longer than allowed', and master_link_down_since_seconds of INFO replication (-1: \
-            never connected).",
+            master for longer than allowed', and master_link_down_since_seconds of INFO \
+            replication (-1: never connected).",
         fix: &[
             "Best: start the old primary with its own files; the replica then resyncs.",
             "If it cannot come back and is certainly off: CLUSTER FAILOVER FORCE on the \
@@ -229,15 +220,13 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(hit.less_if(20, seen.has(&["connecting to master ?:"])))
         },
         cause: "A replica asked for votes and did not get those of more than half of the primaries \
-            with slots[[ (cluster_size <<size>>)]]. Reasons stand in the voters' logs: 'its \
-            master is up' \
-            (the voters do not hold the primary for FAIL), 'already voted', 'can't vote about this \
-            master before', 'I don't know its master'; no line at all means that the request did \
-            not \
-            arrive or that too few voters live. Primaries without slots have no vote.",
+            with slots[[ (cluster_size <<size>>)]]. Reasons stand in the voters' logs: 'its master \
+            is up' (the voters do not hold the primary for FAIL), 'already voted', 'can't vote \
+            about this master before', 'I don't know its master'; no line at all means that the \
+            request did not arrive or that too few voters live. Primaries without slots have no \
+            vote.",
         check: "The line 'Failover auth denied' in the log of each voter and its reason; and how \
-            many \
-            primaries with slots are alive.",
+            many primaries with slots are alive.",
         fix: &[
             "Majority dead: start primaries again, or TAKEOVER on the replica with the highest \
              offset once it is certain that the primary is off and kept from starting.",
@@ -265,9 +254,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .find(|s| set.contains(&s.name.as_str()) && s.value == "yes")?;
             Some(Hit::of(86).quote(on.line))
         },
-        cause: "The replica has cluster-replica-no-failover yes (flag nofailover): it never \
-            starts an \
-            election, whatever happens to its primary.",
+        cause: "The replica has cluster-replica-no-failover yes (flag nofailover): it never starts \
+            an election, whatever happens to its primary.",
         check: "CONFIG GET cluster-replica-no-failover on the replica.",
         fix: &["CONFIG SET cluster-replica-no-failover no on it, and in its file; or promote it \
              by hand with CLUSTER FAILOVER FORCE if the primary is certainly off."],
@@ -284,8 +272,7 @@ pub(super) static CAUSES: &[Cause] = &[
             <<replicas>>]]. With cluster-require-full-coverage yes (the default) the whole cluster \
             answers CLUSTERDOWN as long as one range is not served.",
         check: "Is the process of that primary up, and is its volume there? Has it a living \
-            replica, \
-            and what does that replica's log say about failover?",
+            replica, and what does that replica's log say about failover?",
         fix: &[
             "Start the primary again with its own nodes.conf and data: nothing is lost.",
             "Otherwise, with the old primary certainly off, promote the living replica with \
@@ -296,8 +283,7 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &[
             "Do not FORGET the dead primary and do not assign its slots elsewhere while its data \
-             may \
-             come back.",
+             may come back.",
             "Do not run --cluster fix with unreachable masters.",
         ],
         like: &["REPLICA_TOO_STALE", "FAILOVER_NO_VOTES", "QUORUM_LOST"],
@@ -319,13 +305,10 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "CLUSTER FAILOVER is sent to the replica and needs a living primary that pauses \
-            writes, \
-            a replica that catches up within 5 seconds, and the votes of a majority. 'OK' means \
-            only \
-            that it was scheduled.",
+            writes, a replica that catches up within 5 seconds, and the votes of a majority. 'OK' \
+            means only that it was scheduled.",
         check: "The replica's lag (slave_repl_offset against master_repl_offset) and whether a \
-            majority \
-            knows it as a replica of this primary.",
+            majority knows it as a replica of this primary.",
         fix: &[
             "Send it to the replica (not the primary); wait until its link is up and the lag \
              small; retry.",
@@ -348,9 +331,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "min-replicas-to-write asks for more connected replicas than this primary has \
-            now, so it \
-            refuses writes by design.",
+        cause: "min-replicas-to-write asks for more connected replicas than this primary has now, \
+            so it refuses writes by design.",
         check: "INFO replication on the primary: connected_slaves and min_slaves_good_slaves.",
         fix: &[
             "Bring the replicas back; or lower min-replicas-to-write, knowing what it protects.",
@@ -364,10 +346,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: pileup,
         cause: "<<bare>> has no replica while <<rich>> has <<many>>. Replicas migrate by \
-            themselves \
-            (cluster-allow-replica-migration) to primaries that lost theirs, and REPLICATE or \
-            failovers \
-            mix them up. If the bare primary dies, its slots are down.",
+            themselves (cluster-allow-replica-migration) to primaries that lost theirs, and \
+            REPLICATE or failovers mix them up. If the bare primary dies, its slots are down.",
         check: "Count the replicas per primary by the fourth column of CLUSTER NODES.",
         fix: &["CLUSTER REPLICATE <id of the bare primary> on one of the surplus replicas, while \
              its present shard keeps another replica that is in sync; it costs one full sync."],
@@ -413,10 +393,8 @@ pub(super) static CAUSES: &[Cause] = &[
             }
         },
         cause: "The primary has no persistence (or lost its file) and was restarted in place \
-            faster \
-            than the node timeout. No failover took place; it came back with the same id and no \
-            keys, \
-            and its replicas made a full sync from it.",
+            faster than the node timeout. No failover took place; it came back with the same id \
+            and no keys, and its replicas made a full sync from it.",
         check: "uptime_in_seconds and rdb_last_load_keys_loaded on the primary; 'Full resync from \
             master' in the replicas' logs at that time.",
         fix: &[
@@ -453,10 +431,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "Replication is asynchronous: what the old primary had acknowledged but not yet \
-            sent is \
-            dropped when the replica takes over, and also what it accepted in the minority before \
-            it \
-            stopped (up to the node timeout).",
+            sent is dropped when the replica takes over, and also what it accepted in the minority \
+            before it stopped (up to the node timeout).",
         check: "Compare the promoted replica's offset at the election with the old primary's \
             master_repl_offset in their logs.",
         fix: &[
@@ -480,9 +456,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact("places", list(&places(down), 4))
             })
         },
-        cause: "<<places>> is a replica and is flagged fail; no slot depends on it. Its shard \
-            has one \
-            copy fewer.",
+        cause: "<<places>> is a replica and is flagged fail; no slot depends on it. Its shard has \
+            one copy fewer.",
         check: "Is its process up, and at this address?",
         fix: &["Start it again with its own files; if it moved, CLUSTER MEET it at its current \
              address."],

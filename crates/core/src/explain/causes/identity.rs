@@ -15,11 +15,11 @@ pub(super) static CAUSES: &[Cause] = &[
         when: identity_lost,
         cause: "At its start the process found no nodes.conf where it looked, so it has a new node \
             id[[ (<<new_id>>)]] and knows nobody. [[The old id stays in the cluster as \
-            <<old_flags>> \
-            (<<old>>) and still owns its <<old_slots>> slots. ]]The file is looked for as \
-            cluster-config-file inside dir; with the default dir './' that is the directory from \
-            which the process was started, and in a container it must be on the volume. So \
-            the old nodes.conf, with the data beside it, very likely still exists somewhere else.",
+            <<old_flags>> (<<old>>) and still owns its <<old_slots>> slots. ]]The file is looked \
+            for as cluster-config-file inside dir; with the default dir './' that is the directory \
+            from which the process was started, and in a container it must be on the volume. So \
+            the old nodes.conf, with the data beside it, very likely still exists somewhere \
+            else.",
         check: "Search the machine or the old volume for the old nodes.conf (its myself line has \
             the old id), and compare dir (CONFIG GET dir) and the working directory of the process \
             with where it was before.",
@@ -232,9 +232,8 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "Data or a configuration file from another node or another time was put in place. \
             nodes.conf says who a node is and which slots it owns, so a restored file makes it \
-            claim \
-            slots that others own now, or the data of other slots. On Valkey 8.0 and Redis 8.4 and \
-            later, keys of slots that the table gives to others are deleted at start.",
+            claim slots that others own now, or the data of other slots. On Valkey 8.0 and Redis \
+            8.4 and later, keys of slots that the table gives to others are deleted at start.",
         check: "Compare the myself row of the restored nodes.conf (id, slots) with CLUSTER NODES of the \
             living nodes, before the node is started with data.",
         fix: &[
@@ -271,9 +270,8 @@ pub(super) static CAUSES: &[Cause] = &[
             configuration file was not loaded, it is another instance on that port, or a managed \
             service with cluster mode disabled. A cluster client against a server without cluster \
             mode gets exactly this error. (redis-py reports any refused CLUSTER SLOTS this way, \
-            also \
-            a missing permission; redis-cli says 'not configured as a cluster node' also for a TLS \
-            port that it speaks to without TLS.)",
+            also a missing permission; redis-cli says 'not configured as a cluster node' also for \
+            a TLS port that it speaks to without TLS.)",
         check: "INFO server and INFO cluster at the very address: redis_mode and cluster_enabled; \
             and config_file, whether it is the file you think.",
         fix: &[

@@ -41,22 +41,17 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The number of pods was lowered while the pods that went still owned slots. A \
-            StatefulSet takes \
-            away the highest numbers without asking the cluster, so the slots (and the keys) \
-            went with \
-            them: their rows stay as master,fail with slots[[ (<<places>>)]], and with full \
-            coverage \
-            required the whole cluster refuses commands. Their volumes normally still exist.",
+            StatefulSet takes away the highest numbers without asking the cluster, so the slots \
+            (and the keys) went with them: their rows stay as master,fail with slots[[ \
+            (<<places>>)]], and with full coverage required the whole cluster refuses commands. \
+            Their volumes normally still exist.",
         check: "kubectl get pvc: are the volumes of the removed pods still there? CLUSTER NODES: \
-            which failed rows \
-            own slots?",
+            which failed rows own slots?",
         fix: &[
             "Scale up again to the old number: the pods come back with their volumes, ids and \
-             slots, and the \
-             cluster heals by itself (or after CLUSTER MEET by their new IPs).",
+             slots, and the cluster heals by itself (or after CLUSTER MEET by their new IPs).",
             "Then move the slots off first (reshard or rebalance with weight 0), wait until the \
-             nodes own \
-             none, FORGET them on every node, and only then lower the number again.",
+             nodes own none, FORGET them on every node, and only then lower the number again.",
         ],
         never: &[
             "Do not delete the volumes (PVC) of the removed pods: they hold the only copy of \
@@ -158,9 +153,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The name of a pod under a headless Service exists only while the pod is ready, \
-            unless the Service has \
-            publishNotReadyAddresses: true. Right after a restart the names are missing (and the \
-            miss is cached for about 30 s).",
+            unless the Service has publishNotReadyAddresses: true. Right after a restart the names \
+            are missing (and the miss is cached for about 30 s).",
         check: "kubectl get endpointslices of the headless Service, and publishNotReadyAddresses.",
         fix: &["publishNotReadyAddresses: true on the headless Service (keep a second one for \
              clients); start scripts retry; check the \

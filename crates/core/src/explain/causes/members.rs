@@ -20,16 +20,12 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: forgotten_returns,
         cause: "CLUSTER FORGET removes an id[[ (<<id>>)]] and bans it for about a minute (60 s) \
-            only. [[The \
-            node <<node>> is listed again<<empty>>. ]]The process was left running: once the ban \
-            ended, it was taken \
-            in again. Since Valkey 8.1 that is known behaviour: a node whose outbound links are \
-            alive \
-            introduces itself anew (valkey #2788); on older servers a node that was not told to \
-            forget passes it on by gossip.",
+            only. [[The node <<node>> is listed again<<empty>>. ]]The process was left running: \
+            once the ban ended, it was taken in again. Since Valkey 8.1 that is known behaviour: a \
+            node whose outbound links are alive introduces itself anew (valkey #2788); on older \
+            servers a node that was not told to forget passes it on by gossip.",
         check: "Is the process of that id still running and reachable? And was FORGET sent to \
-            every node \
-            within the minute?",
+            every node within the minute?",
         fix: &[
             "Make sure that it owns no slots (move them away first).",
             "Shut the removed node down itself (its files stay), or blank it with CLUSTER \
@@ -55,14 +51,12 @@ pub(super) static CAUSES: &[Cause] = &[
             down.then(|| forget.more_if(16, true))
         },
         cause: "FORGET was sent for an id that still owned slots: on the nodes that forgot it, \
-            these slots \
-            have no owner. The forgotten process may still run with all its data.",
+            these slots have no owner. The forgotten process may still run with all its data.",
         check: "Does the forgotten process still run, and does its own CLUSTER NODES show the \
             slots?",
         fix: &[
             "Keep it running, wait until 60 seconds after the LAST forget, then CLUSTER MEET it \
-             once from \
-            a member: its claim is taken again and no key is lost.",
+             once from a member: its claim is taken again and no key is lost.",
         ],
         never: &[
             "Do not assign its slots elsewhere meanwhile, and do not repeat FORGET (it renews \
@@ -93,9 +87,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 hit
             })
         },
-        cause: "A replica cannot forget its own primary, a node not itself, and nobody an id \
-            that it does \
-            not know (an id of another cluster, cut short, or already forgotten).",
+        cause: "A replica cannot forget its own primary, a node not itself, and nobody an id that \
+            it does not know (an id of another cluster, cut short, or already forgotten).",
         check: "CLUSTER NODES on the node that refused: is the id listed, and is it its primary?",
         fix: &[
             "A replica whose primary is dead and owned slots is perhaps the last copy: promote \
@@ -120,14 +113,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The server protects data: a primary with keys refuses RESET, and a node with \
-            keys or slots \
-            refuses REPLICATE.",
+        cause: "The server protects data: a primary with keys refuses RESET, and a node with keys \
+            or slots refuses REPLICATE.",
         check: "DBSIZE and its slots in CLUSTER NODES: whose keys are these?",
         fix: &[
             "Move its slots away first (reshard); if the keys are leftovers, copy them aside and \
-             be sure \
-            that nobody wants them before the node is emptied.",
+             be sure that nobody wants them before the node is emptied.",
         ],
         never: &["Do not FLUSHALL to please a tool before you know whose keys these are."],
         like: &["LEFTOVER_CLUSTER_STATE_ON_NODE"],
@@ -159,14 +150,13 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             told.or_else(|| islands(seen))
         },
-        cause: "Groups of nodes list each other within the group and nobody of the other one: \
-            the cluster \
-            was created twice or half, or most nodes lost their identity and were created anew.",
+        cause: "Groups of nodes list each other within the group and nobody of the other one: the \
+            cluster was created twice or half, or most nodes lost their identity and were created \
+            anew.",
         check: "Which group has the data: DBSIZE and slots in each?",
         fix: &[
             "Keep the group with the data. Nodes of a group that is surely empty are blanked and \
-             joined \
-            as new members; two groups with data need an export and import.",
+             joined as new members; two groups with data need an export and import.",
         ],
         never: &["Do not MEET two groups that both have data: one side's keys are dropped."],
         like: &["NODE_IDENTITY_LOST", "BUS_PORT_BLOCKED"],
@@ -204,14 +194,12 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "<<places>> is a primary without slots. It serves nothing, has no vote, and its \
-            replicas \
-            wait for nothing: a new node that got no slots yet, or one whose last slot was moved \
-            away.",
+            replicas wait for nothing: a new node that got no slots yet, or one whose last slot \
+            was moved away.",
         check: "DBSIZE on it: keys there are orphans.",
         fix: &[
-            "Give it slots (redis-cli --cluster rebalance --cluster-use-empty-masters) or make \
-             it a \
-            replica (CLUSTER REPLICATE).",
+            "Give it slots (redis-cli --cluster rebalance --cluster-use-empty-masters) or make it \
+             a replica (CLUSTER REPLICATE).",
         ],
         never: &["Do not remove it before you know that it has no keys."],
         like: &["FORGOTTEN_NODE_REINTRODUCES_ITSELF"],

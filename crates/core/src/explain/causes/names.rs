@@ -10,8 +10,7 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
     when: name_for_address,
     cause: "[[The server refused <<refused>>. ]]MEET (and so create and add-node of older \
             redis-cli) takes numbers only: an IP, a port from 1 to 65535, a bus port. Names are \
-            not \
-            resolved. A name in cluster-announce-ip is stored as text and cut at 46 bytes.",
+            not resolved. A name in cluster-announce-ip is stored as text and cut at 46 bytes.",
     check: "Is the address that was given to MEET, create or cluster-announce-ip a host name?",
     fix: &[
         "Resolve the name first and pass the IP (redis-cli 7.0.5 and later, and valkey-cli, \

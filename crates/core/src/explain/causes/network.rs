@@ -28,11 +28,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 .then(|| Hit::of(if trouble { 84 } else { 60 }).quotes(maps.into_iter().take(3)))
         },
         cause: "The port list publishes only client ports[[ (<<ports>>)]]. The nodes also talk \
-            over the bus port, \
-            client port + 10000, and to the outside a container is known by its bridge address \
-            unless it is \
-            told otherwise. Across hosts (or when the published address is announced) the bus is \
-            closed.",
+            over the bus port, client port + 10000, and to the outside a container is known by its \
+            bridge address unless it is told otherwise. Across hosts (or when the published \
+            address is announced) the bus is closed.",
         check: "docker ps: is client port + 10000 published, with the same number outside and \
             inside?",
         fix: &["Publish both, one to one (7000:7000 and 17000:17000 for each node), and set \
@@ -55,11 +53,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| met_by_bus_port(seen))
                 .map(|hit| dials_the_usual_port(seen, hit))
         },
-        cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus \
-            port is given as a \
-            third argument. With cluster-port set to something else, or the bus port given as the \
-            client port, \
-            the handshake goes nowhere although MEET answers OK.",
+        cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus port \
+            is given as a third argument. With cluster-port set to something else, or the bus port \
+            given as the client port, the handshake goes nowhere although MEET answers OK.",
         check: "CONFIG GET cluster-port on the target, against client port + 10000.",
         fix: &[
             "CLUSTER MEET <ip> <client port> <bus port> with the real bus port, from one node to \
@@ -76,13 +72,10 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: |seen| seen.says(78, &["bad message length or signature received"]),
         cause: "The bus port got bytes that are no bus packets: a client, a probe or a load \
-            balancer that was \
-            given port + 10000, a port map that leads the client port to the bus port, or a peer \
-            that speaks \
-            TLS while this one does not.",
-        check: "The address in the log line: a client (then it has the wrong port) or a peer \
-            (then tls-cluster \
-            differs)?",
+            balancer that was given port + 10000, a port map that leads the client port to the bus \
+            port, or a peer that speaks TLS while this one does not.",
+        check: "The address in the log line: a client (then it has the wrong port) or a peer (then \
+            tls-cluster differs)?",
         fix: &[
             "Point clients and probes to the client port; for a peer, set tls-cluster equally on \
              all nodes.",
@@ -105,15 +98,12 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The server has no password and no explicit bind, so protected mode allows \
-            connections from \
-            loopback only: clients, replicas and redis-cli from elsewhere get DENIED. The bus is \
-            not \
-            concerned, so the nodes may even show ok.",
+            connections from loopback only: clients, replicas and redis-cli from elsewhere get \
+            DENIED. The bus is not concerned, so the nodes may even show ok.",
         check: "redis-cli on the machine itself works, from another machine it says DENIED.",
         fix: &[
             "Set masterauth on all nodes first, then requirepass (or ACL users) on all of them, \
-             and bind to the \
-             interfaces needed: in the other order replicas cannot log in.",
+             and bind to the interfaces needed: in the other order replicas cannot log in.",
         ],
         never: &["Do not simply switch protected mode off on a network that others reach."],
         like: &["BIND_LOOPBACK"],
@@ -144,16 +134,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 .any(|(h, _)| !h.starts_with("127.") && h != "localhost" && h != "0.0.0.0");
             Some(Hit::of(if far { 86 } else { 56 }).quote(bind.line))
         },
-        cause: "bind 127.0.0.1 makes the client port AND the bus port listen on loopback only, \
-            so no other \
-            machine or container reaches this node, and with bind the outgoing bus connections \
-            may come from \
-            127.0.0.1 too.",
+        cause: "bind 127.0.0.1 makes the client port AND the bus port listen on loopback only, so \
+            no other machine or container reaches this node, and with bind the outgoing bus \
+            connections may come from 127.0.0.1 too.",
         check: "ss -ltnp: is the port bound to 127.0.0.1 only?",
         fix: &[
             "bind to the node's own IP (put it first; 127.0.0.1 may follow), with a password, on \
-             every node; \
-            restart one after the other.",
+             every node; restart one after the other.",
         ],
         never: &["Do not bind to all interfaces without a password."],
         like: &["PROTECTED_MODE", "BUS_PORT_BLOCKED"],
@@ -177,14 +164,11 @@ pub(super) static CAUSES: &[Cause] = &[
             .or_else(|| came_through_a_bridge(seen))
         },
         cause: "A node learns a peer's address from the source of its connection. With several \
-            interfaces, a \
-            bridge, NAT or a mesh proxy that source is not where the peer listens, so the \
-            recorded address is \
-            wrong.",
+            interfaces, a bridge, NAT or a mesh proxy that source is not where the peer listens, \
+            so the recorded address is wrong.",
         check: "CLUSTER NODES on the receiver: is the peer's ip an address that it listens on?",
         fix: &["Set cluster-announce-ip on every node (or bind-source-addr), then CLUSTER MEET \
-             again; exclude the \
-            redis and bus ports from a mesh's interception."],
+             again; exclude the redis and bus ports from a mesh's interception."],
         never: &["Do not reset the nodes."],
         like: &["K8S_SIDECAR_MESH", "LOOPBACK_ADDRESS"],
     },
@@ -199,9 +183,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| seen.says(64, &["exceeding send buffer memory limit"]))
         },
         cause: "One node holds a peer for unreachable while all others, and the peer itself, see \
-            no fault: \
-            packets pass in one direction only (a firewall or policy on one side), or only small \
-            ones pass (each bus packet is larger than 2200 bytes).",
+            no fault: packets pass in one direction only (a firewall or policy on one side), or \
+            only small ones pass (each bus packet is larger than 2200 bytes).",
         check: "nc to the bus port (client port + 10000) in BOTH directions between the two; \
             CLUSTER LINKS on both (7.0 and later); and ping -M do -s 1472 from host to host.",
         fix: &[
@@ -230,9 +213,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "Every bus packet is larger than 2 KB. Where the path's MTU is smaller than what \
-            the interfaces \
-            believe (overlay networks, VPN), small exchanges like PING work and bus links and \
-            full syncs stall.",
+            the interfaces believe (overlay networks, VPN), small exchanges like PING work and bus \
+            links and full syncs stall.",
         check: "ping -M do -s 1472 between the hosts, and tracepath.",
         fix: &["Lower the MTU of the overlay, or clamp the MSS."],
         never: &["Do not reset nodes for it."],
@@ -275,22 +257,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 ]),
             ))
         },
-        cause: "Managed services have two modes. With cluster mode disabled a cluster client \
-            gets 'cluster support \
-            disabled'; with cluster mode enabled the configuration endpoint (clustercfg...) must \
-            be the start \
-            node. With encryption in transit a plain client sees only closed connections, and TLS \
-            to the IPs \
-            of the map fails the check of names unless the client keeps the host name. The \
-            cluster is \
-            healthy.",
-        check: "Is cluster mode enabled, is encryption in transit on, and is the client inside \
-            the VPC and its \
-            security group?",
+        cause: "Managed services have two modes. With cluster mode disabled a cluster client gets \
+            'cluster support disabled'; with cluster mode enabled the configuration endpoint \
+            (clustercfg...) must be the start node. With encryption in transit a plain client sees \
+            only closed connections, and TLS to the IPs of the map fails the check of names unless \
+            the client keeps the host name. The cluster is healthy.",
+        check: "Is cluster mode enabled, is encryption in transit on, and is the client inside the \
+            VPC and its security group?",
         fix: &[
-            "Use the configuration endpoint and TLS (ioredis: redisOptions.tls = {} and \
-             dnsLookup: (address, \
-             callback) => callback(null, address)).",
+            "Use the configuration endpoint and TLS (ioredis: redisOptions.tls = {} and dnsLookup: \
+             (address, callback) => callback(null, address)).",
             "With cluster mode disabled use the plain client and the primary endpoint.",
         ],
         never: &["Do not switch the verification of certificates off."],
@@ -319,12 +295,11 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The name resolves to an IPv6 address first (localhost becomes ::1 in newer \
-            runtimes), or nodes \
-            announce one family and clients or peers use the other, where nothing listens.",
+            runtimes), or nodes announce one family and clients or peers use the other, where \
+            nothing listens.",
         check: "Which family does the client dial, and which does the server listen on (ss -ltn)?",
         fix: &["Use one family everywhere: 127.0.0.1 in place of localhost, the client's option \
-             family: 4, and bind \
-            for both if both are meant."],
+             family: 4, and bind for both if both are meant."],
         never: &["Do not change the cluster's tables for it."],
         like: &["CLIENT_SEEDS_UNREACHABLE"],
     },

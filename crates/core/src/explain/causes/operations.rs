@@ -34,20 +34,16 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "Since 7.0 a bus packet can carry extensions (shard id, host name, forgotten \
-            nodes). Redis \
-            7.2 and 7.4 send them to everybody; servers before 7.0 take a packet that is longer \
-            than \
-            they expect for broken and drop it. So old nodes flag new ones fail?, or they never \
-            join, \
-            while every port is open (redis/redis#13401, #13465).",
+            nodes). Redis 7.2 and 7.4 send them to everybody; servers before 7.0 take a packet \
+            that is longer than they expect for broken and drop it. So old nodes flag new ones \
+            fail?, or they never join, while every port is open (redis/redis#13401, #13465).",
         check: "INFO server redis_version on every node; which pairs fail: only old against new?",
         fix: &[
             "Do not stay in the mix: bring all nodes to one version, replicas first, then \
              CLUSTER FAILOVER and the \
              old primaries.",
-            "From 6.2 go by 7.0 (without cluster-announce-hostname), or straight to a version \
-             that sends \
-             extensions only to those who know them (Redis 8.0, Valkey 7.2.4 and later).",
+            "From 6.2 go by 7.0 (without cluster-announce-hostname), or straight to a version that \
+             sends extensions only to those who know them (Redis 8.0, Valkey 7.2.4 and later).",
         ],
         never: &[
             "Do not FORGET or reset nodes for it: they are fine.",
@@ -89,10 +85,9 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| seen.says(94, &["lightweight message of type"]),
         cause: "A new bus link must begin with a PING. Under heavy pub/sub these Valkey versions \
-            (8.0, 8.1.0 to \
-            8.1.4, 9.0.0) send a light publish message first; the receiver closes the link, and \
-            so on \
-            for ever (valkey-io/valkey#2817). Subscribers behind the receiver get nothing.",
+            (8.0, 8.1.0 to 8.1.4, 9.0.0) send a light publish message first; the receiver closes \
+            the link, and so on for ever (valkey-io/valkey#2817). Subscribers behind the receiver \
+            get nothing.",
         check: "CLUSTER LINKS: create-time of the link is always some milliseconds ago; INFO \
             server for the version.",
         fix: &[
@@ -127,21 +122,17 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.has(&hurt).then(|| slow.and(seen, 8, &["as failing", "ioerr"]))
         },
         cause: "MIGRATE dumps, sends and restores a key in one go, and both servers do nothing \
-            else \
-            meanwhile. A key of hundreds of megabytes takes longer than cluster-node-timeout, so \
-            the \
-            others flag the node and promote its replica in the middle of the move; the slot is \
-            left \
-            open and the key may be on both sides.",
+            else meanwhile. A key of hundreds of megabytes takes longer than cluster-node-timeout, \
+            so the others flag the node and promote its replica in the middle of the move; the \
+            slot is left open and the key may be on both sides.",
         check: "MEMORY USAGE of the largest keys of the slot (redis-cli --bigkeys on a replica); \
-            SLOWLOG GET shows \
-            MIGRATE or RESTORE-ASKING.",
+            SLOWLOG GET shows MIGRATE or RESTORE-ASKING.",
         fix: &[
             "Let the failover settle, then finish the open slot with the counts of both sides in \
              view.",
-            "Raise cluster-node-timeout on all nodes above the time of the largest transfer \
-             before going on, \
-             move with --cluster-pipeline 1, and let the application split the giant key.",
+            "Raise cluster-node-timeout on all nodes above the time of the largest transfer before \
+             going on, move with --cluster-pipeline 1, and let the application split the giant \
+             key.",
             "Valkey 9.0 and Redis 8.4 move slots in the background instead.",
         ],
         never: &["Do not restart the node that is busy with the transfer."],
@@ -183,19 +174,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 reads.more_if(8, seen.says_ok()).less_if(10, moved && !down).more_if(18, down)
             })
         },
-        cause: "Replicas answer with what they have: replication is asynchronous, so a read \
-            right after a write \
-            may miss it; during a full sync they say LOADING or MASTERDOWN; a connection without \
-            READONLY gets MOVED; while a slot is moved, replicas before Valkey 8.0 answer nil \
-            where the \
-            primary would say ASK.",
+        cause: "Replicas answer with what they have: replication is asynchronous, so a read right \
+            after a write may miss it; during a full sync they say LOADING or MASTERDOWN; a \
+            connection without READONLY gets MOVED; while a slot is moved, replicas before Valkey \
+            8.0 answer nil where the primary would say ASK.",
         check: "The same read from the primary; INFO replication on both: is the replica's \
             offset behind?",
         fix: &[
             "Read from the primary what must be fresh, and during repairs and moves everything.",
-            "Where old reads do: bound the lag (min-replicas-max-lag tells it), and let the \
-             client fall back to the \
-             primary on LOADING, MASTERDOWN and nil.",
+            "Where old reads do: bound the lag (min-replicas-max-lag tells it), and let the client \
+             fall back to the primary on LOADING, MASTERDOWN and nil.",
         ],
         never: &["Do not resync or rebuild the replica when its offset keeps up."],
         like: &["REPLICA_LINK_DOWN", "CLIENT_STALE_TOPOLOGY"],
@@ -234,16 +222,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 rolling.more_if(10, seen.has(&["poddisruptionbudget", "pdb", "maxunavailable"]))
             })
         },
-        cause: "A pod counts as ready as soon as it answers PING, long before its replica has \
-            its data again. The \
-            update or drain then takes the next member of the same shard (or the majority of \
-            primaries) \
-            while the first still loads: for a moment the shard has no complete copy, a replica \
-            with \
-            old or no data may be elected, or nobody can vote.",
+        cause: "A pod counts as ready as soon as it answers PING, long before its replica has its \
+            data again. The update or drain then takes the next member of the same shard (or the \
+            majority of primaries) while the first still loads: for a moment the shard has no \
+            complete copy, a replica with old or no data may be elected, or nobody can vote.",
         check: "Times: when did each pod restart, and when did its log say 'MASTER <-> REPLICA \
-            sync: Finished with \
-            success'? Were primary and replica of one shard down together?",
+            sync: Finished with success'? Were primary and replica of one shard down together?",
         fix: &[
             "Stop the rollout (kubectl rollout pause) and let every shard come back on its own \
              volumes first.",
@@ -282,23 +266,18 @@ pub(super) static CAUSES: &[Cause] = &[
             ]);
             empty.then(|| won.and(seen, 12, &["rank #0, offset 0", "offset 0)"]))
         },
-        cause: "The winner of the election had no or old data: it was the only candidate, had \
-            just been attached \
-            to this primary, or was in its first full sync (its log says offset 0). The former \
-            primary \
-            may still have everything on its disk, but if it simply comes back it obeys the \
-            newer epoch, \
-            becomes a replica of the empty winner and flushes its data.",
+        cause: "The winner of the election had no or old data: it was the only candidate, had just \
+            been attached to this primary, or was in its first full sync (its log says offset 0). \
+            The former primary may still have everything on its disk, but if it simply comes back \
+            it obeys the newer epoch, becomes a replica of the empty winner and flushes its \
+            data.",
         check: "DBSIZE and INFO replication of the winner; is the former primary's volume (RDB, \
-            AOF, nodes.conf) still \
-            there? Do not start it yet.",
+            AOF, nodes.conf) still there? Do not start it yet.",
         fix: &[
             "Keep the former primary down and copy its data files away: they are the last copy.",
             "Load the copy into a server of its own (no cluster, another port), and copy the \
-             missing keys to the \
-             cluster from there; or bring it back as the winner with an offline raised \
-             configEpoch, only \
-             with the winner stopped.",
+             missing keys to the cluster from there; or bring it back as the winner with an \
+             offline raised configEpoch, only with the winner stopped.",
             "Then set cluster-replica-validity-factor above 0 and gate restarts on replicas in \
              sync.",
         ],
@@ -340,23 +319,18 @@ pub(super) static CAUSES: &[Cause] = &[
             (gone || covering).then(|| fixed.more_if(14, gone && covering))
         },
         cause: "fix looks at the nodes that it can reach now. Slots of primaries that were only \
-            away (another \
-            address, restarting, partitioned) counted as uncovered, and it gave them, empty, to \
-            others. \
-            When the true owner returns it learns the newer epoch, gives the slots up and \
-            deletes its \
-            keys of them as dirty (or at its next start).",
+            away (another address, restarting, partitioned) counted as uncovered, and it gave \
+            them, empty, to others. When the true owner returns it learns the newer epoch, gives \
+            the slots up and deletes its keys of them as dirty (or at its next start).",
         check: "CLUSTER NODES: scattered single slots with fresh config epochs at odd owners; is \
-            the former owner \
-            still down, with its RDB and AOF?",
+            the former owner still down, with its RDB and AOF?",
         fix: &[
             "If the former owner is still down: leave it down and copy its data files away first.",
             "Give the slots back before it returns: move the few new keys away, then make the \
-             former owner the \
-             owner again on the nodes that hold the slots, and only then start it.",
+             former owner the owner again on the nodes that hold the slots, and only then start \
+             it.",
             "If it is back already and empty: load the copy of its RDB into a server of its own \
-             and copy the keys \
-             into the cluster.",
+             and copy the keys into the cluster.",
         ],
         never: &[
             "Do not run fix again.",
@@ -379,17 +353,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "CONFIG SET changes the running server only, and CONFIG REWRITE cannot write \
-            here: the file is a \
-            read-only mount (a ConfigMap), belongs to another user, or there is none. After a \
-            restart \
-            the old value is back, such as an old password on one node of six.",
+        cause: "CONFIG SET changes the running server only, and CONFIG REWRITE cannot write here: \
+            the file is a read-only mount (a ConfigMap), belongs to another user, or there is \
+            none. After a restart the old value is back, such as an old password on one node of \
+            six.",
         check: "INFO server config_file, and the owner and mount of that file; CONFIG GET of the \
             setting on every node.",
         fix: &[
             "Change the source: the ConfigMap, chart values, operator resource or template; then \
-             restart one node \
-             after the other, replicas first.",
+             restart one node after the other, replicas first.",
             "Until then repeat the CONFIG SET on every node after a restart.",
         ],
         never: &["Do not make the data directory or the secret world-writable for it."],
@@ -418,21 +390,17 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "With <<nodes>> nodes each packet carries news of a tenth of them, chosen at \
-            random, so it takes \
-            many rounds until a join or a failure is known everywhere; with a short node timeout \
-            the \
-            pings alone load every node (they grow with the square of the number). Nodes stay in \
-            handshake or fail? for minutes, and views differ meanwhile.",
+            random, so it takes many rounds until a join or a failure is known everywhere; with a \
+            short node timeout the pings alone load every node (they grow with the square of the \
+            number). Nodes stay in handshake or fail? for minutes, and views differ meanwhile.",
         check: "cluster_stats_messages_* per second and the CPU of the nodes; does \
             cluster_known_nodes differ between \
             nodes, and does it settle?",
         fix: &[
             "Add nodes in small batches and wait until cluster_known_nodes is equal everywhere; \
-             MEET a new node \
-             with several old ones.",
+             MEET a new node with several old ones.",
             "Raise cluster-node-timeout moderately (15 to 30 seconds), fewer instances per \
-             machine, none on a \
-             machine that swaps or saves for all at once.",
+             machine, none on a machine that swaps or saves for all at once.",
             "Upgrade: 7.0.3 and later build pings much faster; Valkey 9.1 lets you raise \
              cluster-message-gossip-perc.",
         ],
@@ -463,21 +431,16 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "Each node loads only its own slots. The RDB holds keys of slots that this node \
-            does not own (pod \
-            numbers and shards part ways with every failover and reshard), so at start the \
-            server marks \
-            those slots as importing, claims unassigned ones, or (Redis 8.4, Valkey 8.0 and \
-            later) deletes \
-            the keys.",
-        check: "Which slots does each RDB hold (redis-cli --rdb into a scratch server, or count \
-            by CLUSTER KEYSLOT), \
-            beside the owner in CLUSTER NODES?",
+            does not own (pod numbers and shards part ways with every failover and reshard), so at \
+            start the server marks those slots as importing, claims unassigned ones, or (Redis \
+            8.4, Valkey 8.0 and later) deletes the keys.",
+        check: "Which slots does each RDB hold (redis-cli --rdb into a scratch server, or count by \
+            CLUSTER KEYSLOT), beside the owner in CLUSTER NODES?",
         fix: &[
             "Stop the node and keep the RDB aside; nothing is lost while the file is.",
             "Match files to owners by their slots, not by name, and restore each with its own \
-             nodes.conf; or load \
-             each file into a scratch server without cluster mode and copy the keys in through a \
-             cluster client.",
+             nodes.conf; or load each file into a scratch server without cluster mode and copy the \
+             keys in through a cluster client.",
         ],
         never: &[
             "Do not start a node on a file of other slots to see what happens.",
@@ -504,11 +467,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 seen.has(&["rejected_connections", "total_connections_received", "cpu", "100%"]);
             load.then_some(storm)
         },
-        cause: "After an outage every client instance asks for the map and opens its pools \
-            again, many times a \
-            second: CLUSTER SLOTS and TLS handshakes take the servers' only thread, pings of the \
-            bus are \
-            answered late, and nodes are flagged fail by the load itself.",
+        cause: "After an outage every client instance asks for the map and opens its pools again, \
+            many times a second: CLUSTER SLOTS and TLS handshakes take the servers' only thread, \
+            pings of the bus are answered late, and nodes are flagged fail by the load itself.",
         check: "INFO commandstats cluster|slots per second, total_connections_received and \
             rejected_connections per second.",
         fix: &[
@@ -516,8 +477,7 @@ pub(super) static CAUSES: &[Cause] = &[
              policy, and open it step by \
              step.",
             "Back-off with jitter in every client, smaller pools; Valkey 8.0 and later answers \
-             CLUSTER SLOTS from a \
-             cache.",
+             CLUSTER SLOTS from a cache.",
         ],
         never: &["Do not restart nodes to get rid of the connections: all of them come again."],
         like: &["MAXCLIENTS_EXHAUSTED", "NODE_HUNG"],
@@ -537,20 +497,17 @@ pub(super) static CAUSES: &[Cause] = &[
                 .then(|| overlap.more_if(10, seen.has(&["cluster meet", "known_nodes", "merged"])))
         },
         cause: "The selector of the Service matches the pods of both deployments. Clients that \
-            start from its name \
-            meet now the one and now the other cluster, and a script or operator that sends \
-            CLUSTER MEET \
-            to its addresses joins the two: slots that both own go to the one with the higher \
-            epoch, and \
-            the other side's primaries become replicas and flush their data.",
+            start from its name meet now the one and now the other cluster, and a script or \
+            operator that sends CLUSTER MEET to its addresses joins the two: slots that both own \
+            go to the one with the higher epoch, and the other side's primaries become replicas \
+            and flush their data.",
         check: "kubectl get endpointslices of the Service, and CLUSTER MYID or CLUSTER NODES at \
             each address: do the ids \
             belong to one graph?",
         fix: &[
             "Make the labels differ and the selector exact before anything is met or restarted.",
             "If the two have met already: cut the networks between them first, then FORGET the \
-             foreign ids on every \
-             node of each side.",
+             foreign ids on every node of each side.",
         ],
         never: &[
             "No MEET by a Service name or an unchecked list of addresses.",
@@ -581,8 +538,8 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "Slots are spread evenly, load is not: one hash tag puts all its keys into one \
-            slot, one big or hot \
-            key lives on one node, and a rebalance by the number of slots does not change that.",
+            slot, one big or hot key lives on one node, and a rebalance by the number of slots \
+            does not change that.",
         check: "redis-cli --bigkeys and --hotkeys (LFU) on that node; CLUSTER SLOT-STATS (Redis \
             8.2, Valkey 8.0) for keys, \
             CPU and bytes per slot.",
@@ -621,21 +578,17 @@ pub(super) static CAUSES: &[Cause] = &[
             (hurt && !seen.has(&["oomkilled", "oom killed"])).then_some(short)
         },
         cause: "On SIGTERM the server saves and (7.0 and later) waits up to ten seconds for its \
-            replicas. A shorter \
-            grace period, or a shell as process 1 that does not hand the signal on, ends it by \
-            SIGKILL: \
-            the AOF is cut short, and each primary's restart is an unplanned failover with a node \
-            timeout of refused writes.",
+            replicas. A shorter grace period, or a shell as process 1 that does not hand the \
+            signal on, ends it by SIGKILL: the AOF is cut short, and each primary's restart is an \
+            unplanned failover with a node timeout of refused writes.",
         check: "Does the log of the old pod end with 'User requested shutdown' and 'bye bye'? \
             terminationGracePeriodSeconds \
             beside the time of a save.",
         fix: &[
             "Raise terminationGracePeriodSeconds above save time plus shutdown-timeout, and exec \
-             the server so that \
-             it is process 1.",
+             the server so that it is process 1.",
             "preStop on a primary: CLUSTER FAILOVER on one of its replicas, and wait until the \
-             role has changed; \
-             Valkey 9.0: shutdown-on-sigterm failover.",
+             role has changed; Valkey 9.0: shutdown-on-sigterm failover.",
         ],
         never: &["No force deletion (--grace-period=0) of pods with data."],
         like: &["AOF_OR_RDB_CORRUPT", "K8S_ROLLING_TOO_FAST"],

@@ -14,9 +14,8 @@ pub(super) static CAUSES: &[Cause] = &[
         cause: "Between the loss of a primary and the promotion of its replica (node timeout plus \
             about a second or two; a managed service some ten seconds) its slots have no owner. \
             With cluster-require-full-coverage yes, the default, every node then answers \
-            CLUSTERDOWN, \
-            for the other slots too. The text says that it works again afterwards, so nothing is \
-            broken.",
+            CLUSTERDOWN, for the other slots too. The text says that it works again afterwards, so \
+            nothing is broken.",
         check: "CLUSTER INFO after the event: state ok, 16384 slots ok; and the length of the gap \
             against cluster-node-timeout.",
         fix: &[
@@ -38,18 +37,16 @@ pub(super) static CAUSES: &[Cause] = &[
         when: pod_to_pod,
         cause: "The redirect leads to <<ip>>, and that IS the present address of <<pod>>: the map \
             is right, and the client runs in a pod itself. So what fails is the way from pod to \
-            pod: a \
-            NetworkPolicy that lets only labelled clients in (the nodes are clients of each other \
-            too, for replication and MIGRATE), a mesh, or the pod network between the machines.",
+            pod: a NetworkPolicy that lets only labelled clients in (the nodes are clients of each \
+            other too, for replication and MIGRATE), a mesh, or the pod network between the \
+            machines.",
         check: "From the pod that fails: nc -vz <<ip>> 6379 and 16379 (the ports of the nodes); \
-            the \
-            same from a pod on the other machine. kubectl describe networkpolicy shows who may \
-            come in.",
+            the same from a pod on the other machine. kubectl describe networkpolicy shows who \
+            may come in.",
         fix: &[
             "NetworkPolicy: allow the cluster's own pods (podSelector with their own label) and \
-            the \
-             clients, both to the client port and, among the nodes, to the bus port (client port + \
-             10000).",
+             the clients, both to the client port and, among the nodes, to the bus port (client \
+             port + 10000).",
             "No policy in the way: look at the pod network between these two machines (firewall of \
              the machines, security groups, MTU).",
         ],

@@ -18,17 +18,14 @@ pub(super) static CAUSES: &[Cause] = &[
             bus and time out, and replicas cannot reach their primary for replication, so no \
             failover succeeds either[[ (<<setting>>)]].",
         check: "CONFIG GET cluster-announce* and port tls-port on each node, beside the \
-            ip:port@busport \
-            column of CLUSTER NODES.",
+            ip:port@busport column of CLUSTER NODES.",
         fix: &[
-            "Set cluster-announce-port (and cluster-announce-tls-port where TLS is spoken) to \
-             the port \
-             that clients reach, cluster-announce-bus-port to the one that nodes reach; CONFIG \
-             SET works \
-             without a restart. Where nothing translates ports, leave all three unset.",
+            "Set cluster-announce-port (and cluster-announce-tls-port where TLS is spoken) to the \
+             port that clients reach, cluster-announce-bus-port to the one that nodes reach; \
+             CONFIG SET works without a restart. Where nothing translates ports, leave all three \
+             unset.",
             "Check CLUSTER NODES of another node: the column changes with the next gossip. Then \
-             write the \
-             values into the source of the settings.",
+             write the values into the source of the settings.",
         ],
         never: &[
             "Do not reset nodes or run --cluster fix: slots and data are fine.",
@@ -42,18 +39,14 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: bus_port_mismatch,
         cause: "Most nodes use client port + 10000 for the bus; <<odd>> stand with another bus \
-            port. \
-            Peers dial exactly what stands behind the @, so the bus link to these nodes never \
-            comes \
-            about[[ (<<failing>> flagged failing)]] while their client ports answer.",
+            port. Peers dial exactly what stands behind the @, so the bus link to these nodes \
+            never comes about[[ (<<failing>> flagged failing)]] while their client ports answer.",
         check: "On the odd node: CONFIG GET cluster-port cluster-announce-bus-port, and ss -ltn \
-            for the port \
-            it really listens on; nc -vz from a peer to both.",
+            for the port it really listens on; nc -vz from a peer to both.",
         fix: &[
-            "Make them agree: remove or correct cluster-announce-bus-port (or cluster-port) on \
-             the odd \
-             node; then CLUSTER MEET <ip> <port> <bus port> from a healthy node, which updates the \
-             address of the known id.",
+            "Make them agree: remove or correct cluster-announce-bus-port (or cluster-port) on the \
+             odd node; then CLUSTER MEET <ip> <port> <bus port> from a healthy node, which updates \
+             the address of the known id.",
             "Open that bus port between all nodes in both directions.",
         ],
         never: &[
@@ -68,18 +61,14 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: remapped,
         cause: "Ports are translated (<<maps>>), but a node announces the port it listens on \
-            inside and \
-            the bus port that follows from it. So peers and clients dial <<inside>> on the \
-            published \
-            address, which is another container or nobody: MEET never completes, or clients are \
-            redirected to the wrong node.",
+            inside and the bus port that follows from it. So peers and clients dial <<inside>> on \
+            the published address, which is another container or nobody: MEET never completes, or \
+            clients are redirected to the wrong node.",
         check: "CLUSTER NODES on one node: the ip:port@busport it shows for itself must be what \
-            the others \
-            can dial.",
+            the others can dial.",
         fix: &[
-            "Give each node its own port inside as well and publish it one to one, client and \
-             bus port \
-             (7001:7001 and 17001:17001), or use host networking.",
+            "Give each node its own port inside as well and publish it one to one, client and bus \
+             port (7001:7001 and 17001:17001), or use host networking.",
             "Or set on each node cluster-announce-ip, cluster-announce-port and \
              cluster-announce-bus-port to \
              the published ones, before it meets others.",
@@ -112,9 +101,9 @@ fn client_port_wrong(seen: &Seen) -> Option<Hit> {
     if wrong.iter().any(|row| row.address.bus_port == Some(0)) {
         hit = hit.note(
             "A row of ip:0@0 was seen on 7.2 after a pod came back on another IP \
-             (redis/redis#12605): \
-             the node was learnt without its ports. CLUSTER MEET <ip> <port> of that node from a \
-             healthy one gives them back; upgrade to the newest 7.2 or later.",
+             (redis/redis#12605): the node was learnt without its ports. CLUSTER MEET <ip> <port> \
+             of that node from a healthy one gives them back; upgrade to the newest 7.2 or \
+             later.",
         );
     }
     Some(

@@ -22,10 +22,8 @@ pub(super) static CAUSES: &[Cause] = &[
             .or_else(|| seen.field_is(70, "loading", &["1"]))
         },
         cause: "The process is up and reads its RDB or AOF into memory (or a replica the copy of \
-            its primary); until then \
-            it answers LOADING, and a loading primary is flagged fail? by its peers although the \
-            connection stands. It \
-            ends by itself.",
+            its primary); until then it answers LOADING, and a loading primary is flagged fail? by \
+            its peers although the connection stands. It ends by itself.",
         check: "INFO persistence: loading_eta_seconds and loading_loaded_perc grow.",
         fix: &["Wait for loading_eta_seconds; let probes tolerate LOADING; give clients several \
              start nodes and retries."],
@@ -57,10 +55,8 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The last save or AOF write failed (disk full, read-only, missing rights, a wrong \
-            dir; or no memory for the \
-            fork), and stop-writes-on-bgsave-error protects the data by refusing writes. PING may \
-            fail too, so probes can \
-            kill the process.",
+            dir; or no memory for the fork), and stop-writes-on-bgsave-error protects the data by \
+            refusing writes. PING may fail too, so probes can kill the process.",
         check: "INFO persistence (rdb_last_bgsave_status, aof_last_write_status), df and ls -ld \
             of dir, and the log line of the \
             save.",
@@ -326,29 +322,24 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The process never restarted, but it did not answer for longer than \
-            cluster-node-timeout: the \
-            others marked it FAIL and elected its replica. When it woke up it still thought itself \
-            the primary, saw no majority for a moment (state fail), refused the vote of its own \
-            replica ('its master is up'), then learnt the newer epoch and became a replica with \
-            a full \
-            sync. Such stalls are the fork of BGSAVE or AOF rewrite on a big heap (huge pages, \
-            swap), a \
-            slow disk under fsync, an O(N) command, CPU throttling or a frozen machine. Writes \
-            that it \
-            took in the last moments before the stall and had not replicated are gone.",
+            cluster-node-timeout: the others marked it FAIL and elected its replica. When it woke \
+            up it still thought itself the primary, saw no majority for a moment (state fail), \
+            refused the vote of its own replica ('its master is up'), then learnt the newer epoch \
+            and became a replica with a full sync. Such stalls are the fork of BGSAVE or AOF \
+            rewrite on a big heap (huge pages, swap), a slow disk under fsync, an O(N) command, \
+            CPU throttling or a frozen machine. Writes that it took in the last moments before the \
+            stall and had not replicated are gone.",
         check: "INFO: latest_fork_usec, rdb_last_bgsave_time_sec, mem_fragmentation; LATENCY \
-            DOCTOR and SLOWLOG GET; \
-            dmesg and the host's steal and swap figures at the time of the gap in the log.",
+            DOCTOR and SLOWLOG GET; dmesg and the host's steal and swap figures at the time of the \
+            gap in the log.",
         fix: &[
             "Take away the stall: transparent huge pages off, no swap, room for copy-on-write, \
-             save points on \
-             replicas, a faster disk, no KEYS or big DEL, no CPU limit that throttles.",
-            "Set cluster-node-timeout above the longest stall that is left (15000 is the \
-             default), and \
-             repl-backlog-size so large that a short break needs no full sync.",
+             save points on replicas, a faster disk, no KEYS or big DEL, no CPU limit that \
+             throttles.",
+            "Set cluster-node-timeout above the longest stall that is left (15000 is the default), \
+             and repl-backlog-size so large that a short break needs no full sync.",
             "If the old roles are wanted back: CLUSTER FAILOVER (without FORCE) on the old \
-             primary, once its \
-             link is up and its offset equal.",
+             primary, once its link is up and its offset equal.",
         ],
         never: &[
             "Do not repair slots: the failover did what it is for.",

@@ -22,17 +22,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "In cluster mode roles are part of the cluster's table, so a node becomes a \
-            replica by \
-            CLUSTER REPLICATE of a primary's node id, not by REPLICAOF with an address. A \
+        cause: "In cluster mode roles are part of the cluster's table, so a node becomes a replica \
+            by CLUSTER REPLICATE of a primary's node id, not by REPLICAOF with an address. A \
             replicaof line in the configuration file stops the server at its start for the same \
             reason.",
         check: "INFO server shows redis_mode:cluster; grep replicaof in the configuration.",
         fix: &[
             "Remove replicaof/slaveof from the configuration. The node must know the primary \
-             (CLUSTER MEET \
-             first) and be empty; then on the future replica: CLUSTER REPLICATE <node id of the \
-             primary>.",
+             (CLUSTER MEET first) and be empty; then on the future replica: CLUSTER REPLICATE \
+             <node id of the primary>.",
             "Sentinel and replication operators use REPLICAOF: do not point them at a cluster.",
         ],
         never: &["Do not switch cluster-enabled off on a node that has slots, to get past this."],
@@ -48,17 +46,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 ["cluster replicate", "--cluster-slave", "--cluster-master-id", "add-node"];
             seen.has(&context).then_some(unknown)
         },
-        cause: "The node was told to copy a primary whose id is not in its own table[[ \
-            (<<id>>)]]: it was \
-            not met yet, gossip has not arrived (a few seconds after MEET), the id belongs to \
-            another \
-            cluster, or it is the id of a node that has since got a new one.",
+        cause: "The node was told to copy a primary whose id is not in its own table[[ (<<id>>)]]: \
+            it was not met yet, gossip has not arrived (a few seconds after MEET), the id belongs \
+            to another cluster, or it is the id of a node that has since got a new one.",
         check: "CLUSTER NODES on the node that refused, and CLUSTER MYID on the primary: is that \
             id there?",
         fix: &[
-            "CLUSTER MEET <ip> <port> of a member, wait until CLUSTER NODES here lists the \
-             primary without \
-             handshake, then CLUSTER REPLICATE again.",
+            "CLUSTER MEET <ip> <port> of a member, wait until CLUSTER NODES here lists the primary \
+             without handshake, then CLUSTER REPLICATE again.",
             "If MEET never completes, the bus port between the two is closed: see \
              BUS_PORT_BLOCKED.",
         ],
@@ -80,23 +75,18 @@ pub(super) static CAUSES: &[Cause] = &[
                 seen.has(&["moving slot", "slots from", "reshard", "rebalance", "--cluster-from"]);
             moving.then(|| hit.more_if(8, seen.version().is_some_and(|version| version >= (6, 2))))
         },
-        cause: "Since 6.2 (cluster-allow-replica-migration yes, the default) a primary that \
-            loses its last \
-            slot turns into a replica of the one that got it. The tool tells the target first, \
-            so the \
-            source changes its role before the tool's own SETSLOT reaches it and answers 'use \
-            SETSLOT \
-            only with masters' (redis/redis#9223). The slot itself has moved; nothing is lost.",
-        check: "redis-cli --cluster check: all 16384 slots covered, none open; CLUSTER NODES \
-            shows the old \
-            source as slave.",
+        cause: "Since 6.2 (cluster-allow-replica-migration yes, the default) a primary that loses \
+            its last slot turns into a replica of the one that got it. The tool tells the target \
+            first, so the source changes its role before the tool's own SETSLOT reaches it and \
+            answers 'use SETSLOT only with masters' (redis/redis#9223). The slot itself has moved; \
+            nothing is lost.",
+        check: "redis-cli --cluster check: all 16384 slots covered, none open; CLUSTER NODES shows \
+            the old source as slave.",
         fix: &[
-            "If the check is clean the move is complete: the emptied node is a replica now; \
-             remove it with \
-             del-node if it was meant to go.",
-            "To keep it a primary while you work: CONFIG SET cluster-allow-replica-migration no \
-             on the source \
-             before the last slots move (and yes again later).",
+            "If the check is clean the move is complete: the emptied node is a replica now; remove \
+             it with del-node if it was meant to go.",
+            "To keep it a primary while you work: CONFIG SET cluster-allow-replica-migration no on \
+             the source before the last slots move (and yes again later).",
             "If the check shows open slots, finish them one by one with the counts of both sides \
              in view.",
         ],
@@ -122,18 +112,16 @@ pub(super) static CAUSES: &[Cause] = &[
             create.then(|| hit.more_if(6, seen.has(&["slot 0 is already busy"])))
         },
         cause: "create gives slots with ADDSLOTS, which a node refuses for a slot that its own \
-            table already \
-            gives to somebody: an earlier attempt (or an older cluster) is still in its \
-            nodes.conf. The \
-            attempt has stopped half way, so some nodes have slots of it and others not.",
+            table already gives to somebody: an earlier attempt (or an older cluster) is still in \
+            its nodes.conf. The attempt has stopped half way, so some nodes have slots of it and \
+            others not.",
         check: "CLUSTER INFO and CLUSTER NODES on every node named, and DBSIZE: is it left-over \
-            state only, or a \
-            cluster with keys that somebody uses?",
+            state only, or a cluster with keys that somebody uses?",
         fix: &[
             "If any node holds keys (DBSIZE above 0), stop: find out whose they are first.",
             "If all are empty: on each node CLUSTER RESET SOFT (refused while keys are there, \
-             which \
-             protects you); CLUSTER INFO must then show known_nodes 1 and slots_assigned 0.",
+             which protects you); CLUSTER INFO must then show known_nodes 1 and slots_assigned \
+             0.",
             "Run create once, with all nodes.",
         ],
         never: &[
@@ -147,17 +135,16 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The server is told to listen on an address that this machine does not have",
         side: Side::Platform,
         when: |seen| seen.says(92, &["cannot assign requested address"]),
-        cause: "bind (or the address of the bus) names an IP that no interface of this machine \
-            or container \
-            has: a pod or host that came back on another IP with the old configuration, a \
-            virtual IP \
-            that is on another machine now, or an announce address used as a bind address.",
+        cause: "bind (or the address of the bus) names an IP that no interface of this machine or \
+            container has: a pod or host that came back on another IP with the old configuration, \
+            a virtual IP that is on another machine now, or an announce address used as a bind \
+            address.",
         check: "ip addr on the machine (or in the pod), beside bind, bind-source-addr and \
             cluster-announce-ip.",
         fix: &[
             "Bind to what the machine has: in containers bind 0.0.0.0 ::0 with a password and \
-             protected-mode \
-             on; announce the outside address with cluster-announce-ip instead of binding to it.",
+             protected-mode on; announce the outside address with cluster-announce-ip instead of \
+             binding to it.",
             "Start the server again on its own data and nodes.conf.",
         ],
         never: &["Do not start it on an empty directory instead: it would get a new node id."],
@@ -211,20 +198,17 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "redis-cli --cluster add-node, del-node, reshard and rebalance connect to every \
-            node of the \
-            table first. <<place>> is gone but still listed as failed, so the tool hangs or ends \
-            there, \
-            or says 'No such node ID' (redis/redis#9957, valkey-io/valkey#3208). The servers' own \
-            command does not need the dead node.[[ It still owns slots <<slots>>: those come \
-            first.]]",
+            node of the table first. <<place>> is gone but still listed as failed, so the tool \
+            hangs or ends there, or says 'No such node ID' (redis/redis#9957, \
+            valkey-io/valkey#3208). The servers' own command does not need the dead node.[[ It \
+            still owns slots <<slots>>: those come first.]]",
         check: "Is that machine gone for good, and does its row own no slots? CLUSTER NODES on \
             several nodes.",
         fix: &[
             "If it can come back: start it on its own files; the tool then works again.",
             "If it is gone for good and owns no slots: CLUSTER FORGET <<id>> on every remaining \
-             node within 60 \
-             seconds (redis-cli --cluster call <any node> CLUSTER FORGET <<id>> sends it to all \
-             that answer).",
+             node within 60 seconds (redis-cli --cluster call <any node> CLUSTER FORGET <<id>> \
+             sends it to all that answer).",
             "Check CLUSTER NODES on all nodes after a minute, then run the tool again.",
         ],
         never: &[
@@ -251,20 +235,18 @@ pub(super) static CAUSES: &[Cause] = &[
             let moved = seen.has(&["failover", "demoted", "restart", "resharding", "new master"]);
             (silent && moved).then(|| hit.more_if(6, seen.client().is_some()))
         },
-        cause: "Classic pub/sub is broadcast to all nodes, so a client may subscribe on any one \
-            of them and \
-            stays there. When that node stalls, is cut off or its connection dies without a \
-            word, the \
-            client sees no error (a subscriber only reads) and gets no messages; sharded pub/sub \
-            (SSUBSCRIBE) is ended by the server when its slot moves and must be asked for again. \
-            Messages of the meantime are gone in any case: pub/sub keeps nothing.",
+        cause: "Classic pub/sub is broadcast to all nodes, so a client may subscribe on any one of \
+            them and stays there. When that node stalls, is cut off or its connection dies without \
+            a word, the client sees no error (a subscriber only reads) and gets no messages; \
+            sharded pub/sub (SSUBSCRIBE) is ended by the server when its slot moves and must be \
+            asked for again. Messages of the meantime are gone in any case: pub/sub keeps \
+            nothing.",
         check: "CLIENT LIST TYPE pubsub on every node: where is the subscriber now; PUBSUB \
             NUMSUB there.",
         fix: &[
             "Give the subscriber a keepalive (TCP keepalive, client pings) and resubscribe on \
-             every topology \
-             change; newer clients do both (ioredis autoResubscribe, Lettuce node message \
-             propagation).",
+             every topology change; newer clients do both (ioredis autoResubscribe, Lettuce node \
+             message propagation).",
             "What must not be lost belongs in a stream (XADD, consumer groups) instead of pub/sub.",
         ],
         never: &["Do not repair the cluster for it: it did its failover."],
@@ -301,17 +283,14 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "<<name>> speaks to one Redis server: it uses keys of different slots in one \
-            command or \
-            script, other databases than 0, and does not follow MOVED. A cluster refuses all of \
-            that, \
-            and no setting of the cluster changes it. The cluster is not at fault.",
-        check: "The documentation of <<name>>: which brokers it supports; redis-cli -c against \
-            the cluster \
-            answers normally.",
+            command or script, other databases than 0, and does not follow MOVED. A cluster \
+            refuses all of that, and no setting of the cluster changes it. The cluster is not at \
+            fault.",
+        check: "The documentation of <<name>>: which brokers it supports; redis-cli -c against the \
+            cluster answers normally.",
         fix: &[
             "Give <<name>> a Redis or Valkey of its own without cluster mode (one primary with \
-             replicas, \
-             Sentinel for failover), and keep the cluster for what speaks cluster.",
+             replicas, Sentinel for failover), and keep the cluster for what speaks cluster.",
         ],
         never: &[
             "Do not repair, reshard or recreate the cluster: it is healthy.",
@@ -341,18 +320,15 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The client asked the cluster for its map and got fewer than 16384 slots with a \
-            live \
-            owner[[ (<<count>>)]]. Either slots belong to nobody, or primaries are flagged fail \
-            and the \
-            client leaves them out, or the map came from a node with an old table.",
+            live owner[[ (<<count>>)]]. Either slots belong to nobody, or primaries are flagged \
+            fail and the client leaves them out, or the map came from a node with an old table.",
         check: "CLUSTER INFO on every node: slots_assigned below 16384 means slots without owner; \
             slots_assigned 16384 with slots_fail or slots_pfail above 0 means an owner is down.",
         fix: &[
             "An owner is down: bring that primary back, or let its replica take over; slots \
              return with it.",
             "Slots without owner: find the node that has their keys (CLUSTER COUNTKEYSINSLOT on \
-             each node) \
-             before any slot is given away.",
+             each node) before any slot is given away.",
             "Send CLUSTER NODES of all nodes to tell which of the two it is.",
         ],
         never: &[
@@ -420,19 +396,16 @@ pub(super) static CAUSES: &[Cause] = &[
             (failed || alone).then_some(Hit { score: 91, ..off })
         },
         cause: "With enableOfflineQueue false in redisOptions a command is refused until the \
-            connection is \
-            ready. ioredis sends CLUSTER SLOTS to its start nodes on connections that are just \
-            being \
-            opened, so that question itself is refused ('Stream isn't writeable and \
-            enableOfflineQueue options is false') and the map cannot be had. The cluster is \
-            healthy.",
+            connection is ready. ioredis sends CLUSTER SLOTS to its start nodes on connections \
+            that are just being opened, so that question itself is refused ('Stream isn't \
+            writeable and enableOfflineQueue options is false') and the map cannot be had. The \
+            cluster is healthy.",
         check: "The same program with enableOfflineQueue left out of redisOptions; lastNodeError \
             of the error.",
         fix: &[
             "Take enableOfflineQueue out of redisOptions. To fail fast set it on the Cluster \
-             options only, \
-             and wait for the 'ready' event before the first command (or use lazyConnect with \
-             await connect()).",
+             options only, and wait for the 'ready' event before the first command (or use \
+             lazyConnect with await connect()).",
             "maxRetriesPerRequest and commandTimeout bound the waiting instead.",
         ],
         never: &["Do not repair the cluster: nothing is wrong with it."],

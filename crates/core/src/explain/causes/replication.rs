@@ -46,16 +46,13 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "The nodes require a password, and replicas log in to their primary with masterauth \
             (and masteruser), which is missing or differs here. The cluster looks ok, because the \
-            bus \
-            needs no password, but nothing is replicated: after the next failure the shard is \
-            lost or \
-            old.",
+            bus needs no password, but nothing is replicated: after the next failure the shard is \
+            lost or old.",
         check: "INFO replication on the replica: master_link_status:down, and in its log NOAUTH or \
             WRONGPASS.",
         fix: &[
             "CONFIG SET masterauth <password> (and masteruser, if an ACL user is used) on ALL \
-             nodes, \
-             also primaries, since roles change; write it to the files.",
+             nodes, also primaries, since roles change; write it to the files.",
             "With ACLs the user needs +psync +replconf +ping.",
         ],
         never: &["Do not remove requirepass to make it work."],
@@ -72,13 +69,11 @@ pub(super) static CAUSES: &[Cause] = &[
         cause: "The data file has RDB version[[ <<rdb>>]], which this server does not know: it was \
             written by a newer (or another) server. Either a replica is older than its primary, so \
             its full sync fails for ever, or a server was downgraded onto a newer file. Redis 7.4 \
-            and \
-            later cannot be read by Valkey; 8.x not by 7.x.",
+            and later cannot be read by Valkey; 8.x not by 7.x.",
         check: "redis_version (and valkey_version) of INFO on both ends.",
         fix: &[
             "Upgrade this server to at least the version of its primary; in a rolling upgrade \
-             replicas \
-             go first, then a failover, then the old primary.",
+             replicas go first, then a failover, then the old primary.",
             "After a downgrade: start the newer version again on these files, or copy the keys.",
         ],
         never: &[
@@ -122,15 +117,13 @@ pub(super) static CAUSES: &[Cause] = &[
                     .or_else(|| seen.says(66, &["for lack of backlog"]))
             })
         },
-        cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual \
-            reasons: the \
-            primary closes the link because the replica's output buffer exceeds \
-            client-output-buffer-limit replica; repl-timeout is shorter than the transfer; \
-            the backlog is too small for a partial resync; the disk of the replica is full; or a \
-            probe kills it while it loads.",
+        cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual reasons: \
+            the primary closes the link because the replica's output buffer exceeds \
+            client-output-buffer-limit replica; repl-timeout is shorter than the transfer; the \
+            backlog is too small for a partial resync; the disk of the replica is full; or a probe \
+            kills it while it loads.",
         check: "The primary's log at the moment the link breaks: 'overcoming of output buffer \
-            limits', \
-            a failed fork, or nothing (then the replica or the network broke it).",
+            limits', a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[
             "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), \
              repl-timeout and repl-backlog-size on all nodes, as far as their memory allows.",
@@ -193,10 +186,9 @@ pub(super) static CAUSES: &[Cause] = &[
             .or_else(|| chain(seen))
         },
         cause: "A replica must follow a primary; here it follows a node that is itself a replica \
-            (or \
-            an unknown id)[[: <<chain>>]]. That comes from a failover or a move of slots of which \
-            one \
-            side did not hear, from swapped addresses, or from REPLICATE with the id of a replica.",
+            (or an unknown id)[[: <<chain>>]]. That comes from a failover or a move of slots of \
+            which one side did not hear, from swapped addresses, or from REPLICATE with the id of \
+            a replica.",
         check: "The fourth column of CLUSTER NODES: does the id there belong to a master?",
         fix: &[
             "Wait two node timeouts. If it stays, look at the keys first (DBSIZE on both): \
@@ -292,9 +284,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
         },
         cause: "The replication link[[ to <<master>>]] is down. It uses the CLIENT port of the \
-            primary (not \
-            the bus), its password (masterauth) and, with tls-replication, TLS. Until it is up the \
-            replica's data grow old, and with replica-serve-stale-data no it answers MASTERDOWN.",
+            primary (not the bus), its password (masterauth) and, with tls-replication, TLS. Until \
+            it is up the replica's data grow old, and with replica-serve-stale-data no it answers \
+            MASTERDOWN.",
         check: "The replica's log line after 'Connecting to MASTER': refused (process down, or \
             another port), timed out (an address that nobody has any more, a firewall), NOAUTH \
             (masterauth), LOADING (wait), RDB version (older replica).",

@@ -33,17 +33,14 @@ pub(super) static CAUSES: &[Cause] = &[
             Some(if exempt.is_empty() { hit } else { hit.note(exempt) })
         },
         cause: "With tls-cluster yes the bus uses mutual TLS always: each node verifies the \
-            certificate of its \
-            peer in both directions. tls-auth-clients covers clients only and does not apply to \
-            the bus. The \
-            certificate that the nodes present (as a client, too) fails: an intermediate \
-            certificate is \
-            missing in what is presented, the CA is not the one in tls-ca-cert-file, it has \
-            expired, or it has no \
-            clientAuth usage. It is the certificates, not the ports.",
-        check: "openssl verify -purpose sslclient -CAfile <tls-ca-cert-file> <tls-cert-file>, \
-            and openssl x509 -text: \
-            extended key usage must name both serverAuth and clientAuth, and the dates must fit.",
+            certificate of its peer in both directions. tls-auth-clients covers clients only and \
+            does not apply to the bus. The certificate that the nodes present (as a client, too) \
+            fails: an intermediate certificate is missing in what is presented, the CA is not the \
+            one in tls-ca-cert-file, it has expired, or it has no clientAuth usage. It is the \
+            certificates, not the ports.",
+        check: "openssl verify -purpose sslclient -CAfile <tls-ca-cert-file> <tls-cert-file>, and \
+            openssl x509 -text: extended key usage must name both serverAuth and clientAuth, and \
+            the dates must fit.",
         fix: &[
             "Put leaf and intermediate certificates into tls-cert-file (or give \
              tls-client-cert-file and \
@@ -67,9 +64,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| seen.line_says(84, &["cluster node connection", "http request"]))
                 .or_else(|| seen.line_says(64, &["cluster node connection", "ssl"]))
         },
-        cause: "tls-cluster is not the same on all nodes (or a port that is not TLS is dialled \
-            as if it were). Bus \
-            links between the two kinds fail, and the nodes flag each other.",
+        cause: "tls-cluster is not the same on all nodes (or a port that is not TLS is dialled as \
+            if it were). Bus links between the two kinds fail, and the nodes flag each other.",
         check: "CONFIG GET tls-cluster tls-port tls-replication on every node.",
         fix: &["Set tls-cluster (and tls-replication) equally on all nodes; a rolling change \
              breaks the bus between old and new, so plan a short stop of all, each after a \
@@ -99,8 +95,7 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "openssl s_client to the client port and the bus port of each node: notAfter.",
         fix: &[
             "Renew the certificates on all nodes and load them with CONFIG SET tls-cert-file / \
-             tls-key-file (no \
-            restart needed); with a new CA, first trust both.",
+             tls-key-file (no restart needed); with a new CA, first trust both.",
         ],
         never: &["Do not disable the verification."],
         like: &["TLS_CERT_INVALID"],
@@ -129,19 +124,16 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The map hands out IPs (CLUSTER SLOTS), and the client checks the certificate \
-            against the IP that it \
-            dials; the certificate names only host names. The seed by name works, the announced \
-            nodes fail. The \
-            cluster is healthy.",
+            against the IP that it dials; the certificate names only host names. The seed by name \
+            works, the announced nodes fail. The cluster is healthy.",
         check: "The names (subjectAltName) of the certificate against the addresses in CLUSTER \
             SLOTS.",
         fix: &[
             "Announce names: cluster-announce-hostname on all nodes, then \
              cluster-preferred-endpoint-type hostname \
              (7.0 and later).",
-            "Or issue certificates that contain the IPs; or have the client check the seed's \
-             name (ioredis: \
-             tls.servername; with ElastiCache dnsLookup).",
+            "Or issue certificates that contain the IPs; or have the client check the seed's name \
+             (ioredis: tls.servername; with ElastiCache dnsLookup).",
         ],
         never: &["Do not disable the verification of certificates."],
         like: &["TLS_CERT_INVALID"],
@@ -173,14 +165,13 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The two ends do not trust each other's certificate: another CA, a missing \
-            intermediate, no client \
-            certificate where tls-auth-clients is on (its default is yes), or no clientAuth usage.",
+            intermediate, no client certificate where tls-auth-clients is on (its default is yes), \
+            or no clientAuth usage.",
         check: "openssl s_client -connect <host>:<port> -CAfile <ca> (-cert, -key): what does it \
             complain of?",
         fix: &[
             "Give the client (or the node) the CA of the other side and, unless tls-auth-clients \
-             is no or optional, \
-            a client certificate; present the whole chain.",
+             is no or optional, a client certificate; present the whole chain.",
         ],
         never: &["Do not disable the verification."],
         like: &["TLS_BUS_CERT_VERIFY_FAILED", "TLS_CERT_EXPIRED"],
@@ -208,13 +199,12 @@ pub(super) static CAUSES: &[Cause] = &[
             .or_else(|| tls_of_another_place(seen))
         },
         cause: "A TLS client talks to a plain port, or a plain client to a TLS port; a plain \
-            client then sees only a \
-            closed connection. With TLS for clients, the map may also name the plain port.",
+            client then sees only a closed connection. With TLS for clients, the map may also name \
+            the plain port.",
         check: "CONFIG GET port tls-port: which of them does the client dial?",
         fix: &[
-            "Use rediss:// (or the client's tls option) with tls-port, for the start nodes and \
-             for all nodes; with \
-            tls-cluster yes the map names TLS ports.",
+            "Use rediss:// (or the client's tls option) with tls-port, for the start nodes and for \
+             all nodes; with tls-cluster yes the map names TLS ports.",
         ],
         never: &["Do not open the plain port to untrusted networks."],
         like: &["TLS_PORT_CONFUSION", "CLI_WITHOUT_TLS"],
@@ -231,10 +221,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (plain_bus && told).then(|| Hit::of(66).quote(tls.line))
         },
         cause: "TLS is used for clients while tls-cluster is not on: before 7.2 the other nodes' \
-            TLS ports are then not \
-            known, and CLUSTER SLOTS and MOVED name the plain port or 0. Only links that are made \
-            with TLS see \
-            TLS ports.",
+            TLS ports are then not known, and CLUSTER SLOTS and MOVED name the plain port or 0. \
+            Only links that are made with TLS see TLS ports.",
         check: "CLUSTER SLOTS over a TLS connection against a plain one.",
         fix: &["tls-cluster yes on all nodes, or cluster-announce-tls-port, or upgrade to 7.2."],
         never: &["Do not let clients fall back to plain."],
@@ -257,9 +245,8 @@ pub(super) static CAUSES: &[Cause] = &[
             });
             (tls && cli && without).then(|| reset.more_if(14, true))
         },
-        cause: "The port speaks TLS; redis-cli without --tls gets its connection closed without \
-            a reason (in cluster \
-            commands even 'not configured as a cluster node').",
+        cause: "The port speaks TLS; redis-cli without --tls gets its connection closed without a \
+            reason (in cluster commands even 'not configured as a cluster node').",
         check: "The same command with --tls --cacert <ca> (and --cert, --key when clients must \
             show one).",
         fix: &["Add --tls --cacert, and --cert/--key unless tls-auth-clients is no, to every \
@@ -299,25 +286,19 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "A node refused a command for want of a (right) password. Cluster clients open a \
-            connection to EVERY \
-            announced node with the same credentials, so the password must be in the options for \
-            all nodes (not \
-            only in the URL of the start node), and equal on all nodes. NOAUTH: none was sent. \
-            WRONGPASS: a \
-            wrong one or a disabled user. 'without any password configured': the node has none. \
-            Nothing is wrong \
-            with slots or data.",
+            connection to EVERY announced node with the same credentials, so the password must be \
+            in the options for all nodes (not only in the URL of the start node), and equal on all \
+            nodes. NOAUTH: none was sent. WRONGPASS: a wrong one or a disabled user. 'without any \
+            password configured': the node has none. Nothing is wrong with slots or data.",
         check: "With the client's own credentials: PING on every node. All refuse: the client; \
-            some refuse: the nodes \
-            differ.",
+            some refuse: the nodes differ.",
         fix: &[
             "Give the credentials for all nodes: ioredis redisOptions.password, redis-py \
              password=, Lettuce on each \
              RedisURI, Jedis constructor with password, Spring spring.data.redis.password, \
              go-redis Password.",
             "If the nodes differ: set requirepass and masterauth (or the ACL user) to the same \
-             value everywhere; \
-             rotate with two passwords valid at a time.",
+             value everywhere; rotate with two passwords valid at a time.",
         ],
         never: &["Do not remove the password on a reachable network."],
         like: &["ACL_DIVERGED", "CLI_WITHOUT_PASSWORD"],
@@ -341,16 +322,13 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "The ACL of this user does not allow the command in the message. Cluster clients \
-            need more than the \
-            data commands: cluster|slots, cluster|shards, cluster|nodes, cluster|info, readonly, \
-            asking, ping, info \
-            (in 6.x the whole CLUSTER command belongs to @admin); replication needs psync, \
-            replconf, ping. ACLs \
-            are per node and are not replicated.",
+            need more than the data commands: cluster|slots, cluster|shards, cluster|nodes, \
+            cluster|info, readonly, asking, ping, info (in 6.x the whole CLUSTER command belongs \
+            to @admin); replication needs psync, replconf, ping. ACLs are per node and are not \
+            replicated.",
         check: "ACL GETUSER <user> and ACL LOG on every node.",
         fix: &["ACL SETUSER <user> +cluster|slots +cluster|shards +cluster|nodes +cluster|info \
-             +readonly +asking +ping \
-             +info on ALL nodes, and ACL SAVE (or the aclfile)."],
+             +readonly +asking +ping +info on ALL nodes, and ACL SAVE (or the aclfile)."],
         never: &["Do not give every right to the application's user."],
         like: &["ACL_DIVERGED"],
     },
@@ -391,10 +369,9 @@ pub(super) static CAUSES: &[Cause] = &[
             ])
             .then(|| auth.more_if(16, true))
         },
-        cause: "ACL users and passwords are set per node; they are neither replicated nor moved. \
-            A node (a new one, or a \
-            promoted replica) has other users than the rest, so the same client is refused for \
-            some slots only.",
+        cause: "ACL users and passwords are set per node; they are neither replicated nor moved. A \
+            node (a new one, or a promoted replica) has other users than the rest, so the same \
+            client is refused for some slots only.",
         check: "ACL LIST on every node, compared.",
         fix: &[
             "Apply the same users and passwords on all nodes, also replicas, and save them \
@@ -427,8 +404,7 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "The server's version, and redis-cli HELLO 3 with the same credentials.",
         fix: &[
             "Tell the client to use RESP2 (Lettuce ProtocolVersion.RESP2, go-redis Protocol: 2, \
-             redis-py protocol=2), \
-            or give it the credentials; or upgrade the server.",
+             redis-py protocol=2), or give it the credentials; or upgrade the server.",
         ],
         never: &["Do not change the cluster's data for it."],
         like: &["AUTH_MISMATCH"],
@@ -459,8 +435,7 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "COMMAND INFO <command> on that node, and rename-command in its configuration.",
         fix: &[
             "Restore the command for the administrator (ACLs are better than rename-command), or \
-             use a version that \
-            has it.",
+             use a version that has it.",
         ],
         never: &["Do not conclude that the cluster is broken."],
         like: &["ACL_DENIES_CLUSTER_COMMANDS"],

@@ -14,14 +14,12 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Slots belong to nobody: their owners are not in the cluster any more",
         side: Side::Cluster,
         when: unassigned,
-        cause: "[[<<missing_count>> slots (<<missing>>) have no owner. ]]The remaining nodes \
-            agree with \
-            each other: the slots are simply unassigned, not conflicting. Whoever owned them (a \
-            primary and its replicas) was removed or forgotten, or lost its identity, so the keys \
-            of \
-            that range are gone from the cluster unless a removed node, its volume or a backup \
-            still \
-            has them. No node takes such slots by itself; they must be assigned explicitly.",
+        cause: "[[<<missing_count>> slots (<<missing>>) have no owner. ]]The remaining nodes agree \
+            with each other: the slots are simply unassigned, not conflicting. Whoever owned them \
+            (a primary and its replicas) was removed or forgotten, or lost its identity, so the \
+            keys of that range are gone from the cluster unless a removed node, its volume or a \
+            backup still has them. No node takes such slots by itself; they must be assigned \
+            explicitly.",
         check: "CLUSTER INFO of every node: if others count 16384 assigned slots, only this \
              node's table is short, and nothing may be assigned. Otherwise CLUSTER \
              COUNTKEYSINSLOT for one of these slots on every node, also on removed ones; and is \
@@ -29,8 +27,7 @@ pub(super) static CAUSES: &[Cause] = &[
         fix: &[
             "If the data matters: start the removed node (or restore it from backup with its old \
              nodes.conf) and CLUSTER MEET it: as the slots are unassigned, its claim is taken \
-             again. \
-             (After a FORGET wait 60 seconds first.)",
+             again. (After a FORGET wait 60 seconds first.)",
             "Only when it is decided that the range starts empty: assign the missing slots to ONE \
              chosen primary with CLUSTER ADDSLOTS (ADDSLOTSRANGE since 7.0), then look with \
              redis-cli --cluster check.",
@@ -40,8 +37,7 @@ pub(super) static CAUSES: &[Cause] = &[
             "Do not reset the healthy primaries, and do not go on restarting nodes: it changes \
              nothing.",
             "Do not assign the slots before you know that no copy is left: a node that returns \
-             later \
-             has its keys deleted.",
+             later has its keys deleted.",
         ],
         like: &["NODE_IDENTITY_LOST", "SHARD_DOWN"],
     },
@@ -51,23 +47,18 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: open_slots,
         cause: "A move of slots was interrupted (timeout, a killed tool, a failed MIGRATE, a \
-            failover), \
-            so a slot is still marked migrating at its source or importing at its target[[: \
-            <<open>>]]. \
-            Keys of it may be on both sides; clients see ASK and TRYAGAIN, and the tools refuse to \
-            go on.",
-        check: "CLUSTER NODES on the source and on the target (the mark stands on the myself \
-            line only), \
-            and CLUSTER COUNTKEYSINSLOT on both.",
+            failover), so a slot is still marked migrating at its source or importing at its \
+            target[[: <<open>>]]. Keys of it may be on both sides; clients see ASK and TRYAGAIN, \
+            and the tools refuse to go on.",
+        check: "CLUSTER NODES on the source and on the target (the mark stands on the myself line \
+            only), and CLUSTER COUNTKEYSINSLOT on both.",
         fix: &[
             "Make sure that no reshard is running any more. Find why the first move failed \
              (password, timeout, memory, big key, existing key) and mend that.",
             "Target has no key of the slot and the source still owns it: CLUSTER SETSLOT <slot> \
-             STABLE on the \
-             target, then on the source.",
+             STABLE on the target, then on the source.",
             "Keys on both: finish the move: MIGRATE the rest from source to target, then CLUSTER \
-             SETSLOT \
-             <slot> NODE <target id> on the TARGET first, then the source, then the other \
+             SETSLOT <slot> NODE <target id> on the TARGET first, then the source, then the other \
              primaries.",
             "Look again with redis-cli --cluster check, then repeat the reshard.",
         ],
@@ -97,20 +88,15 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "The source waited longer than MIGRATE's timeout for the target, or could not \
-            connect \
-            to it: a big key, a busy target, a target that listens with TLS or on another address. \
-            After a read timeout the key may exist on both; the source's copy counts while the \
-            slot \
-            is migrating.",
+            connect to it: a big key, a busy target, a target that listens with TLS or on another \
+            address. After a read timeout the key may exist on both; the source's copy counts \
+            while the slot is migrating.",
         check: "MEMORY USAGE of the keys in that slot, and whether the source can reach the \
-            target's \
-            client port.",
+            target's client port.",
         fix: &[
             "Repeat the move with a larger timeout (redis-cli --cluster reshard ... \
-             --cluster-timeout \
-             60000) and a smaller --cluster-pipeline; with REPLACE only for keys that nobody \
-             wrote on \
-             the target.",
+             --cluster-timeout 60000) and a smaller --cluster-pipeline; with REPLACE only for keys \
+             that nobody wrote on the target.",
             "Have the application split giant keys; raise cluster-node-timeout during the move.",
         ],
         never: &["Do not delete the source's copy by hand."],
@@ -124,10 +110,8 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says(91, &["busykey", "target key name already exists", "target key name is busy"])
         },
         cause: "An earlier, interrupted move (or a write through the wrong node) left a copy of \
-            the key \
-            on the target. MIGRATE does not overwrite without REPLACE; other keys of the same \
-            call did \
-            move.",
+            the key on the target. MIGRATE does not overwrite without REPLACE; other keys of the \
+            same call did move.",
         check: "Compare both copies of the key (DUMP or the value) before one is chosen.",
         fix: &[
             "Keep a DUMP of both copies. If the source's copy is right (the usual case): \
@@ -153,14 +137,12 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "MIGRATE is carried out by the source server, which opens its own connection to the \
             target and must log in there. The command had no AUTH (older redis-cli and redis-trib \
-            do \
-            not pass it), or the user has no right to RESTORE-ASKING.",
+            do not pass it), or the user has no right to RESTORE-ASKING.",
         check: "Does the version of the tool pass AUTH in MIGRATE? redis-cli from 5.0 does so \
             with -a.",
         fix: &[
             "Run the tool of a current redis-cli with -a (or --user and --pass); by hand MIGRATE \
-             ... \
-             AUTH <password> or AUTH2 <user> <password>.",
+             ... AUTH <password> or AUTH2 <user> <password>.",
             "Then close the slot that was left open.",
         ],
         never: &["Do not remove the password for the time of the move."],
@@ -178,11 +160,9 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "MIGRATE reached the target, and that answered with an error[[ (<<answer>>)]]: \
-            CLUSTERDOWN \
-            means that the target itself does not hold the cluster for ok (it misses slots or \
-            peers; \
-            a node that joined a moment ago), OOM that it is full, READONLY that it is a replica, \
-            LOADING that it is loading. The slot stays open.",
+            CLUSTERDOWN means that the target itself does not hold the cluster for ok (it misses \
+            slots or peers; a node that joined a moment ago), OOM that it is full, READONLY that \
+            it is a replica, LOADING that it is loading. The slot stays open.",
         check: "CLUSTER INFO and INFO memory, replication on the TARGET.",
         fix: &[
             "Mend what the target complains of (let it see all nodes, give it memory, choose a \
@@ -226,15 +206,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| seen.line_says(72, &["[err] ask "]))
         },
         cause: "redis-trib.rb is written for the Ruby gem redis 3.x; with gem 4.x the MIGRATE \
-            command of \
-            a reshard is malformed, and the server answers with a syntax error. The slot stays \
-            open. \
-            The cluster itself is fine.",
+            command of a reshard is malformed, and the server answers with a syntax error. The \
+            slot stays open. The cluster itself is fine.",
         check: "gem list redis: 4.x or later.",
         fix: &[
             "Use redis-cli --cluster (5.0 and later) instead, or the gem redis 3.3.5; then close \
-             the \
-            open slot (SETSLOT STABLE when the target has none of its keys).",
+             the open slot (SETSLOT STABLE when the target has none of its keys).",
         ],
         never: &["Do not assign slots anew; nothing is lost."],
         like: &["SLOT_OPEN"],
@@ -245,8 +222,7 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| seen.says(56, &["please fix your cluster problems"]),
         cause: "reshard, rebalance and add-node check first and refuse when slots are open, \
-            uncovered or \
-            disputed. The reason stands above that line in the output.",
+            uncovered or disputed. The reason stands above that line in the output.",
         check: "The [ERR] and [WARNING] lines above it.",
         fix: &[
             "Solve what those lines say (an open slot, missing slots, disagreement), then repeat.",
@@ -260,15 +236,11 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: disagreement,
         cause: "Different nodes give the same slots to different owners[[: <<dispute>>]]. Slot \
-            commands (ADDSLOTS, \
-            DELSLOTS, SETSLOT NODE) act on the one node that they are sent to; a reshard that \
-            broke \
-            off, a partition or equal config epochs leave different tables. Clients are sent to \
-            and \
-            fro (MOVED).",
+            commands (ADDSLOTS, DELSLOTS, SETSLOT NODE) act on the one node that they are sent to; \
+            a reshard that broke off, a partition or equal config epochs leave different tables. \
+            Clients are sent to and fro (MOVED).",
         check: "CLUSTER NODES of every node, side by side; and CLUSTER COUNTKEYSINSLOT of a \
-            disputed slot on \
-            each claimant: who has the keys?",
+            disputed slot on each claimant: who has the keys?",
         fix: &[
             "Wait two node timeouts first: it settles by itself after a change.",
             "If it stays and only one claimant has keys of these slots: on the claimant that \
@@ -290,11 +262,9 @@ pub(super) static CAUSES: &[Cause] = &[
             let log = seen.line_says(84, &["slot", "has", "owners"]);
             log.or_else(|| claims::claimed_twice(seen))
         },
-        cause: "Two living primaries hold the same slots for theirs[[: <<dispute>>]]. The one \
-            with the \
-            higher config epoch wins when they hear of each other; the loser deletes its keys of \
-            these \
-            slots.",
+        cause: "Two living primaries hold the same slots for theirs[[: <<dispute>>]]. The one with \
+            the higher config epoch wins when they hear of each other; the loser deletes its keys \
+            of these slots.",
         check: "The myself lines of both nodes, and how many keys of a disputed slot each has.",
         fix: &[
             "Stop writes to these slots, copy the keys of both sides away.",
@@ -308,11 +278,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Two primaries have the same config epoch",
         side: Side::Cluster,
         when: |seen| seen.says(64, &["configepoch collision"]),
-        cause: "Two primaries announced the same config epoch; the one with the smaller id takes \
-            a new \
-            one by itself. It is normal while a cluster is made, and harmful only if both claim \
-            the \
-            same slot.",
+        cause: "Two primaries announced the same config epoch; the one with the smaller id takes a \
+            new one by itself. It is normal while a cluster is made, and harmful only if both \
+            claim the same slot.",
         check: "Does the line repeat for minutes, and do the two rows of CLUSTER NODES share a \
             slot?",
         fix: &[
@@ -344,11 +312,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "ADDSLOTS, DELSLOTS and SETSLOT change the table of the one node that they are \
-            sent to, and \
-            only if that table allows it. Here the slot is owned, free or moving otherwise than \
-            the \
-            command supposes; often leftovers of an earlier create or reshard.",
+        cause: "ADDSLOTS, DELSLOTS and SETSLOT change the table of the one node that they are sent \
+            to, and only if that table allows it. Here the slot is owned, free or moving otherwise \
+            than the command supposes; often leftovers of an earlier create or reshard.",
         check: "CLUSTER NODES on that node: who owns the slot in its view?",
         fix: &[
             "Fresh nodes without data (DBSIZE 0 on each): stop them, move their nodes.conf \
@@ -379,25 +345,19 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "At its start the node loaded keys of slots that its nodes.conf gives to somebody \
-            else[[ \
-            (<<count>> such lines)]], and marked these slots as importing \
-            (verifyClusterConfigWithData). Usual ways there: the slots were moved or reassigned \
-            (a failover, --cluster fix) while it was down and its data file is older; an RDB or \
-            AOF of \
-            another node was copied in; nodes.conf and data do not belong together. Slots do not \
-            move \
-            by themselves: somebody or a failover moved them. The keys are there, but nobody reads \
-            them where they are.",
+            else[[ (<<count>> such lines)]], and marked these slots as importing \
+            (verifyClusterConfigWithData). Usual ways there: the slots were moved or reassigned (a \
+            failover, --cluster fix) while it was down and its data file is older; an RDB or AOF \
+            of another node was copied in; nodes.conf and data do not belong together. Slots do \
+            not move by themselves: somebody or a failover moved them. The keys are there, but \
+            nobody reads them where they are.",
         check: "For some of these slots: CLUSTER COUNTKEYSINSLOT on this node and on the owner. \
-            Keys here only: \
-            this is the last copy. Keys on both: which are newer?",
+            Keys here only: this is the last copy. Keys on both: which are newer?",
         fix: &[
             "Copy this node's RDB and AOF away before anything else.",
             "Where the owner has none of the keys: MIGRATE them from here to the owner (the slot \
-             is importing \
-             here, so ask with ASKING), and close the mark with CLUSTER SETSLOT <slot> STABLE \
-             when the \
-             count here is 0.",
+             is importing here, so ask with ASKING), and close the mark with CLUSTER SETSLOT \
+             <slot> STABLE when the count here is 0.",
             "Where both have keys, compare key by key; the owner's are normally the newer ones.",
             "Then find out what restarted the nodes, so that a restart does not meet an old data \
              file again.",
@@ -420,19 +380,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 .map(|hit| hit.less_if(16, seen.has(&by_tool)))
         },
         cause: "The node holds keys of slots that its table gives to another node. Old versions \
-            open such \
-            slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at start. It \
-            comes \
-            from slots that were reassigned while the node was down, a restored file or an \
-            interrupted \
-            move.",
+            open such slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at \
+            start. It comes from slots that were reassigned while the node was down, a restored \
+            file or an interrupted move.",
         check: "Who owns these slots now, and are the keys there too?",
         fix: &[
             "Copy its RDB/AOF away at once, before its next save, then stop it with SHUTDOWN \
              NOSAVE: an ordinary stop writes the smaller data set over the file.",
             "Make the ownership right first (or load the copy into a standalone server and copy \
-             the keys \
-             to their owner).",
+             the keys to their owner).",
         ],
         never: &["Do not start a node with data just to see, after its slots were reassigned."],
         like: &["NODES_CONF_FOREIGN_AFTER_RESTORE", "SLOT_OPEN"],
@@ -455,13 +411,11 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             told.map(|hit| hit.less_if(10, seen.has(&["[err]"])))
         },
-        cause: "Some primaries have more slots, keys or load than others: a skewed assignment, \
-            or hash tags \
-            and big keys that put the load into few slots. Slots are balanced by number, not by \
-            weight.",
-        check: "Keys per node and slots per node (redis-cli --cluster info): uneven keys with \
-            even slots \
-            point to hash tags or big keys.",
+        cause: "Some primaries have more slots, keys or load than others: a skewed assignment, or \
+            hash tags and big keys that put the load into few slots. Slots are balanced by number, \
+            not by weight.",
+        check: "Keys per node and slots per node (redis-cli --cluster info): uneven keys with even \
+            slots point to hash tags or big keys.",
         fix: &[
             "redis-cli --cluster rebalance (with --cluster-simulate first); split hash tags and \
              big keys.",

@@ -126,22 +126,19 @@ pub(super) static CAUSES: &[Cause] = &[
             hit.map(|hit| hit.less_if(14, seen.says_fail()))
         },
         cause: "The client still holds the map from its start: after a failover or a change of \
-            addresses it goes on \
-            to dead or demoted nodes until it is restarted. Lettuce before 7.0 (and so Spring \
-            Data Redis) refreshes \
-            neither periodically nor on events unless told to; a cached DNS answer does the same. \
-            The \
-            cluster itself is healthy when redis-cli -c works.",
+            addresses it goes on to dead or demoted nodes until it is restarted. Lettuce before \
+            7.0 (and so Spring Data Redis) refreshes neither periodically nor on events unless \
+            told to; a cached DNS answer does the same. The cluster itself is healthy when \
+            redis-cli -c works.",
         check: "Compare the address in the error with CLUSTER SLOTS now; and does a restarted \
             client work?",
         fix: &[
             "Lettuce: ClusterTopologyRefreshOptions with enablePeriodicRefresh(30 s) and \
              enableAllAdaptiveRefreshTriggers(); Spring: \
              spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s.",
-            "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: \
-             scanInterval; JVM: \
-             networkaddress.cache.ttl; phpredis: redis.clusters.cache_slots 0, or a restart of \
-             php-fpm after the nodes' addresses changed.",
+            "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: scanInterval; \
+             JVM: networkaddress.cache.ttl; phpredis: redis.clusters.cache_slots 0, or a restart \
+             of php-fpm after the nodes' addresses changed.",
             "Name several start nodes.",
         ],
         never: &["Do not repair the cluster for it, and do not only raise timeouts."],
@@ -240,8 +237,7 @@ pub(super) static CAUSES: &[Cause] = &[
             reach them?",
         fix: &[
             "Use the front only as the start node, and announce per-node addresses that clients \
-             reach (one Service or \
-            port per node).",
+             reach (one Service or port per node).",
         ],
         never: &["Do not announce the shared address for all nodes."],
         like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
