@@ -41,7 +41,7 @@ finding! {
         AllAddressesStale, PeerAddressStale, SelfAddressStale, NodeIdentityLost, GhostNodeEntries,
         AnnounceAddressWrong, MinorityPartition, ShardDown, NodeDown,
     ],
-    obstacle: "nobody is there to get a command: the address is wrong, or its process does not run, \
+    obstacle: "no command gets through to it: the address is wrong, or its process does not run, \
                or the way to it is shut",
     since: "0.1",
 }
