@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BusIdentity, Fields, NodeRow, Observation, Said, Sighting, ViewRow};
+use super::{BusIdentity, Fields, NodeRow, Observation, Said, Sighting, Silence, ViewRow};
 use crate::model::{Endpoint, Flag, NodeId, Product, SlotSet, Version};
 
 /// What a node is.
@@ -375,13 +375,25 @@ impl<'a> Picture<'a> {
 
     /// An address that the user named, where nobody says who it is, and no table and no bus does.
     pub fn named_and_unknown(&self) -> Option<&'a Endpoint> {
+        self.named_and(|_| true)
+    }
+
+    /// The same, where somebody may be who hangs: what was asked there did not come in time.
+    pub fn named_and_hanging(&self) -> Option<&'a Endpoint> {
+        self.named_and(|silence| matches!(silence, Silence::TimedOut | Silence::NoReply))
+    }
+
+    fn named_and(&self, how: impl Fn(&Silence) -> bool) -> Option<&'a Endpoint> {
         let told = |at: &Endpoint| {
             let rows = self.seen.rows.as_slice();
             rows.iter().any(|row| row.address.client().as_ref() == Some(at))
                 || self.bus.iter().any(|(bus, said)| bus.host == at.host && said.get().is_some())
                 || self.addresses_of(&at.host).len() > 1
         };
-        let silent = |at: &Endpoint| self.sighting_at(at).is_some_and(|n| self.id_of(n).is_none());
+        let silent = |at: &Endpoint| {
+            let nobody = self.sighting_at(at).filter(|n| self.id_of(*n).is_none());
+            nobody.and_then(|n| self.sighting(n).nodes.silence()).is_some_and(&how)
+        };
         self.seen.named.iter().find(|at| silent(at) && !told(at))
     }
 

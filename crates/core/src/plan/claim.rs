@@ -12,7 +12,7 @@ use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::{Found, Risk};
 use crate::model::{Flag, NodeId, Product, SLOT_COUNT, Slot, SlotSet};
-use crate::observation::{BusIdentity, OpenSlot};
+use crate::observation::{BusIdentity, Census, OpenSlot};
 
 /// What becomes of a stretch of slots.
 enum Verdict {
@@ -175,22 +175,53 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     }
     match facts.claimants.as_slice() {
         [] => unclaimed(draft, facts, slots),
-        [one] => match who_knows_it_not(draft, *one) {
-            None => Verdict::To { winner: *one, rivals: Vec::new(), alone: false },
-            Some(other) => Verdict::Unheard(Reason::OwnerNotKnown.says(format!(
-                "{} owns slots, and {} does not know it: until it is met, none can be given to it",
-                draft.seen.name(*one),
-                draft.seen.name(other)
-            ))),
-        },
+        [one] => claimed_by_one(draft, facts, slots, *one),
         _ => disputed(draft, facts, slots),
     }
 }
 
-/// A member that does not list an owner: however new its claim is, it is not believed there.
+/// One who answers claims it, and not every table gives it to that one.
+fn claimed_by_one(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, one: NodeId) -> Verdict {
+    if let Some(other) = who_knows_it_not(draft, one) {
+        return Verdict::Unheard(Reason::OwnerNotKnown.says(format!(
+            "{} owns slots, and it and {} do not know each other: until they have met, its claim \
+             is not heard there",
+            draft.seen.name(one),
+            draft.seen.name(other)
+        )));
+    }
+    match newer_and_silent(draft, facts, one) {
+        None => Verdict::To { winner: one, rivals: Vec::new(), alone: false },
+        Some(away) => Verdict::Nobody(Reason::OwnerSilent.says(format!(
+            "{} belong to {}, which does not answer, and whose claim is newer than that of {}: \
+             bring it back, it has what was written since. If it is gone for good, forget it",
+            some_slots(slots),
+            draft.seen.name(away),
+            draft.seen.name(one)
+        ))),
+    }
+}
+
+/// A silent owner in somebody's table that has taken the slots over from the one who claims them.
+fn newer_and_silent(draft: &Draft<'_>, facts: &Facts, one: NodeId) -> Option<NodeId> {
+    let own = draft.live(one)?.own.epoch;
+    let newer = |id: &NodeId| {
+        draft.live.iter().any(|node| {
+            node.row(draft.seen, *id).is_some_and(|row| !row.slots.is_empty() && row.epoch > own)
+        })
+    };
+    let mut named = facts.named().into_iter().filter(|id| draft.live(*id).is_none());
+    named.find(newer)
+}
+
+/// A member that does not list an owner, or is not listed by it: however new its claim is, it is
+/// not heard or not believed there.
 fn who_knows_it_not(draft: &Draft<'_>, owner: NodeId) -> Option<NodeId> {
-    let others = draft.live.iter().filter(|node| node.id != owner);
-    others.filter(|node| node.row(draft.seen, owner).is_none()).map(|node| node.id).next()
+    let others = || draft.live.iter().filter(|node| node.id != owner);
+    let not_listed = others().find(|node| node.row(draft.seen, owner).is_none());
+    // One that the owner does not list hears nothing from it, either.
+    let listed = |id: NodeId| draft.live(owner).is_none_or(|own| own.row(draft.seen, id).is_some());
+    not_listed.or_else(|| others().find(|node| !listed(node.id))).map(|node| node.id)
 }
 
 /// Nobody who answers claims it.
@@ -446,11 +477,38 @@ fn let_go(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: SlotSet) 
             Fact::new(rival, Holds::Owns { owner: rival, slots: slots.clone() }),
             Fact::new(winner, Holds::Owns { owner: winner, slots: slots.clone() }),
         ],
-        expect: vec![Fact::new(rival, Holds::OwnsNot { owner: rival, slots })],
+        expect: vec![Fact::new(rival, Holds::OwnsNot { owner: rival, slots: slots.clone() })],
         within_ms: 2_000,
         stage: 0,
     };
     draft.steps.push(step);
+    hand_on(draft, rival, winner, &slots);
+}
+
+/// One that has let go of slots and has keys of them gives them to the winner in its own table,
+/// too: started again before it has heard of that claim, it would take for its own what belongs to
+/// nobody (`verifyClusterConfigWithData`), and then delete the keys.
+fn hand_on(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: &SlotSet) {
+    let Some(node) = draft.live(rival).filter(|node| node.row(draft.seen, winner).is_some()) else {
+        return;
+    };
+    let occupied = node.census().map_or_else(|| slots.clone(), Census::occupied);
+    let slots = slots.intersection(&occupied);
+    if slots.is_empty() {
+        return;
+    }
+    let owns = |id: NodeId| Fact::new(id, Holds::Owns { owner: winner, slots: slots.clone() });
+    draft.steps.push(Step {
+        mends: draft.code(Repair::Claim, rival),
+        on: rival,
+        change: Change::SetSlots { slots: slots.clone(), to: SlotState::Node(winner) },
+        risk: Risk::MovesOwnership,
+        why: format!("started again, it would claim {}, whose keys it has", some_slots(&slots)),
+        guard: vec![Fact::new(rival, Holds::Unowned { slots: slots.clone() }), owns(winner)],
+        expect: vec![owns(rival)],
+        within_ms: 2_000,
+        stage: 0,
+    });
 }
 
 /// The winner takes what it does not have yet, and makes its claim the newest where there is

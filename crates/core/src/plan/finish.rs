@@ -116,15 +116,18 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
                 Way::Onward { from: *from, to: *to }
             }
         }
-        ([(from, to)], []) => match keys(*to) {
-            Some(0) => Way::Close { on: *from },
-            Some(_) if primary(*to) => Way::Onward { from: *from, to: *to },
-            _ => Way::Leave(Reason::ArrivedNotSeen.says(format!(
-                "slot {slot} is on its way to {}, and whether keys of it are there could not be \
-                 seen",
-                draft.seen.name(*to)
-            ))),
-        },
+        ([(from, to)], []) => {
+            let to = receiver(draft, *to);
+            match keys(to) {
+                Some(0) => Way::Close { on: *from },
+                Some(_) if primary(to) => Way::Onward { from: *from, to },
+                _ => Way::Leave(Reason::ArrivedNotSeen.says(format!(
+                    "slot {slot} is on its way to {}, and whether keys of it are there could not \
+                     be seen",
+                    draft.seen.name(to)
+                ))),
+            }
+        }
         ([], [(to, from)]) => match (keys(*to), claimants) {
             (Some(0), [_]) => Way::Close { on: *to },
             // The owner gives nothing away: keys that are elsewhere go back to it. It may also be
@@ -161,6 +164,14 @@ fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Wa
     }
 }
 
+/// Who has what has arrived at the receiver of a move: where a failover has made that a replica,
+/// the primary that it follows (Redis tells neither the giver nor the new primary of the move).
+fn receiver(draft: &Draft<'_>, to: NodeId) -> NodeId {
+    let follows =
+        draft.live(to).filter(|node| !node.is_primary()).and_then(|node| node.own.primary);
+    follows.filter(|id| draft.live(*id).is_some_and(Live::is_primary)).unwrap_or(to)
+}
+
 /// The slots of these that hold keys on a node.
 pub(super) fn occupied(draft: &Draft<'_>, on: NodeId, slots: &SlotSet) -> SlotSet {
     let census = draft.live(on).and_then(|node| node.census());
@@ -185,7 +196,7 @@ fn onward(draft: &mut Draft<'_>, from: NodeId, to: NodeId, slots: &SlotSet) {
     };
     // The receiver first: a giver that migrates to somebody who does not import sends clients away.
     for (on, state) in [(to, SlotState::Importing(from)), (from, SlotState::Migrating(to))] {
-        let unmarked = without_mark(draft, on, slots);
+        let unmarked = without_mark(draft, on, state, slots);
         if !unmarked.is_empty() {
             let guard = vec![owns(from, from, &unmarked)];
             let expect = vec![open(on, state, &unmarked)];
@@ -230,12 +241,14 @@ fn onward(draft: &mut Draft<'_>, from: NodeId, to: NodeId, slots: &SlotSet) {
     step(draft, from, change, Risk::MovesOwnership, why, guard, expect, 3);
 }
 
-fn without_mark(draft: &Draft<'_>, on: NodeId, slots: &SlotSet) -> SlotSet {
-    let marked: SlotSet = draft
-        .live(on)
-        .map(|node| node.own.open.iter().map(|open| open.slot()).collect())
-        .unwrap_or_default();
-    slots.difference(&marked)
+/// The slots of these that a node does not have in this state.
+fn without_mark(draft: &Draft<'_>, on: NodeId, state: SlotState, slots: &SlotSet) -> SlotSet {
+    let marks = draft.live(on).map(|node| node.own.open.as_slice()).unwrap_or_default();
+    let is_so = |open: &&OpenSlot| match **open {
+        OpenSlot::Migrating { to, .. } => state == SlotState::Migrating(to),
+        OpenSlot::Importing { from, .. } => state == SlotState::Importing(from),
+    };
+    slots.difference(&marks.iter().filter(is_so).map(|open| open.slot()).collect())
 }
 
 fn close(draft: &mut Draft<'_>, on: NodeId, slots: SlotSet) {

@@ -42,6 +42,12 @@ fn why_not(draft: &Draft<'_>, ghost: NodeId) -> Option<Why> {
             draft.seen.name(witness.id)
         )));
     }
+    if let Some(away) = draft.seen.named_and_hanging() {
+        return Some(Reason::GhostMayHang.says(format!(
+            "it may be {name} that hangs at {away}, which was named and does not answer in time: \
+             end what hangs there, or leave that address out if nobody is there"
+        )));
+    }
     let silent = draft.seen.silent_members().into_iter().find(|id| *id != ghost);
     silent.filter(|id| draft.seen.is_alive(*id)).map(|id| {
         Reason::GhostGossipedBack.says(format!(

@@ -43,8 +43,10 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
     }
     let mut pairs: Vec<(NodeId, NodeId)> = pairs.into_iter().collect();
-    // Interleaved by the one who is met, so that no node gets all its handshakes at once.
-    pairs.sort_by_key(|(from, to)| (*to, *from));
+    // Primaries first: a replica that finds a majority of them before its own primary does is
+    // elected. Interleaved by the one who is met, so that no node gets all its handshakes at once.
+    let follows = |id: NodeId| draft.live(id).is_some_and(|node| !node.is_primary());
+    pairs.sort_by_key(|(from, to)| (follows(*from) || follows(*to), *to, *from));
     for (from, to) in pairs {
         push(draft, from, to);
     }

@@ -104,6 +104,8 @@ reasons! {
     ValueToChoose,
     /// A ghost answers.
     GhostAnswers,
+    /// A ghost may be who hangs at an address that was named.
+    GhostMayHang,
     /// Somebody gives slots to a ghost.
     GhostHasSlots,
     /// Somebody who cannot be told would gossip a ghost back.

@@ -54,7 +54,23 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 fn lost(draft: &Draft<'_>) -> Vec<NodeId> {
     let silent = |id: &NodeId| !draft.seen.is_alive(*id) && draft.live(*id).is_none();
     let members = draft.seen.members().map(|(id, _)| id).filter(silent);
-    members.filter(|id| !slots_of(draft, *id).is_empty()).collect()
+    members.filter(|id| !slots_of(draft, *id).is_empty() && !is_replaced(draft, *id)).collect()
+}
+
+/// Whether a primary that another takes for the owner, too, has all slots of an id, with a newer
+/// claim: who still gives them to the old id has not heard of it.
+fn is_replaced(draft: &Draft<'_>, old: NodeId) -> bool {
+    let slots = slots_of(draft, old);
+    let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, old));
+    let epoch = rows.map(|row| row.epoch).max();
+    let has_all = |claims: &SlotSet| slots.difference(claims).is_empty();
+    let takes_over = |new: &&Live<'_>| has_all(&new.claims()) && Some(new.own.epoch) > epoch;
+    let by_others = |new: &Live<'_>| {
+        draft.live.iter().any(|node| {
+            node.id != new.id && node.row(draft.seen, new.id).is_some_and(|row| has_all(&row.slots))
+        })
+    };
+    draft.live.iter().filter(takes_over).any(by_others)
 }
 
 /// The slots of an id in any table.
@@ -227,6 +243,7 @@ fn forget(draft: &mut Draft<'_>, heir: &Heir, by: &[NodeId], risk: Risk, proof: 
 fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId], risk: Risk, outbids: bool) {
     let Some(node) = draft.live(heir.new) else { return };
     let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
+    let rest = heir.slots.complement();
     for id in survivors.iter().copied() {
         let knows = draft.live(id).and_then(|node| node.row(draft.seen, heir.new)).is_some();
         if knows {
@@ -247,6 +264,8 @@ fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId], risk: Risk, ou
             // Of two claims the newer deletes the keys of the other.
             Fact::new(id, Holds::OwnedOnlyBy { owners, slots: heir.slots.clone() }),
             Fact::new(heir.new, Holds::Owns { owner: heir.new, slots: heir.slots.clone() }),
+            // Started again, it has claimed every slot that it has a stray key of.
+            Fact::new(heir.new, Holds::OwnsNot { owner: heir.new, slots: rest.clone() }),
         ];
         let why = "the newcomer joins, with its slots".to_owned();
         push(draft, id, change, risk, why, guard, expect, 3);

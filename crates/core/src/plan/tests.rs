@@ -725,3 +725,45 @@ fn who_claims_the_same_meanwhile_stops_a_meet() {
         assert!(step.guard.iter().any(guarded), "{step:#?}");
     }
 }
+
+#[test]
+fn an_old_table_takes_nothing_back_from_a_newer_owner_that_is_silent() {
+    // Node 3 was elected in place of node 0, and is dead; node 0 is back with its old table.
+    let mut sketch = Sketch::healthy(3, 1);
+    let owns = owned(&sketch);
+    sketch.silence(3, Silence::Refused, Some(Silence::Refused));
+    sketch.flagged(3, Flag::Failed, LinkState::Disconnected);
+    for observer in [1, 2, 4, 5] {
+        sketch.row(observer, 0, |row| row.slots = SlotSet::new());
+        sketch.row(observer, 3, |row| {
+            row.flags = Flags::none().with(Flag::Primary).with(Flag::Failed);
+            row.primary = None;
+            row.slots = owns[0].clone();
+            row.epoch = ConfigEpoch(9);
+        });
+    }
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let bumps = changes(&planning).iter().any(|(_, change)| **change == Change::BumpEpoch);
+    assert!(!bumps, "{planning:#?}");
+    assert!(whys(&planning).contains("whose claim is newer"), "{planning:#?}");
+}
+
+#[test]
+fn primaries_meet_each_other_before_any_replica() {
+    let mut sketch = Sketch::healthy(3, 1);
+    for observer in 0..6 {
+        for about in (0..6).filter(|about| *about != observer) {
+            sketch.row(observer, about, |row| {
+                row.address.ip = "10.9.9.9".to_owned();
+                row.link = LinkState::Disconnected;
+            });
+        }
+    }
+    let owns = owned(&sketch);
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let is_met = |step: &&Step| matches!(step.change, Change::Meet { .. });
+    let primary = |id: NodeId| (0..3).any(|n| Sketch::id(n) == id);
+    let met: Vec<&Step> = planning.plan.steps.iter().filter(is_met).collect();
+    let firsts = met.iter().take_while(|step| primary(step.on)).count();
+    assert!(met.len() > 6 && firsts >= 6, "{planning:#?}");
+}

@@ -75,7 +75,7 @@ impl Fence {
                 let voter = &world.nodes[*other];
                 let cut = world.cut.contains(&(primary, *other))
                     || world.cut.contains(&(*other, primary));
-                voter.is_live() && voter.votes() && !cut
+                voter.is_live() && voter.votes() && !cut && finds(world, primary, *other)
             };
             all().filter(hears).count()
         };
@@ -92,6 +92,16 @@ impl Fence {
     fn is_heard(&self, primary: usize, quorum: usize) -> bool {
         self.heard.get(&primary).is_some_and(|voters| *voters >= quorum)
     }
+}
+
+/// Whether one of the two has the other where it lives. A primary that comes back elsewhere, and
+/// seeks the others where they were, is heard by nobody.
+fn finds(world: &World, primary: usize, voter: usize) -> bool {
+    let has = |on: usize, about: usize| {
+        let row = world.nodes[on].peer(world.nodes[about].id);
+        row.is_some_and(|row| row.addr == Some(world.nodes[about].addr))
+    };
+    primary == voter || has(primary, voter) || has(voter, primary)
 }
 
 /// Why a failover is none of ours to order: its primary lives among a majority, or the servers are
