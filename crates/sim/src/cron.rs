@@ -230,8 +230,11 @@ impl World {
     fn gossip(&mut self, n: usize, to: Option<usize>, dials: bool) -> Vec<Gossip> {
         let to = to.map(|to| self.nodes[to].id);
         let known = |peer: &Peer| peer.handshake.is_none() && Some(peer.id) != to;
+        // Valkey dials one that failed only now and then (valkey#2154).
+        let valkey = self.nodes[n].is_valkey();
         let tells = |peer: &Peer| {
-            let reached = peer.link.is_some() || (dials && peer.addr.is_some());
+            let dialled = dials && peer.addr.is_some() && !(valkey && peer.failed_at.is_some());
+            let reached = peer.link.is_some() || dialled;
             known(peer) && !peer.suspected && (reached || !peer.slots.is_empty())
         };
         let mut fit = std::mem::take(&mut self.fit);
@@ -381,7 +384,7 @@ impl World {
     }
 
     /// Its data is not too old to be elected (`cluster-replica-validity-factor` 10).
-    fn is_fresh(&self, n: usize) -> bool {
+    pub(crate) fn is_fresh(&self, n: usize) -> bool {
         let node = &self.nodes[n];
         let age = self.now.saturating_sub(node.link_down_at).saturating_sub(node.timeout);
         node.synced.is_some() && age <= 10_000 + node.timeout * 10

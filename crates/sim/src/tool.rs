@@ -457,7 +457,12 @@ impl Tool {
         let first = self.deeds.len();
         let reply = self.carry_out_change(world, n, step);
         let agreed = step.risk >= Risk::DropsCopy;
-        self.deeds.iter_mut().skip(first).for_each(|deed| deed.agreed = agreed);
+        let read_at = self.guarded.as_ref().map(|(at_ms, _)| *at_ms);
+        let known_at = read_at.filter(|at_ms| world.now - at_ms <= GUARD_MS);
+        for deed in self.deeds.iter_mut().skip(first) {
+            deed.agreed = agreed;
+            deed.known_at = known_at.unwrap_or(deed.at);
+        }
         reply
     }
 

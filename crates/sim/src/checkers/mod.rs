@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use slotwright_core::model::{NodeId, Slot, SlotSet};
 
 use crate::commands::{Answer, addr_of, id_of};
-use crate::server::{Id, Key};
+use crate::server::{Id, Key, slot_of};
 use crate::world::World;
 
 /// The checker that speaks in a violation: each begins with the name of its property.
@@ -41,6 +41,8 @@ pub fn missing(ledger: &Ledger, now: &Ledger) -> BTreeSet<Key> {
 pub struct Deed {
     /// When.
     pub at: u64,
+    /// When its guard was read: what came to pass after that, nobody could know.
+    pub known_at: u64,
     /// Which server got it.
     pub node: usize,
     /// Its id then.
@@ -51,7 +53,8 @@ pub struct Deed {
     pub epoch: Option<u64>,
     /// Whom it gave which slots.
     pub gives: Option<(Id, SlotSet)>,
-    /// Of these, what each server's table gave to another shard than its own already.
+    /// Of these, what each server's table gave to another shard than its own already, and what it
+    /// had no key of: one that came later was a stray key from its first moment.
     pub foreign: Vec<SlotSet>,
     /// The user agreed to lose what only the dropped copy has.
     pub agreed: bool,
@@ -70,6 +73,7 @@ impl Deed {
         let after = world.nodes[n].config_epoch;
         log.push(Self {
             at: world.now,
+            known_at: world.now,
             node: n,
             id,
             words: words.to_vec(),
@@ -114,11 +118,13 @@ fn given(own: Id, words: &[String]) -> Option<(Id, SlotSet)> {
     }
 }
 
-/// What each server gives to another shard, of these slots.
+/// What each server gives to another shard, or has no key of, of these slots.
 fn foreign(world: &World, slots: &SlotSet) -> Vec<SlotSet> {
     let others = |node: &crate::server::Node| {
         let own = node.primary.unwrap_or(node.id);
-        slots.intersection(&node.assigned().difference(&node.slots_of(own)))
+        let held: SlotSet = node.keys.keys().map(|key| slot_of(*key)).collect();
+        let given = slots.intersection(&node.assigned().difference(&node.slots_of(own)));
+        given.union(&slots.difference(&held))
     };
     world.nodes.iter().map(others).collect()
 }

@@ -81,7 +81,11 @@ impl Fence {
         };
         // Of a circle of replicas none is a primary.
         let leads = |n: &usize| world.nodes[*n].primary.is_none() && world.nodes[*n].is_live();
-        let elected = |n: &usize| world.nodes[*n].election.asked && world.can_be_elected(*n);
+        let stands = |n: usize| {
+            let election = &world.nodes[n].election;
+            election.asked && (election.manual || world.is_fresh(n))
+        };
+        let elected = |n: &usize| stands(*n) && world.can_be_elected(*n);
         Self {
             slots: slots(world),
             heard: all().filter(leads).map(|n| (n, voters(n))).collect(),

@@ -77,7 +77,7 @@ impl<'a> Lineage<'a> {
             Cause::Command => self.deeds_at(one.at, Some(one.node)),
             Cause::Replaced => self.deeds_at(one.at, None),
             Cause::DirtySlot => self.claim(one.node, one.by, &slot, one.at),
-            Cause::StartCheck => self.taken(one, &slot),
+            Cause::StartCheck => self.taken(one.node, one.by, &slot, one.at),
             Cause::FullSync => self.copied(one, &slot),
         }
     }
@@ -108,12 +108,12 @@ impl<'a> Lineage<'a> {
 
     /// Who made the slots foreign to the server that threw their keys away: they may have been that
     /// before, in its own table.
-    fn taken(&self, one: &Deleted, slots: &SlotSet) -> Vec<&'a Deed> {
+    fn taken(&self, node: usize, by: Option<Id>, slots: &SlotSet, at: u64) -> Vec<&'a Deed> {
         let free = |deed: &&Deed| {
-            let foreign = deed.foreign.get(one.node);
+            let foreign = deed.foreign.get(node);
             foreign.is_none_or(|foreign| !slots.difference(foreign).is_empty())
         };
-        self.gave(one.by, slots, one.at).into_iter().filter(free).collect()
+        self.gave(by, slots, at).into_iter().filter(free).collect()
     }
 
     /// How the claim of a winner came to be greater than that of a loser who heard of it.
@@ -121,16 +121,18 @@ impl<'a> Lineage<'a> {
         let Some(winner) = to else { return Vec::new() };
         let own = self.world.nodes[loser].id;
         // Within a shard one inherits from the other: who gave it the slots has no part in that.
-        let mut led = if self.akin(own, winner) { Vec::new() } else { self.gave(to, slots, at) };
+        // Nor has who gave it what was foreign to the loser then: that took it for its own later.
+        let mut led =
+            if self.akin(own, winner) { Vec::new() } else { self.taken(loser, to, slots, at) };
         let lost =
             |one: &&crate::world::Lost| one.node == loser && one.at == at && one.to == winner;
         let epoch = self.world.lost.iter().find(lost).map(|one| one.epoch);
-        // A claim that the winner made by itself is not of what we did before it.
+        // A claim that the winner made by itself is not of what we did before it, or could know.
         let itself = |(when, who, which): &&(u64, Id, SlotSet)| {
             *who == winner && *when <= at && !which.intersection(slots).is_empty()
         };
         let took = self.world.took.iter().rfind(itself).map(|(when, ..)| *when);
-        let after = |deed: &&'a Deed| took.is_none_or(|took| deed.at > took);
+        let after = |deed: &&'a Deed| took.is_none_or(|took| deed.known_at > took);
         led.extend(self.before(at).filter(after).filter(|deed| {
             let made = deed.id == winner && deed.epoch.is_some() && deed.epoch == epoch;
             let stood = deed.id == winner && deed.words.get(1).is_some_and(|w| w == "FAILOVER");
