@@ -227,13 +227,26 @@ impl World {
         Packet { kind, sender: header(node), gossip, bans }
     }
 
+    /// Of several that failed Valkey dials one in a tick, and spares the others
+    /// (`maxConnectionAttemptsPerCron`, valkey#2154): the one that is dialled.
+    fn dialled(&mut self, n: usize) -> Option<Id> {
+        let node = &self.nodes[n];
+        let failed = |peer: &&Peer| peer.failed_at.is_some() && peer.link.is_none();
+        let count = node.peers.iter().filter(failed).count();
+        if !node.is_valkey() || count < 2 {
+            return None;
+        }
+        let at = self.rng.usize(0..count);
+        self.nodes[n].peers.iter().filter(failed).nth(at).map(|peer| peer.id)
+    }
+
     fn gossip(&mut self, n: usize, to: Option<usize>, dials: bool) -> Vec<Gossip> {
         let to = to.map(|to| self.nodes[to].id);
         let known = |peer: &Peer| peer.handshake.is_none() && Some(peer.id) != to;
-        // Valkey dials one that failed only now and then (valkey#2154).
-        let valkey = self.nodes[n].is_valkey();
+        let dials_one = if dials { self.dialled(n) } else { None };
         let tells = |peer: &Peer| {
-            let dialled = dials && peer.addr.is_some() && !(valkey && peer.failed_at.is_some());
+            let is_spared = peer.failed_at.is_some() && dials_one.is_some_and(|id| id != peer.id);
+            let dialled = dials && peer.addr.is_some() && !is_spared;
             let reached = peer.link.is_some() || dialled;
             known(peer) && !peer.suspected && (reached || !peer.slots.is_empty())
         };
