@@ -32,7 +32,8 @@ finding! {
     ///
     /// ## Repair safety
     /// Nothing is lost: the ghost owns no slot, and no process with that id was found. If it may
-    /// still run somewhere out of sight, find it first.
+    /// still run somewhere out of sight, find it first: while somebody hangs at an address that you
+    /// named and that no table has, `recover` forgets nobody.
     ///
     /// ## By hand
     /// The commands are printed, one for each node that answered.

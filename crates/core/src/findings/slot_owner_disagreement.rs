@@ -29,7 +29,8 @@ finding! {
     ///
     /// ## Repair safety
     /// `CLUSTER BUMPEPOCH` on the node with the keys loses nothing. On a node without the keys it
-    /// makes the true owner delete them.
+    /// makes the true owner delete them. Nor is it for one with an old table whose slots have a
+    /// newer owner that does not answer: that one has what was written since.
     ///
     /// ## By hand
     /// Count the keys of the slots on all claimants, `CLUSTER BUMPEPOCH` on the one that holds
