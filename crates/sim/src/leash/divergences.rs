@@ -56,6 +56,20 @@ pub const DIVERGENCES: &[Divergence] = &[
         why: "whom Valkey forgets while it runs meets the others anew, is told of as forgotten, \
               and meets them again until the ban is over: there is no rest to compare",
     },
+    Divergence {
+        id: "heard-of-and-not-saved",
+        servers: &Server::ALL,
+        covers: |one| {
+            let unheard = one
+                .model
+                .as_deref()
+                .is_some_and(|row| row.is_empty() || row.starts_with("replica of nobody, failed"));
+            one.after.starts_with("all restart") && one.real.is_none() && unheard
+        },
+        why: "whom a server knows by gossip alone it writes down only with its next change \
+              (`clusterProcessGossipSection` saves nothing): started again before that, it has \
+              forgotten a dead one",
+    },
 ];
 
 /// The entry that explains a difference.
