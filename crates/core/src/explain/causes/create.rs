@@ -357,10 +357,11 @@ pub(super) static CAUSES: &[Cause] = &[
                             "0 of 16384 covered",
                             "cluster has no nodes",
                             "slots result count: 0",
-                            "because the node does not hold any slot",
                         ],
                     )
                 })
+                .or_else(|| each_alone(seen))
+                .or_else(|| dropped_as_empty(seen))
                 .or_else(|| empty_slots_reply(seen))
                 .or_else(|| checked_without_slots(seen))
                 .map(|hit| after_reset(seen, hit))
@@ -576,4 +577,34 @@ fn client_port_answers(seen: &Seen) -> Option<Hit> {
             format!("{} answers at its client port, so its address is right.", row.address.ip),
         ),
     )
+}
+
+/// ioredis closes its connection to a start node that the map does not name. Where the paste shows
+/// the nodes of the map, the node is no empty one: it is known there by another address.
+fn dropped_as_empty(seen: &Seen) -> Option<Hit> {
+    let hit = seen.says(68, &["because the node does not hold any slot"])?;
+    let mapped = [" as master", " as slave", "cluster slots result", "slots result count:"];
+    let map = seen.tables.iter().any(|table| table.source == Source::Slots);
+    Some(hit.less_if(34, map || seen.has(&mapped)))
+}
+
+/// Several nodes were asked, and each of them lists nobody but itself and owns no slot.
+fn each_alone(seen: &Seen) -> Option<Hit> {
+    let tables: Vec<_> = seen.tables.iter().filter(|table| table.source == Source::Nodes).collect();
+    let blank = |row: &Row| row.is_myself() && row.slots.is_empty();
+    let single = |rows: &[Row]| matches!(rows, [row] if blank(row));
+    let mut ids: Vec<&str> =
+        tables.iter().flat_map(|table| &table.rows).map(|row| row.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let lines = tables.iter().flat_map(|table| &table.rows).map(|row| row.line);
+    (ids.len() >= 2 && tables.iter().all(|table| single(&table.rows))).then(|| {
+        Hit::of(82).quotes(lines.take(3)).note(
+            "Each of the nodes that were asked lists only itself, without slots and with the empty \
+             address of one that was never met: they run side by side, all of them primaries, \
+             and the step that makes a cluster of them (create, the chart's or operator's job) \
+             did not run or broke off before its MEET. Its log says why: names that do not \
+             resolve, a password, the bus port, a job that was never started.",
+        )
+    })
 }

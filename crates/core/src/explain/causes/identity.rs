@@ -381,8 +381,12 @@ fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
 pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
     let told = ["restart", "before", "after ", "start", "recreat", "redeploy", "reboot"];
     let tables: Vec<&Table> = seen.tables.iter().filter(|t| t.source == Source::Nodes).collect();
-    let pair = tables.windows(2).find_map(|pair| {
-        let [first, then] = pair else { return None };
+    // The order of the pastes is that of their names, and not always that of time.
+    let in_turn = tables.windows(2).flat_map(|pair| match pair {
+        [first, then] => vec![(*first, *then), (*then, *first)],
+        _ => Vec::new(),
+    });
+    let pair = in_turn.into_iter().find_map(|(first, then)| {
         let (old, new) = (first.myself()?, then.myself()?);
         let alone = first.rows.len() > 1 && then.rows.len() == 1;
         let same = old.address.port == new.address.port
@@ -390,7 +394,10 @@ pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
         let stranger = first.rows.iter().all(|row| row.id != new.id);
         (alone && same && stranger).then_some((old, new))
     });
-    let (old, new) = pair.filter(|_| seen.has(&told))?;
+    let here = |(old, new): &(&Row, &Row)| {
+        seen.has(&told) || (new.address.ip.is_empty() && old.slots.len() > new.slots.len())
+    };
+    let (old, new) = pair.filter(here)?;
     Some(
         Hit::of(90)
             .quote(old.line)

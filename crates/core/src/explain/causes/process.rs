@@ -189,7 +189,22 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "MAXMEMORY_REACHED",
         title: "The node has reached maxmemory",
         side: Side::Cluster,
-        when: |seen| seen.says(90, &["oom command not allowed when used memory"]),
+        when: |seen| {
+            let hit = seen.says(90, &["oom command not allowed when used memory"])?;
+            let (used, most) = (seen.number("used_memory"), seen.number("maxmemory"));
+            let roomy = used.zip(most).filter(|(used, most)| *most > 0 && used / 4 < most / 5);
+            Some(match roomy {
+                Some((used, most)) => hit.quotes(seen.field_line("used_memory")).note(format!(
+                    "The INFO that was pasted is of a node with room ({used} of {most} bytes), \
+                     so it is not the one that refused: in a cluster every node has its own \
+                     maxmemory, and the command went to the owner of its key's slot. Look at \
+                     INFO memory on ALL primaries (redis-cli --cluster call <any node> INFO \
+                     memory); the one that is full has big keys or too many of them (hash tags), \
+                     or a lower maxmemory."
+                )),
+                None => hit,
+            })
+        },
         cause: "used_memory is at maxmemory and the policy does not evict (noeviction), so \
             writes are refused; reads go on. \
             Reshards into this node fail too and leave a slot open.",

@@ -263,6 +263,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 "select is not allowed in cluster mode",
                 "cluster mode",
                 "hash to the same slot",
+                "keys must be in the same slot",
+                "keys must in same slot",
+                "include cross slot keys",
             ];
             let hit = Hit::of(0);
             let framework = [
@@ -270,7 +273,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 ("Sidekiq", &["sidekiq"]),
                 ("Django channels_redis without sharding", &["channels_redis"]),
                 ("RQ", &["rq.worker", "from rq import", "rq:queue", "rq/queue.py"]),
-                ("Credis (Magento's Cm_RedisSession, Cm_Cache_Backend_Redis)", &["credis"]),
+                (
+                    "Credis (Magento's Cm_RedisSession, Cm_Cache_Backend_Redis)",
+                    &["cm_redissession", "cm_cache_backend_redis", "credis_", "/credis/"],
+                ),
                 ("Resque", &["resque"]),
             ];
             let (name, words) = framework.into_iter().find(|(_, words)| seen.has(words))?;

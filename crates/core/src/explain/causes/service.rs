@@ -280,7 +280,7 @@ pub(super) static CAUSES: &[Cause] = &[
 
 /// An Envoy that answers for a cluster, and passes on what it should have dealt with itself.
 fn proxy_setup(seen: &Seen) -> Option<Hit> {
-    let ours = ["redis_proxy", "envoy.clusters.redis"];
+    let ours = ["redis_proxy", "envoy.clusters.redis", "load_assignment", "lb_endpoints"];
     let config = *seen.lines_with(&ours).first()?;
     if seen.has(&["unsupported command"]) {
         return None;

@@ -299,7 +299,9 @@ fn dials_who_is_gone(seen: &Seen) -> Option<Hit> {
     seen.client()?;
     let known =
         |ip: &str| seen.pod_ips.contains(ip) || seen.server_rows().any(|row| row.address.ip == ip);
-    let (at, ip) = seen.lines_with(&UNREACHABLE).into_iter().find_map(|at| {
+    let mut failed = seen.lines_with(&UNREACHABLE);
+    failed.extend(seen.lines_with(&["name resolution", "name or service not known"]));
+    let (at, ip) = failed.into_iter().find_map(|at| {
         let line = seen.lines.get(at)?;
         let ip = ipv4s(&line.text).find(|ip| is_inner(ip) && !known(ip))?;
         Some((at, ip.to_owned()))
