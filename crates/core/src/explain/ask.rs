@@ -283,7 +283,10 @@ impl Seen {
                     "rediscluster.exc",
                 ],
             ),
-            ("go-redis", &["go-redis", "clusterclient", "redis: cannot load cluster"]),
+            (
+                "go-redis",
+                &["go-redis", "clusterclient", "redis: cannot load cluster", "redis: dial tcp"],
+            ),
             ("StackExchange.Redis", &["stackexchange.redis", "redisconnectionexception: no conn"]),
             ("phpredis", &["redisclusterexception", "phpredis"]),
             ("Predis", &["predis"]),

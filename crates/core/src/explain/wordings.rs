@@ -157,6 +157,30 @@ pub(super) static NOTES: &[Note] = &[
             owner with SETSLOT NODE on both. redis-cli --cluster reshard does all of it.",
     },
     Note {
+        code: "DOCKER_BUS_PORT_NOT_PUBLISHED",
+        words: &[
+            &["docker", "container", "compose"],
+            &["create"],
+            &["127.0.0.1:7", "127.0.0.1:6", "localhost:7", "localhost:6"],
+        ],
+        sentence: "And create was given 127.0.0.1: inside each container that is the container \
+            itself, so every node is told to meet itself. From the host the published ports make \
+            it look right. Give create the containers' addresses in one Docker network (run \
+            redis-cli inside it), or run the nodes with network_mode host.",
+    },
+    Note {
+        code: "BUS_PORT_BLOCKED",
+        words: &[
+            &["docker", "container", "compose"],
+            &["create"],
+            &["127.0.0.1:7", "127.0.0.1:6", "localhost:7", "localhost:6"],
+        ],
+        sentence: "And create was given 127.0.0.1: inside each container that is the container \
+            itself, so every node is told to meet itself. From the host the published ports make \
+            it look right. Give create the containers' addresses in one Docker network (run \
+            redis-cli inside it), or run the nodes with network_mode host.",
+    },
+    Note {
         code: "CLIENT_SEEDS_UNREACHABLE",
         words: &[&["127.0.0.1", "localhost"], &["refused"]],
         sentence: "The start node is 127.0.0.1 (localhost): that is the machine, container or \

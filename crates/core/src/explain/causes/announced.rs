@@ -12,7 +12,10 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
         title: "The nodes announce addresses that the client cannot reach",
         side: Side::Network,
-        when: |seen| announced(seen).or_else(|| sent_inside(seen)),
+        when: |seen| {
+            let hit = announced(seen).or_else(|| sent_inside(seen));
+            stronger(hit, named_inside(seen))
+        },
         cause: "[[The cluster itself is fine (state <<state>>, <<slots_ok>> slots ok). ]]The \
             client reaches its start node[[ (<<seed>>)]], asks for the map, and from then on dials \
             the addresses that the nodes ANNOUNCE[[: <<announced>>]]. Those are internal ones (a \
@@ -501,6 +504,35 @@ fn announced(seen: &Seen) -> Option<Hit> {
             .fact_if("seed", (!seeds.is_empty()).then(|| list(&seeds, 3)))
             .fact_if("seed_ip", only(&seeds))
     })
+}
+
+/// The hit with the higher score.
+fn stronger(one: Option<Hit>, other: Option<Hit>) -> Option<Hit> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.score > one.score { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A client that gave up names an address of a container network, and none of its start nodes is in
+/// that network.
+fn named_inside(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    seen.says(0, &MAPPED).or_else(|| seen.says(0, &["couldn't map cluster", "ttl exhausted"]))?;
+    let bridge = |ip: &str| {
+        let second = ip.split('.').nth(1).and_then(|n| n.parse::<u8>().ok());
+        ip.starts_with("172.") && second.is_some_and(|n| (16..32).contains(&n))
+    };
+    let seeds = dedup(&seed_ips(seen));
+    let quoted: Vec<String> =
+        seen.lines.iter().flat_map(|line| ipv4s(&line.text)).map(str::to_owned).collect();
+    let outside = seeds.iter().chain(&quoted).any(|ip| !bridge(ip) && !ip.starts_with("127."));
+    let (at, ip) = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let ip = ipv4s(&line.text).find(|ip| bridge(ip) && !seeds.iter().any(|s| s == ip))?;
+        Some((at, ip.to_owned()))
+    })?;
+    (outside && seen.server_rows().next().is_none())
+        .then(|| Hit::of(80).quote(at).fact("announced", ip))
 }
 
 /// A client that comes from outside is sent to an inner address by MOVED.

@@ -324,7 +324,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 ),
             )
         },
-        cause: "The client port of <<node>> cannot be reached from where the tool runs: the \
+        cause: "The client port[[ of <<node>>]] cannot be reached from where the tool runs: the \
             process is down, it listens on another address (bind 127.0.0.1 is the default), \
             protected mode or a firewall is in between, or the address is an internal one (a \
             container's).",
@@ -451,7 +451,7 @@ fn read_firewall(seen: &Seen, hit: Hit) -> Hit {
 fn after_reset(seen: &Seen, hit: Hit) -> Hit {
     let reset = seen.has(&["cluster reset", "reset hard", "reset soft"]);
     let Some(table) = seen.table().filter(|table| reset && table.rows.len() > 1) else {
-        return hit;
+        return met_without_slots(seen, hit, reset);
     };
     let primaries: Vec<&Row> = table.rows.iter().filter(|row| row.is_primary()).collect();
     let [one] = &primaries[..] else { return hit.note(RESET_TAKES_SLOTS) };
@@ -463,6 +463,28 @@ fn after_reset(seen: &Seen, hit: Hit) -> Hit {
          drops them. One primary cannot fail over by itself; three can.",
         one.place()
     ))
+}
+
+/// The figures of nodes that know each other while nobody owns a slot.
+fn met_without_slots(seen: &Seen, hit: Hit, reset: bool) -> Hit {
+    let known = seen.number("cluster_known_nodes").filter(|known| *known > 1);
+    let Some(known) = known.filter(|_| seen.number("cluster_slots_assigned") == Some(0)) else {
+        return hit;
+    };
+    let heard = seen.number("cluster_stats_messages_received").is_some_and(|n| n > 0);
+    let bus = if heard { ", and bus messages arrive, so the bus is open" } else { "" };
+    let hit = if reset { hit.note(RESET_TAKES_SLOTS) } else { hit };
+    hit.note(format!(
+        "The {known} nodes know each other{bus}; only the slots are missing, so create is not the \
+         way (it refuses nodes that know each other)."
+    ))
+    .step(
+        "DBSIZE on each node first. If one primary alone has the keys, give it the slots: \
+         CLUSTER ADDSLOTSRANGE 0 16383 there (before 7.0 CLUSTER ADDSLOTS with the numbers); if \
+         none has any, spread them over the primaries; if several have, each gets the slots its \
+         keys are in (CLUSTER COUNTKEYSINSLOT). Keys on a node that shall be a replica: copy its \
+         RDB and AOF away first, for it drops them.",
+    )
 }
 
 /// What RESET does beside forgetting.

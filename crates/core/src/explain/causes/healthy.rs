@@ -120,7 +120,10 @@ pub(super) static CAUSES: &[Cause] = &[
 const WHILE_DOWN: &str = "command while the cluster is down";
 
 /// Words of an error that somebody met.
-const COMPLAINTS: [&str; 16] = [
+const COMPLAINTS: [&str; 19] = [
+    "i/o timeout",
+    "timeoutexception",
+    "timeouterror",
     "error",
     "exception",
     "refused",

@@ -328,7 +328,9 @@ fn islands(seen: &Seen) -> Option<Hit> {
             .find(|b| !a.rows.iter().any(|row| b.rows.iter().any(|other| other.id == row.id)));
         if let Some(b) = apart {
             let lines = a.rows.first().into_iter().chain(b.rows.first()).map(|row| row.line);
-            return Some(Hit::of(60).quotes(lines));
+            let owns = |table: &&super::super::seen::Table| !table.assigned().is_empty();
+            let both = owns(a) && owns(b);
+            return Some(Hit::of(60).more_if(31, both).quotes(lines));
         }
     }
     None

@@ -1,7 +1,7 @@
 //! The process, its memory, its disk; versions.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, Source, Table};
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -443,7 +443,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 84,
                 &["received invalid ping packet of length", "received unknown packet type"],
             );
-            packet.or_else(|| {
+            packet.or_else(|| old_bus(seen)).or_else(|| {
                 let mut versions: Vec<&str> =
                     seen.blocks.iter().filter_map(|b| b.fields.get("redis_version")).collect();
                 versions.sort_unstable();
@@ -739,4 +739,35 @@ fn frees_its_old_data(seen: &Seen) -> Option<Hit> {
          freed (only a replica whose primary is alive, and keep a copy). Nothing is lost: the \
          primary has the data.",
     ))
+}
+
+/// One table has no bus ports in its rows (a server before 4.0), another one has: their buses do
+/// not understand each other.
+fn old_bus(seen: &Seen) -> Option<Hit> {
+    let tables = || seen.tables.iter().filter(|table| table.source == Source::Nodes);
+    let with_bus = |table: &&Table| {
+        table
+            .rows
+            .iter()
+            .any(|row| seen.lines.get(row.line).is_some_and(|line| line.text.contains('@')))
+    };
+    let (old, new) = (tables().find(|table| !with_bus(table))?, tables().find(with_bus)?);
+    let apart = !old.rows.iter().any(|row| new.rows.iter().any(|other| other.id == row.id));
+    let joins = seen.has(&["waiting for the cluster to join", "cluster meet", "add-node"]);
+    (apart && joins).then(|| {
+        Hit::of(88)
+            .quote(old.rows.first().map_or(0, |row| row.line))
+            .quote(new.rows.first().map_or(0, |row| row.line))
+            .note(
+                "The rows of one table have no bus port ('@16379'): that server is older than 4.0. \
+                 The bus of 3.x and that of 4.0 and later do not understand each other, so the \
+                 MEET is never answered and the tool waits for ever; ports and firewalls have no \
+                 part in it.",
+            )
+            .step(
+                "Give the new node the version that the cluster runs. To get to a newer one, build \
+                 a new cluster beside it and move the data (RDB files, or redis-cli --cluster \
+                 import).",
+            )
+    })
 }

@@ -135,6 +135,22 @@ mod tests {
         }
     }
 
+    /// A saying brings no figures, so a text may name them only in clauses that can go.
+    #[test]
+    fn causes_of_sayings_read_well_without_figures() {
+        for code in all().map(|saying| saying.code) {
+            let cause = causes::all().find(|cause| cause.code == code).expect("a cause");
+            for text in [cause.title, cause.cause, cause.check].iter().chain(cause.fix) {
+                let mut rest = *text;
+                while let Some((before, tail)) = rest.split_once("[[") {
+                    assert!(!before.contains("<<"), "{code}: {text}");
+                    rest = tail.split_once("]]").map_or("", |(_, after)| after);
+                }
+                assert!(!rest.contains("<<"), "{code}: {text}");
+            }
+        }
+    }
+
     /// The whole point: whoever pastes the one line is told what it means.
     #[test]
     fn each_saying_alone_is_answered_with_its_cause() {

@@ -83,4 +83,14 @@ pub(super) static SAYINGS: &[Saying] = &[
         ],
         "",
     ),
+    say(
+        "COMMAND_RENAMED_OR_DISABLED",
+        64,
+        &["unknown command `cluster`", "unknown command 'cluster'"],
+        "'unknown command CLUSTER' (and not 'cluster support disabled') is what a server answers \
+         that has no cluster at all: Memorystore for Redis and other managed single instances, a \
+         proxy, or CLUSTER taken away by rename-command. If it is meant to be one server (with \
+         replicas), use the plain client (Redis in place of RedisCluster); if a cluster is wanted, \
+         create one of the service's cluster type.",
+    ),
 ];
