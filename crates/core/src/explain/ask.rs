@@ -246,7 +246,7 @@ impl Seen {
 
     /// Client libraries and frameworks that the text names.
     pub fn client(&self) -> Option<&'static str> {
-        const CLIENTS: [(&str, &[&str]); 15] = [
+        const CLIENTS: [(&str, &[&str]); 18] = [
             (
                 "redis-rb",
                 &[
@@ -283,14 +283,23 @@ impl Seen {
                     "rediscluster.exc",
                 ],
             ),
-            ("go-redis", &["go-redis", "clusterclient", "redis: cannot load cluster"]),
+            (
+                "go-redis",
+                &["go-redis", "clusterclient", "redis: cannot load cluster", "redis: dial tcp"],
+            ),
             ("StackExchange.Redis", &["stackexchange.redis", "redisconnectionexception: no conn"]),
             ("phpredis", &["redisclusterexception", "phpredis"]),
             ("Predis", &["predis"]),
-            ("redis-rs", &["redis-rs", "rediserror", "redis::cluster"]),
+            ("redis-rs", &["redis-rs", "rediserror", "redis::cluster", "cluster_async"]),
             ("rueidis", &["rueidis"]),
             ("node-redis", &["rootnodesunavailable", "@redis/client", "node-redis", "rootnodes"]),
             ("hiredis-cluster", &["hiredis"]),
+            ("redis-plus-plus", &["sw::redis"]),
+            (
+                "a desktop tool",
+                &["redisinsight", "redis insight", "desktopmanager", "anotherredis"],
+            ),
+            ("Vert.x", &["io.vertx", "vertx-redis"]),
         ];
         CLIENTS.iter().find(|(_, marks)| self.has(marks)).map(|(name, _)| *name)
     }

@@ -74,7 +74,8 @@ pub(super) fn facts(seen: &Seen) -> Facts {
 fn ports(seen: &Seen, facts: &mut Facts) {
     let mut pairs: Vec<(u16, u16)> = Vec::new();
     for row in seen.rows().filter(|row| row.address.port != 0) {
-        let bus = row.address.bus().map_or(0, |bus| bus.port);
+        let usual = row.address.port.saturating_add(10_000);
+        let bus = row.address.bus().map_or(usual, |bus| bus.port);
         if !pairs.contains(&(row.address.port, bus)) {
             pairs.push((row.address.port, bus));
         }

@@ -65,8 +65,10 @@ fn is_binary(text: &str) -> bool {
 fn clean_one(paste: usize, text: &str, lines: &mut Vec<Line>) -> usize {
     let mut alike: HashMap<u64, u32> = HashMap::new();
     let mut dropped = 0;
-    for (at, raw) in text.split('\n').flat_map(unescape).enumerate() {
-        let cut = cut(raw, LINE_BYTES);
+    let numbered = text.split('\n').enumerate();
+    let parts = numbered.flat_map(|(at, line)| parts(line).into_iter().map(move |p| (at, p)));
+    for (at, raw) in parts {
+        let cut = cut(&raw, LINE_BYTES);
         let shape = alike.entry(shape(cut)).or_insert(0);
         *shape += 1;
         if lines.len() >= LINES_MAX || (at >= HEAD_LINES && *shape > ALIKE_MAX) {
@@ -97,6 +99,41 @@ fn unwrap_json(line: &str) -> Option<String> {
     let text = ["log", "message", "msg"].iter().find_map(|key| object.get(*key)?.as_str())?;
     (!own.iter().any(|key| object.contains_key(*key))).then(|| text.trim_end().to_owned())
 }
+
+/// The lines that one line holds: a reply in one string, or the output of a command that an
+/// operator wrote into its own log.
+fn parts(line: &str) -> Vec<String> {
+    let mut parts: Vec<String> = unescape(line).map(str::to_owned).collect();
+    parts.extend(outputs(line));
+    parts
+}
+
+/// Fields of a log in JSON in which programs keep what a command of theirs printed.
+const OUTPUTS: [&str; 6] = ["Output", "output", "stdout", "stderr", "Stdout", "Stderr"];
+
+/// The lines of a command's output in a line of JSON.
+fn outputs(line: &str) -> Vec<String> {
+    let line = line.trim();
+    let named = |name: &&str| line.contains(&format!("\"{name}\""));
+    let Some(from) = line.find('{').filter(|_| line.ends_with('}') && line.len() < OBJECT_BYTES)
+    else {
+        return Vec::new();
+    };
+    if !OUTPUTS.iter().any(named) {
+        return Vec::new();
+    }
+    let text = line.get(from..).unwrap_or_default();
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).unwrap_or_default();
+    let texts = OUTPUTS.iter().filter_map(|name| object.get(*name)?.as_str());
+    texts
+        .filter(|text| text.contains('\n'))
+        .flat_map(|text| text.lines().map(str::to_owned))
+        .collect()
+}
+
+/// Bytes of a line of JSON that is read as such.
+const OBJECT_BYTES: usize = 64 * 1024;
 
 /// A reply that a client printed as one string has its line ends as `\n`.
 fn unescape(line: &str) -> impl Iterator<Item = &str> {

@@ -11,13 +11,16 @@
 mod ask;
 mod cause;
 mod causes;
+mod envelope;
 mod events;
 mod figures;
 mod infos;
 mod known;
+mod libraries;
 mod lines;
 mod observed;
 mod reply;
+mod sayings;
 mod seen;
 mod table;
 mod template;
@@ -147,6 +150,10 @@ const SUBJECT: &[&str] = &[
     "sentinel",
     "6379",
     "moved ",
+    "(error) ",
+    "root nodes",
+    "clientoffline",
+    "allconnectionsunavailable",
     "crossslot",
     "lettuce",
     "startup nodes",
@@ -169,10 +176,10 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
     let (lines, mut unread) = lines::clean(pastes);
     let seen = Seen::gather(lines);
     unread.extend(seen.unread.clone());
-    let mut hits: Vec<(&Cause, Hit)> = causes::all()
-        .filter_map(|cause| Some((cause, (cause.when)(&seen)?)))
-        .filter(|(_, hit)| hit.score >= SCORE_MIN)
-        .collect();
+    let mut hits: Vec<(&'static Cause, Hit)> =
+        causes::all().filter_map(|cause| Some((cause, (cause.when)(&seen)?))).collect();
+    sayings::add(&mut hits, &seen);
+    hits.retain(|(_, hit)| hit.score >= SCORE_MIN);
     if seen.log_lines == 0 && !seen.has(SUBJECT) && !seen.has_prompt() {
         hits.retain(|(_, hit)| hit.score >= SCORE_ALONE);
     }
@@ -219,6 +226,10 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
         story.push(' ');
         story.push_str(note);
     }
+    if let Some(order) = envelope::ranked(cause.code, hit, seen) {
+        story.push(' ');
+        story.push_str(&order);
+    }
     for note in known::notes(cause.code, seen) {
         story.push(' ');
         story.push_str(note);
@@ -245,7 +256,8 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
 fn steps(cause: &Cause, hit: &Hit, seen: &Seen) -> Vec<String> {
     let fixed = cause.fix.iter().map(|step| template::fill(step, &hit.facts));
     let known = known::steps(cause.code, seen).into_iter().map(str::to_owned);
-    hit.steps.iter().cloned().chain(fixed).chain(known).collect()
+    let library = libraries::steps(cause.code, seen).map(str::to_owned);
+    hit.steps.iter().cloned().chain(library).chain(fixed).chain(known).collect()
 }
 
 const fn confidence(score: u8) -> Confidence {

@@ -110,6 +110,77 @@ pub(super) static NOTES: &[Note] = &[
             bus are not concerned.",
     },
     Note {
+        code: "PLAIN_AGAINST_TLS",
+        words: &[
+            &["wrong version number", "http request"],
+            &["readinessprobe", "livenessprobe", "startupprobe", "healthcheck"],
+            &["redis-cli", "valkey-cli", "nc ", "tcpsocket"],
+        ],
+        sentence: "The probe of the pod calls redis-cli without --tls: each of its pings reaches \
+            the TLS port as plain text and leaves this line, at the probe's period. Give the probe \
+            --tls --cacert <ca> (and --cert, --key unless tls-auth-clients is no). A probe with \
+            only 'redis-cli ping' may even pass, as redis-cli ends with 0. The nodes and their \
+            bus are not concerned.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[
+            &["timed out", "timeout"],
+            &[
+                "15 minutes",
+                "16 minutes",
+                "15min",
+                "unplug",
+                "power off",
+                "powered off",
+                "network not working",
+                "cut the network",
+                "pull the cable",
+                "iptables",
+                "half-open",
+                "half open",
+            ],
+        ],
+        sentence: "A node that vanishes without a word (power, cable, firewall) leaves half-open \
+            connections: nobody answers and nobody closes, so the client waits until TCP gives \
+            up, about 15 minutes on Linux (tcp_retries2), whatever the topology refresh says. \
+            Lettuce: SocketOptions with keepAlive and tcpUserTimeout (30 s, needs the epoll or \
+            io_uring transport) and command timeouts; other clients: TCP keep-alive, read \
+            timeouts, retries on a new connection.",
+    },
+    Note {
+        code: "SLOT_OPEN",
+        words: &[&["setslot"], &["migrating", "importing"]],
+        sentence: "CLUSTER SETSLOT MIGRATING and IMPORTING only set marks, and nothing moves by \
+            itself: somebody has to mark the target (IMPORTING) first and the source second, move \
+            the keys with MIGRATE (CLUSTER GETKEYSINSLOT until it is empty), and name the new \
+            owner with SETSLOT NODE on both. redis-cli --cluster reshard does all of it.",
+    },
+    Note {
+        code: "DOCKER_BUS_PORT_NOT_PUBLISHED",
+        words: &[
+            &["docker", "container", "compose"],
+            &["create"],
+            &["127.0.0.1:7", "127.0.0.1:6", "localhost:7", "localhost:6"],
+        ],
+        sentence: "And create was given 127.0.0.1: inside each container that is the container \
+            itself, so every node is told to meet itself. From the host the published ports make \
+            it look right. Give create the containers' addresses in one Docker network (run \
+            redis-cli inside it), or run the nodes with network_mode host.",
+    },
+    Note {
+        code: "BUS_PORT_BLOCKED",
+        words: &[
+            &["docker", "container", "compose"],
+            &["create"],
+            &["127.0.0.1:7", "127.0.0.1:6", "localhost:7", "localhost:6"],
+        ],
+        sentence: "And create was given 127.0.0.1: inside each container that is the container \
+            itself, so every node is told to meet itself. From the host the published ports make \
+            it look right. Give create the containers' addresses in one Docker network (run \
+            redis-cli inside it), or run the nodes with network_mode host.",
+    },
+    Note {
         code: "CLIENT_SEEDS_UNREACHABLE",
         words: &[&["127.0.0.1", "localhost"], &["refused"]],
         sentence: "The start node is 127.0.0.1 (localhost): that is the machine, container or \

@@ -174,7 +174,13 @@ pub(super) static CAUSES: &[Cause] = &[
                     // meets them.
                     let lost = seen.failing().len();
                     let old = seen.lines.get(row.line).is_some_and(|l| !l.text.contains('@'));
+                    // Whoever was never met knows no address either: that is no cause, it follows.
+                    let alone = row.slots.is_empty()
+                        && seen.tables.iter().any(|table| {
+                            table.rows.len() == 1 && table.rows.iter().any(|r| r.id == row.id)
+                        });
                     let hit = Hit::of(74).less_if(20, lost > 0).less_if(14, old && lost > 0);
+                    let hit = hit.less_if(28, alone);
                     Some(hit.quote(row.line))
                 }
                 None => moved_to_nowhere(seen, |host, port| host.is_empty() && port != "0"),
@@ -322,7 +328,7 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
         && seen.number("cluster_slots_pfail").is_some_and(|pfail| pfail > 0)
         && seen.number("cluster_known_nodes").is_some_and(|known| known > 2);
     let deaf = silent.then(|| Hit::of(68).quotes(seen.field_line("cluster_slots_pfail")));
-    deaf.or_else(|| ok_for_moments(seen)).or_else(|| {
+    deaf.or_else(|| mends_only_itself(seen)).or_else(|| ok_for_moments(seen)).or_else(|| {
         seen.says_all(
             60,
             &[
@@ -355,6 +361,25 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
             ],
         )
         .map(|hit| hit.more_if(12, seen.says_fail() || seen.has(&["can't find each other"])))
+    })
+}
+
+/// The start script corrects the own row of nodes.conf only, and the cluster is down.
+fn mends_only_itself(seen: &Seen) -> Option<Hit> {
+    let own = |text: &str| {
+        text.contains("sed ")
+            && text.contains("myself")
+            && (text.contains("ip") || text.contains("$"))
+    };
+    let at = seen.lines.iter().position(|line| own(&line.lower))?;
+    let down = seen.says_fail() || seen.failing().len() >= 2 || seen.has(&["clusterdown"]);
+    down.then(|| {
+        Hit::of(84).quote(at).quotes(seen.field_line("cluster_slots_pfail")).note(
+            "The start script puts the new IP into the node's own row ('myself') of nodes.conf and \
+             leaves those of its peers: a single pod that restarts is found again, as the others \
+             hear its new address from itself; when all of them restart at once, each dials the \
+             old addresses of all others, and nobody can tell anybody.",
+        )
     })
 }
 

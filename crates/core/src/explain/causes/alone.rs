@@ -2,6 +2,7 @@
 //! to add once more.
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::figures::short;
 use crate::explain::seen::{Seen, Source, Table};
 use crate::explain::table::Row;
 use crate::model::SLOT_COUNT;
@@ -100,6 +101,9 @@ fn alone(seen: &Seen) -> Option<Hit> {
             place = me.place(),
         )));
     }
+    if let Some(hit) = beside_a_cluster(seen, own) {
+        return Some(hit);
+    }
     let adds =
         ["addnodes", "add-node", "currentnumberofnodes", "scale up", "scaling up", "new node"];
     let waits = seen.lines_with(&adds);
@@ -112,6 +116,43 @@ fn alone(seen: &Seen) -> Option<Hit> {
              chart's update job, an operator) did not run, failed, or waits: a hook that runs \
              after the upgrade does not start while helm --wait still waits for pods that are not \
              ready.",
+        )
+    })
+}
+
+/// The node lists only itself, and the paste shows a cluster with slots that does not list it.
+fn beside_a_cluster(seen: &Seen, own: &Row) -> Option<Hit> {
+    let whole = seen.tables.iter().find(|table| {
+        let owners = table.rows.iter().filter(|row| !row.slots.is_empty()).count();
+        owners >= 2 && table.rows.iter().all(|row| row.id != own.id)
+    })?;
+    let owner = whole.rows.iter().find(|row| !row.slots.is_empty())?;
+    let lost = seen.set_to("persistence", "false")
+        || seen.has(&["persistence: false", "emptydir", "no pvc", "without pvc", "nopersistence"])
+        || seen.lines.windows(2).any(|lines| match lines {
+            [name, value] => {
+                name.lower.contains("persistence:") && value.lower.trim() == "enabled: false"
+            }
+            _ => false,
+        });
+    let why = if lost {
+        " Its storage does not outlive the pod (persistence off), so it came back without nodes.conf \
+         and data, under a new id."
+    } else {
+        ""
+    };
+    own.slots.is_empty().then(|| {
+        Hit::of(82).quote(own.line).quote(owner.line).fact(
+            "told",
+            format!(
+                "The node with the id {} lists only itself and has no slots, and the cluster beside \
+                 it does not list that id: it is a stranger there.{why} Its old entry, if one is \
+                 left, is another id at its old address. The shard that misses a replica gets one \
+                 when this node is joined: CLUSTER MEET from a member, then on it CLUSTER \
+                 REPLICATE <id of the primary without a replica>, and FORGET of the old id on \
+                 every node.",
+                short(&own.id)
+            ),
         )
     })
 }

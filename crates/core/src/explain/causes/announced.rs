@@ -12,7 +12,10 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
         title: "The nodes announce addresses that the client cannot reach",
         side: Side::Network,
-        when: announced,
+        when: |seen| {
+            let hit = announced(seen).or_else(|| sent_inside(seen));
+            stronger(hit, named_inside(seen))
+        },
         cause: "[[The cluster itself is fine (state <<state>>, <<slots_ok>> slots ok). ]]The \
             client reaches its start node[[ (<<seed>>)]], asks for the map, and from then on dials \
             the addresses that the nodes ANNOUNCE[[: <<announced>>]]. Those are internal ones (a \
@@ -39,7 +42,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "cluster-announce-* names an address at which the node is not reachable",
         side: Side::Cluster,
         when: |seen| {
-            if let Some(hit) = shared_place(seen).or_else(|| calls_itself_otherwise(seen)) {
+            let shared = shared_place(seen).or_else(|| shared_setting(seen));
+            if let Some(hit) = shared.or_else(|| calls_itself_otherwise(seen)) {
                 return Some(hit);
             }
             let set = seen.setting("cluster-announce-ip")?;
@@ -110,6 +114,33 @@ fn shared_place(seen: &Seen) -> Option<Hit> {
                 ),
             ),
     )
+}
+
+/// Several nodes are told to announce one and the same address, and none of them a port of its own.
+fn shared_setting(seen: &Seen) -> Option<Hit> {
+    let first = seen.setting("cluster-announce-ip").filter(|s| is_ipv4(&s.value))?;
+    let equal: Vec<&Setting> = seen
+        .settings
+        .iter()
+        .filter(|s| s.name == "cluster-announce-ip" && s.value == first.value)
+        .collect();
+    let own_port = seen.setting("cluster-announce-port").is_some()
+        || seen.settings.iter().filter(|s| s.name == "port").count() >= equal.len();
+    (equal.len() >= 2 && !own_port).then(|| {
+        Hit::of(84).quotes(equal.iter().map(|s| s.line).take(3)).fact("value", &*first.value).fact(
+            "same",
+            format!(
+                "{} nodes are told to announce {} and no port of their own, so each of them calls \
+                 itself {}:6379 with bus port 16379: to the others they are one and the same \
+                 place. Each needs its own published pair: cluster-announce-port and \
+                 cluster-announce-bus-port (Bitnami: REDIS_CLUSTER_ANNOUNCE_PORT and \
+                 REDIS_CLUSTER_ANNOUNCE_BUS_PORT), both published under the very number.",
+                equal.len(),
+                first.value,
+                first.value
+            ),
+        )
+    })
 }
 
 /// An IP and a port in one value.
@@ -283,6 +314,10 @@ fn is_outside(seen: &Seen) -> bool {
         "from my laptop",
         "outside the cluster",
         "outside of the cluster",
+        "outside of kubernetes",
+        "outside kubernetes",
+        "outside the k8s",
+        "outside k8s",
     ];
     let local = |ip: &str| is_inner(ip) || ip.starts_with("0.") || ip.starts_with("255.");
     seen.has(&said) || seen.lines.iter().any(|line| ipv4s(&line.text).any(|ip| !local(ip)))
@@ -365,7 +400,13 @@ const MAPPED: [&str; 2] = ["no more cluster attempts left", "clustermaxattempts"
 
 /// A client fails behind a tunnel to one node, and does not say at which address.
 fn through_a_tunnel(seen: &Seen) -> Option<Hit> {
-    let fails = ["cluster isn't ready", "failed to refresh slots", "error", "exception"];
+    let fails = [
+        "cluster isn't ready",
+        "failed to refresh slots",
+        "error",
+        "exception",
+        "could not connect",
+    ];
     let library = seen.client().is_some() && seen.has(&fails);
     seen.says(74, &MAPPED).or_else(|| seen.says(74, &TUNNELS).filter(|_| library))
 }
@@ -463,6 +504,45 @@ fn announced(seen: &Seen) -> Option<Hit> {
             .fact_if("seed", (!seeds.is_empty()).then(|| list(&seeds, 3)))
             .fact_if("seed_ip", only(&seeds))
     })
+}
+
+/// The hit with the higher score.
+fn stronger(one: Option<Hit>, other: Option<Hit>) -> Option<Hit> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.score > one.score { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A client that gave up names an address of a container network, and none of its start nodes is in
+/// that network.
+fn named_inside(seen: &Seen) -> Option<Hit> {
+    seen.client()?;
+    seen.says(0, &MAPPED).or_else(|| seen.says(0, &["couldn't map cluster", "ttl exhausted"]))?;
+    let bridge = |ip: &str| {
+        let second = ip.split('.').nth(1).and_then(|n| n.parse::<u8>().ok());
+        ip.starts_with("172.") && second.is_some_and(|n| (16..32).contains(&n))
+    };
+    let seeds = dedup(&seed_ips(seen));
+    let quoted: Vec<String> =
+        seen.lines.iter().flat_map(|line| ipv4s(&line.text)).map(str::to_owned).collect();
+    let outside = seeds.iter().chain(&quoted).any(|ip| !bridge(ip) && !ip.starts_with("127."));
+    let (at, ip) = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let ip = ipv4s(&line.text).find(|ip| bridge(ip) && !seeds.iter().any(|s| s == ip))?;
+        Some((at, ip.to_owned()))
+    })?;
+    (outside && seen.server_rows().next().is_none())
+        .then(|| Hit::of(80).quote(at).fact("announced", ip))
+}
+
+/// A client that comes from outside is sent to an inner address by MOVED.
+fn sent_inside(seen: &Seen) -> Option<Hit> {
+    let outside = seen.client().is_some() && is_outside(seen) && !seen.has(&UNREACHABLE);
+    let moved = seen.lines_with(&["moved "]);
+    let inner = moved.into_iter().find(|at| outside && names_inner(seen, *at))?;
+    let text = seen.lines.get(inner).map_or("", |line| line.text.as_str());
+    let ips: Vec<String> = ipv4s(text).filter(|ip| is_inner(ip)).map(str::to_owned).collect();
+    Some(Hit::of(76).quote(inner).fact("announced", list(&dedup(&ips), 3)))
 }
 
 /// The address, if it is one only, and one that others can be told.

@@ -178,6 +178,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "keyspace notification",
                     "__keyspace@",
                     "__keyevent@",
+                    "__key*",
+                    "notify-keyspace-events",
                     "spublish",
                     "all channels must hash",
                     "pubsub",

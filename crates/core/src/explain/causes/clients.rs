@@ -1,5 +1,6 @@
 //! Client libraries: their errors, their versions, their settings.
 
+use super::announced::ipv4s;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 
@@ -112,7 +113,6 @@ pub(super) static CAUSES: &[Cause] = &[
                     "could not parse",
                     "invalid port",
                     "parse error",
-                    "error processing response",
                     "cluster::reloadneeded",
                     "not ipv4/6 address, and asked not to resolve",
                 ],
@@ -189,6 +189,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
             .map(|h| h.less_if(20, seen.has(&["enotfound ?"])))
+            // What does not resolve is an address already: no name server has a part in it.
+            .map(|h| h.less_if(30, resolves_an_address(seen)))
         },
         cause: "A host name does not resolve where the client (or node) runs. ioredis gives up its \
             whole start when ANY one of the names fails, without an error event. On Kubernetes the \
@@ -527,4 +529,23 @@ fn moved(seen: &Seen) -> Option<(String, String)> {
         let place = words.next().filter(|place| place.contains(':'))?;
         Some((slot.to_string(), place.trim_end_matches('.').to_owned()))
     })
+}
+
+/// Whether the name that "does not resolve" is an IP: the host was gone, and the error is how this
+/// library or system says so.
+fn resolves_an_address(seen: &Seen) -> bool {
+    let said = ["name resolution", "enotfound ", "name or service not known", "no such host"];
+    let failed: Vec<_> = seen
+        .lines
+        .iter()
+        .filter(|line| said.iter().any(|word| line.lower.contains(word)))
+        .collect();
+    let literal = |text: &str| {
+        let marks = ["connecting to ", "enotfound ", "lookup ", "connect to "];
+        marks.iter().any(|mark| {
+            let rest = text.split_once(mark).map_or("", |(_, rest)| rest);
+            ipv4s(rest).next().is_some_and(|ip| rest.starts_with(ip))
+        })
+    };
+    !failed.is_empty() && failed.iter().all(|line| literal(&line.lower))
 }

@@ -324,7 +324,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 ),
             )
         },
-        cause: "The client port of <<node>> cannot be reached from where the tool runs: the \
+        cause: "The client port[[ of <<node>>]] cannot be reached from where the tool runs: the \
             process is down, it listens on another address (bind 127.0.0.1 is the default), \
             protected mode or a firewall is in between, or the address is an internal one (a \
             container's).",
@@ -357,10 +357,11 @@ pub(super) static CAUSES: &[Cause] = &[
                             "0 of 16384 covered",
                             "cluster has no nodes",
                             "slots result count: 0",
-                            "because the node does not hold any slot",
                         ],
                     )
                 })
+                .or_else(|| each_alone(seen))
+                .or_else(|| dropped_as_empty(seen))
                 .or_else(|| empty_slots_reply(seen))
                 .or_else(|| checked_without_slots(seen))
                 .map(|hit| after_reset(seen, hit))
@@ -450,7 +451,7 @@ fn read_firewall(seen: &Seen, hit: Hit) -> Hit {
 fn after_reset(seen: &Seen, hit: Hit) -> Hit {
     let reset = seen.has(&["cluster reset", "reset hard", "reset soft"]);
     let Some(table) = seen.table().filter(|table| reset && table.rows.len() > 1) else {
-        return hit;
+        return met_without_slots(seen, hit, reset);
     };
     let primaries: Vec<&Row> = table.rows.iter().filter(|row| row.is_primary()).collect();
     let [one] = &primaries[..] else { return hit.note(RESET_TAKES_SLOTS) };
@@ -462,6 +463,28 @@ fn after_reset(seen: &Seen, hit: Hit) -> Hit {
          drops them. One primary cannot fail over by itself; three can.",
         one.place()
     ))
+}
+
+/// The figures of nodes that know each other while nobody owns a slot.
+fn met_without_slots(seen: &Seen, hit: Hit, reset: bool) -> Hit {
+    let known = seen.number("cluster_known_nodes").filter(|known| *known > 1);
+    let Some(known) = known.filter(|_| seen.number("cluster_slots_assigned") == Some(0)) else {
+        return hit;
+    };
+    let heard = seen.number("cluster_stats_messages_received").is_some_and(|n| n > 0);
+    let bus = if heard { ", and bus messages arrive, so the bus is open" } else { "" };
+    let hit = if reset { hit.note(RESET_TAKES_SLOTS) } else { hit };
+    hit.note(format!(
+        "The {known} nodes know each other{bus}; only the slots are missing, so create is not the \
+         way (it refuses nodes that know each other)."
+    ))
+    .step(
+        "DBSIZE on each node first. If one primary alone has the keys, give it the slots: \
+         CLUSTER ADDSLOTSRANGE 0 16383 there (before 7.0 CLUSTER ADDSLOTS with the numbers); if \
+         none has any, spread them over the primaries; if several have, each gets the slots its \
+         keys are in (CLUSTER COUNTKEYSINSLOT). Keys on a node that shall be a replica: copy its \
+         RDB and AOF away first, for it drops them.",
+    )
 }
 
 /// What RESET does beside forgetting.
@@ -576,4 +599,34 @@ fn client_port_answers(seen: &Seen) -> Option<Hit> {
             format!("{} answers at its client port, so its address is right.", row.address.ip),
         ),
     )
+}
+
+/// ioredis closes its connection to a start node that the map does not name. Where the paste shows
+/// the nodes of the map, the node is no empty one: it is known there by another address.
+fn dropped_as_empty(seen: &Seen) -> Option<Hit> {
+    let hit = seen.says(68, &["because the node does not hold any slot"])?;
+    let mapped = [" as master", " as slave", "cluster slots result", "slots result count:"];
+    let map = seen.tables.iter().any(|table| table.source == Source::Slots);
+    Some(hit.less_if(34, map || seen.has(&mapped)))
+}
+
+/// Several nodes were asked, and each of them lists nobody but itself and owns no slot.
+fn each_alone(seen: &Seen) -> Option<Hit> {
+    let tables: Vec<_> = seen.tables.iter().filter(|table| table.source == Source::Nodes).collect();
+    let blank = |row: &Row| row.is_myself() && row.slots.is_empty();
+    let single = |rows: &[Row]| matches!(rows, [row] if blank(row));
+    let mut ids: Vec<&str> =
+        tables.iter().flat_map(|table| &table.rows).map(|row| row.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let lines = tables.iter().flat_map(|table| &table.rows).map(|row| row.line);
+    (ids.len() >= 2 && tables.iter().all(|table| single(&table.rows))).then(|| {
+        Hit::of(82).quotes(lines.take(3)).note(
+            "Each of the nodes that were asked lists only itself, without slots and with the empty \
+             address of one that was never met: they run side by side, all of them primaries, \
+             and the step that makes a cluster of them (create, the chart's or operator's job) \
+             did not run or broke off before its MEET. Its log says why: names that do not \
+             resolve, a password, the bus port, a job that was never started.",
+        )
+    })
 }

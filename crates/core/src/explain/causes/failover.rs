@@ -3,7 +3,7 @@
 use super::unreached;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
-use crate::explain::seen::{Block, Seen};
+use crate::explain::seen::{Block, Seen, Table};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::{Flag, SLOT_COUNT};
@@ -90,7 +90,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "This node is in the smaller part of a split network",
         side: Side::Network,
         when: |seen| {
-            seen.says(84, &["part of a minority partition"]).or_else(|| {
+            let told = seen.says(84, &["part of a minority partition"]);
+            told.or_else(|| replaced_behind_its_back(seen)).or_else(|| {
                 // Who knows nobody is no part of a cluster.
                 let apart = |b: &Block| {
                     b.fields.is("cluster_state", "fail") && !b.fields.is("cluster_known_nodes", "1")
@@ -418,8 +419,17 @@ pub(super) static CAUSES: &[Cause] = &[
             seen.says_all(
                 58,
                 &[
-                    &["failover", "promoted"],
+                    &["failover", "promoted", "+switch-master", "takes over", "took over"],
                     &[
+                        "are missing",
+                        "is missing",
+                        "are gone",
+                        "is gone",
+                        "disappeared",
+                        "data lost",
+                        "lost data",
+                        "lost keys",
+                        "keys lost",
                         "lost write",
                         "missing write",
                         "data loss",
@@ -615,5 +625,47 @@ fn pileup(seen: &Seen) -> Option<Hit> {
             .fact("rich", rich.place())
             .fact("many", of(rich).to_string())
             .fact("bare", list(&places(bare), 3))
+    })
+}
+
+/// Two views: one node reaches none of the other owners, and another one has given that node up
+/// and lists somebody else for its slots. The first is cut off, and does not know that it was
+/// replaced.
+fn replaced_behind_its_back(seen: &Seen) -> Option<Hit> {
+    let views: Vec<(&Table, &Row)> =
+        seen.tables.iter().filter_map(|table| Some((table, table.myself()?))).collect();
+    let owners = |table: &Table| -> Vec<Row> {
+        let owns = |row: &&Row| row.is_primary() && !row.slots.is_empty();
+        table.rows.iter().filter(owns).cloned().collect()
+    };
+    views.iter().find_map(|(mine, me)| {
+        let known = owners(mine);
+        let lost = known.iter().filter(|row| row.is_failing()).count();
+        if me.slots.is_empty() || 2 * lost <= known.len() {
+            return None;
+        }
+        views.iter().find_map(|(theirs, they)| {
+            let there = theirs.rows.iter().find(|row| row.id == me.id)?;
+            let heir = owners(theirs)
+                .into_iter()
+                .find(|row| row.id != me.id && !row.slots.intersection(&me.slots).is_empty())?;
+            let apart = they.id != me.id && there.is_failing();
+            apart.then(|| {
+                Hit::of(92).quote(me.line).quote(there.line).quote(heir.line).note(format!(
+                    "{} sees the owners of most slots as failing, while {} sees {} as failing and \
+                     has {} as the owner of its slots (config epoch {} against {}): the larger \
+                     part went on without it. Its CLUSTER SLOTS is out of date, and a client that \
+                     asks it first is sent to a node that refuses; give clients the other nodes \
+                     as start nodes until the network is mended. Its old claim must not be \
+                     raised again.",
+                    me.place(),
+                    they.place(),
+                    me.place(),
+                    heir.place(),
+                    heir.epoch.unwrap_or(0),
+                    me.epoch.unwrap_or(0)
+                ))
+            })
+        })
     })
 }

@@ -4,13 +4,14 @@ use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::infos;
 use crate::explain::seen::{Seen, Source};
 use crate::model::{Flag, SLOT_COUNT};
+use crate::wire::logs;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "HEALTHY",
         title: "Nothing is wrong with the cluster in what was pasted",
         side: Side::Nobody,
-        when: healthy,
+        when: |seen| healthy(seen).filter(|_| complaint(seen).is_none()),
         cause: "[[CLUSTER INFO says <<state>>; <<slots_ok>> of 16384 slots are ok. \
             ]][[<<table>>. ]][[<<checked>>. ]][[INFO of <<infos>> shows \
             no failed save, no broken replication link, and memory that is not full. ]]If \
@@ -25,6 +26,35 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &["Do not run --cluster fix or reset anything on a healthy cluster."],
         like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+    },
+    Cause {
+        code: "ERROR_BESIDE_HEALTHY_SERVERS",
+        title: "An error is quoted, and what the pasted servers say of themselves is in order",
+        side: Side::Client,
+        when: |seen| {
+            let at = complaint(seen)?;
+            let hit = healthy(seen)?;
+            Some(Hit { quotes: Vec::new(), ..hit.clone() }.quote(at).quotes(hit.quotes))
+        },
+        cause: "[[CLUSTER INFO says <<state>>; <<slots_ok>> of 16384 slots are ok. ]][[<<table>>. \
+            ]][[<<checked>>. ]]So the quoted error does not come from the state of the slots as \
+            this node sees it: it arises between the client and the nodes (addresses, TLS, \
+            password, an old map), in the command that was sent, or on a node whose view was \
+            not pasted.",
+        check: "From the client's own machine: redis-cli -c -h <start node> with the client's user, \
+            password and TLS, the command that failed; then CLUSTER NODES and CLUSTER INFO of \
+            EVERY node. It fails there too: that node or address; it works: the client's settings \
+            or its map.",
+        fix: &[
+            "It works with redis-cli -c and not in the client: the client's start nodes, TLS, \
+             credentials for all nodes, and version; a new client object reads the map anew.",
+            "It fails at one address only: that address is not reachable from the client (announce \
+             another, open it), or that node has another view (bring its CLUSTER NODES).",
+        ],
+        never: &[
+            "Do not run --cluster fix or reset anything: no server says that slots are wrong.",
+        ],
+        like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "CLIENT_STALE_TOPOLOGY", "AUTH_MISMATCH"],
     },
     Cause {
         code: "HANDSHAKE_NEVER_COMPLETES",
@@ -43,8 +73,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 ),
             )
         },
-        cause: "<<place>> was met, but never proved its identity: the handshake entry comes and goes. Its bus (<<bus>>) must be reachable from here, and this node's \
-            bus from there, because the other side dials back.",
+        cause: "[[<<place>> was met, but never proved its identity: the handshake entry comes \
+            and goes. ]]A handshake needs the bus in both directions: [[<<bus>> ]]of the other \
+            node must be reachable from here, and this node's bus from there, because the other \
+            side dials back. Without that it is given up after cluster-node-timeout.",
         check: "nc -vz in both directions on the bus ports (client port + 10000).",
         fix: &[
             "Open the bus ports both ways; announce addresses that the other side reaches; same \
@@ -86,6 +118,41 @@ pub(super) static CAUSES: &[Cause] = &[
 
 /// What a script is answered in place of CLUSTERDOWN.
 const WHILE_DOWN: &str = "command while the cluster is down";
+
+/// Words of an error that somebody met.
+const COMPLAINTS: [&str; 19] = [
+    "i/o timeout",
+    "timeoutexception",
+    "timeouterror",
+    "error",
+    "exception",
+    "refused",
+    "timed out",
+    "time out",
+    "etimedout",
+    "failed",
+    "cannot ",
+    "can't ",
+    "could not ",
+    "unable to",
+    "unreachable",
+    "not reachable",
+    "doesn't work",
+    "does not work",
+    "crossslot",
+];
+
+/// The first line in which somebody quotes an error: no figure of a reply, no setting, no notice of
+/// a server.
+fn complaint(seen: &Seen) -> Option<usize> {
+    let figure = |at: usize| seen.blocks.iter().any(|block| block.lines.values().any(|l| *l == at));
+    let set = |at: usize| seen.settings.iter().any(|setting| setting.line == at);
+    seen.lines.iter().enumerate().position(|(at, line)| {
+        let server = logs::parse(&line.text).is_some();
+        let word = COMPLAINTS.iter().any(|word| line.lower.contains(word));
+        word && !server && !figure(at) && !set(at)
+    })
+}
 
 fn healthy(seen: &Seen) -> Option<Hit> {
     let whole_info =

@@ -12,7 +12,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "NODE_IDENTITY_LOST",
         title: "A node did not find its nodes.conf and made up a new node id",
         side: Side::Cluster,
-        when: identity_lost,
+        when: |seen| stranger_from_a_pod(seen).or_else(|| identity_lost(seen)),
         cause: "At its start the process found no nodes.conf where it looked, so it has a new node \
             id[[ (<<new_id>>)]] and knows nobody. [[The old id stays in the cluster as \
             <<old_flags>> (<<old>>) and still owns its <<old_slots>> slots. ]]The file is looked \
@@ -49,11 +49,11 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A replica lives whose primary the others do not know any more",
         side: Side::Cluster,
         when: headless,
-        cause: "<<replicas>> names a primary[[ (<<primary>>)]] that is in no row of the table: it \
-            was forgotten, came back with a new id, or never got known here.[[ <<missing_count>> \
-            slots (<<missing>>) have no owner.]] The replica is alive and has the keys of that \
-            shard, perhaps the last copy of them. An election is not possible, because the voters \
-            do not know its primary.",
+        cause: "A replica[[ (<<replicas>>)]] names a primary[[ (<<primary>>)]] that is in no row of \
+            the table: it was forgotten, came back with a new id, or never got known \
+            here.[[ <<missing_count>> slots (<<missing>>) have no owner.]] The replica is alive \
+            and has the keys of that shard, perhaps the last copy of them. An election is not \
+            possible, because the voters do not know its primary.",
         check: "CLUSTER NODES of every node: does another one list that id? And on the replica \
             itself: DBSIZE, and which slots its own table gives to its primary.",
         fix: &[
@@ -376,13 +376,52 @@ fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// In Kubernetes a pod comes back at another address: an owner of slots is dead without a replica,
+/// and an empty primary with the config epoch 0 has joined.
+fn stranger_from_a_pod(seen: &Seen) -> Option<Hit> {
+    let pods = ["kubectl", "statefulset", "\"namespace\"", ".svc", "pod", "operator", "helm"];
+    let rows = &seen.table().filter(|_| seen.has(&pods))?.rows;
+    let dead: Vec<&Row> =
+        rows.iter().filter(|row| row.is_failing() && !row.slots.is_empty()).collect();
+    let [lost] = dead[..] else { return None };
+    let heir = rows.iter().any(|row| row.primary.as_ref() == Some(&lost.id) && !row.is_failing());
+    let new = rows.iter().find(|row| {
+        row.is_primary()
+            && !row.is_failing()
+            && row.slots.is_empty()
+            && row.epoch == Some(0)
+            && row.linked != Some(false)
+    })?;
+    (!heir).then(|| {
+        Hit::of(82)
+            .quote(lost.line)
+            .quote(new.line)
+            .fact("new_id", new.id.clone())
+            .fact("old", lost.id.clone())
+            .fact("old_flags", lost.flags.to_string())
+            .fact("old_slots", format!("{} ({})", lost.slots.len(), slots(&lost.slots)))
+            .note(format!(
+                "{} is an empty primary that was never given a slot (config epoch 0), while {} is \
+                 dead, owns slots and has no replica in the table: the pod most likely came back \
+                 at another address, without its nodes.conf, as a stranger. Its volume (or that of \
+                 its follower) may hold the only copy of these keys.",
+                new.place(),
+                lost.place()
+            ))
+    })
+}
+
 /// One place before and after a restart: first a member with an id, then a node with another id
 /// that lists only itself.
 pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
     let told = ["restart", "before", "after ", "start", "recreat", "redeploy", "reboot"];
     let tables: Vec<&Table> = seen.tables.iter().filter(|t| t.source == Source::Nodes).collect();
-    let pair = tables.windows(2).find_map(|pair| {
-        let [first, then] = pair else { return None };
+    // The order of the pastes is that of their names, and not always that of time.
+    let in_turn = tables.windows(2).flat_map(|pair| match pair {
+        [first, then] => vec![(*first, *then), (*then, *first)],
+        _ => Vec::new(),
+    });
+    let pair = in_turn.into_iter().find_map(|(first, then)| {
         let (old, new) = (first.myself()?, then.myself()?);
         let alone = first.rows.len() > 1 && then.rows.len() == 1;
         let same = old.address.port == new.address.port
@@ -390,7 +429,10 @@ pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
         let stranger = first.rows.iter().all(|row| row.id != new.id);
         (alone && same && stranger).then_some((old, new))
     });
-    let (old, new) = pair.filter(|_| seen.has(&told))?;
+    let here = |(old, new): &(&Row, &Row)| {
+        seen.has(&told) || (new.address.ip.is_empty() && old.slots.len() > new.slots.len())
+    };
+    let (old, new) = pair.filter(here)?;
     Some(
         Hit::of(90)
             .quote(old.line)

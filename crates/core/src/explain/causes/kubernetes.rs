@@ -1,5 +1,7 @@
 //! Kubernetes, operators and charts.
 
+use std::collections::BTreeSet;
+
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::places;
 use crate::explain::seen::{Seen, is_ipv4};
@@ -428,7 +430,7 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Platform,
         when: |seen| {
             let hit = seen.says(
-                50,
+                42,
                 &[
                     "reconcil",
                     "redis-operator",
@@ -447,7 +449,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);
             let empties = ["flushall", "reset can't be called with master nodes containing keys"];
             let hit = hit.and(seen, 40, &empties);
-            Some(hit.more_if(32, creates && seen.has(&["is not empty. either"])).and(
+            Some(hit.more_if(42, creates && seen.has(&["is not empty. either"])).and(
                 seen,
                 14,
                 &["cluster meet", "cluster forget", "reset", "recreat", "failed to", "error"],
@@ -565,6 +567,9 @@ pub(super) static CAUSES: &[Cause] = &[
             if warned.is_some() {
                 return warned;
             }
+            if let Some(hit) = shard_at_one_address(seen) {
+                return Some(hit);
+            }
             let table = seen.table()?;
             let pair = table.rows.iter().find_map(|row| {
                 let above = row.primary.as_ref()?;
@@ -619,6 +624,41 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SHARD_COLOCATED", "QUORUM_LOST"],
     },
 ];
+
+/// A primary and its replica at one address, while others are spread over several: a failover
+/// does not look at machines.
+fn shard_at_one_address(seen: &Seen) -> Option<Hit> {
+    let rows = &seen.table().filter(|_| seen.pods.is_empty())?.rows;
+    let ips: BTreeSet<&str> = rows.iter().map(|row| row.address.ip.as_str()).collect();
+    let pairs: Vec<(&Row, &Row)> = rows
+        .iter()
+        .filter_map(|row| {
+            let above = row.primary.as_ref()?;
+            Some((rows.iter().find(|primary| primary.id == *above)?, row))
+        })
+        .collect();
+    let together = |pair: &&(&Row, &Row)| pair.0.address.ip == pair.1.address.ip;
+    let first = pairs.iter().find(together)?;
+    let apart = pairs.iter().any(|pair| pair.0.address.ip != pair.1.address.ip);
+    (ips.len() >= 2 && apart && !first.0.address.ip.is_empty()).then(|| {
+        Hit::of(43)
+            .quote(first.0.line)
+            .quote(first.1.line)
+            .fact("machine", first.0.address.ip.clone())
+            .fact("places", format!("{} and {}", first.0.place(), first.1.place()))
+            .note(
+                "Roles move with every failover, and no election looks at machines: what create \
+                 spread well can come together later. Nothing is lost now.",
+            )
+            .step(format!(
+                "Swap replicas: on a replica of another shard on another machine, CLUSTER \
+                 REPLICATE {}; when it is in sync, on {} CLUSTER REPLICATE of the shard that lost \
+                 its replica by that.",
+                first.0.id,
+                first.1.place()
+            ))
+    })
+}
 
 /// Addresses of Services (rows of `kubectl get svc`) that are dialled as nodes.
 fn made_of_service_ips(seen: &Seen) -> Option<Hit> {

@@ -1,11 +1,44 @@
 //! Members that were removed, forgotten, or never part of the whole: who belongs to the cluster.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::figures::places;
+use crate::explain::figures::{places, short};
 use crate::explain::seen::{Seen, Source};
 use crate::explain::table::Row;
 use crate::explain::template::list;
-use crate::model::SLOT_COUNT;
+use crate::model::{Flag, SLOT_COUNT};
+
+/// An address stands in handshake in one table and as failed in another: it was forgotten here and
+/// not there, and gossip brings it back under ids that are made up each time.
+pub(super) fn forgotten_here_only(seen: &Seen) -> Option<Hit> {
+    let fresh = seen.flagged(Flag::Handshake);
+    let (shaking, dead) = fresh.iter().find_map(|row| {
+        let dead = seen.server_rows().find(|other| {
+            other.place() == row.place() && other.is_failing() && other.id != row.id
+        })?;
+        Some((*row, dead))
+    })?;
+    let living = seen.server_rows().any(|row| {
+        row.place() == shaking.place()
+            && row.linked == Some(true)
+            && !row.is_failing()
+            && !row.flags.has(Flag::Handshake)
+    });
+    (!living).then(|| {
+        Hit::of(89).quote(shaking.line).quote(dead.line).note(format!(
+            "{} stands in handshake in one table and as failed ({}) in another: it was forgotten \
+             by some nodes only, and those that still list it tell the others about it, who try \
+             to greet it again under an id that is made up anew each time. So FORGET of the id in \
+             handshake achieves nothing (or 'Unknown node'). Send CLUSTER FORGET {} (the id in the \
+             row flagged fail{}) to EVERY node that lists it, all within a minute (the ban is 60 \
+             seconds), once it is certain that the machine does not come back{}.",
+            shaking.place(),
+            short(&dead.id),
+            dead.id,
+            if dead.slots.is_empty() { ", it owns no slots" } else { "" },
+            if dead.slots.is_empty() { "" } else { " and its slots have another owner" },
+        ))
+    })
+}
 
 /// What a part of an id is to the server.
 const CUT_SHORT: &str = "The id in the refusal is shorter than 40 digits: FORGET wants the whole \
@@ -295,7 +328,9 @@ fn islands(seen: &Seen) -> Option<Hit> {
             .find(|b| !a.rows.iter().any(|row| b.rows.iter().any(|other| other.id == row.id)));
         if let Some(b) = apart {
             let lines = a.rows.first().into_iter().chain(b.rows.first()).map(|row| row.line);
-            return Some(Hit::of(60).quotes(lines));
+            let owns = |table: &&super::super::seen::Table| !table.assigned().is_empty();
+            let both = owns(a) && owns(b);
+            return Some(Hit::of(60).more_if(31, both).quotes(lines));
         }
     }
     None

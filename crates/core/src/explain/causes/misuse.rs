@@ -10,7 +10,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The client was given its start nodes or options in a form that it takes otherwise",
         side: Side::Client,
         when: misplaced,
-        cause: "<<told>> The cluster is not at fault[[ (its own state is <<state>>)]].",
+        cause: "[[<<told>> ]]The cluster is not at fault[[ (its own state is <<state>>)]].",
         check: "The same program with the call corrected; and redis-cli -c against the same \
             address answers.",
         fix: &["Correct the call as said above; nothing on the servers has to change."],
@@ -115,6 +115,7 @@ fn called_everywhere(seen: &Seen) -> Option<Hit> {
 fn misplaced(seen: &Seen) -> Option<Hit> {
     numbers_among_seeds(seen)
         .or_else(|| text_for_a_list(seen))
+        .or_else(|| seeds_in_one_text(seen))
         .or_else(|| shadowed_cluster(seen))
         .or_else(|| first_node_only(seen))
         .or_else(|| plain_scheme(seen))
@@ -182,6 +183,31 @@ fn text_for_a_list(seen: &Seen) -> Option<Hit> {
          'redis']).",
     )
     })
+}
+
+/// All start nodes stand between one pair of quotes, where the client wants one text for each.
+fn seeds_in_one_text(seen: &Seen) -> Option<Hit> {
+    let calls = ["rediscluster(", "redis.cluster(", "addrs: []string{", "addrs:    []string{"];
+    let at =
+        seen.lines.iter().position(|line| calls.iter().any(|call| line.lower.contains(call)))?;
+    let code: Vec<&str> = seen.lines.iter().skip(at).take(10).map(|l| l.text.as_str()).collect();
+    let place = |part: &str| {
+        let port = part.trim().rsplit_once(':').map(|(_, port)| port);
+        port.is_some_and(|port| port.len() > 3 && port.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let many = code.join(" ").split(['\'', '"']).skip(1).step_by(2).find_map(|text| {
+        (text.split(',').filter(|part| place(part)).count() > 1).then(|| text.trim().to_owned())
+    })?;
+    let first = many.split(',').next().unwrap_or_default().trim().to_owned();
+    Some(Hit::of(90).quote(at).fact(
+        "told",
+        format!(
+            "All start nodes stand in ONE text ('{first},...'), so the client takes it for one \
+             node with an impossible name. Give a list with one text for each node: \
+             ['{first}', '<host>:<port>', ...]; phpredis wants it as the second argument, with \
+             NULL (or a name from php.ini) as the first."
+        ),
+    ))
 }
 
 /// Laravel's `clusters` beside a plain connection of the same name.

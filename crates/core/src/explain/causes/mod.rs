@@ -34,6 +34,8 @@ mod security;
 mod service;
 mod slots;
 mod stale_map;
+mod startup;
+mod told;
 mod unreached;
 
 use super::cause::Cause;
@@ -66,6 +68,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         dialects::CAUSES,
         kubernetes::CAUSES,
         process::CAUSES,
+        startup::CAUSES,
+        told::CAUSES,
         stale_map::CAUSES,
         clients::CAUSES,
         healthy::CAUSES,

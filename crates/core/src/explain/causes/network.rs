@@ -225,8 +225,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A managed service is used in the wrong mode (cluster client, endpoint or TLS)",
         side: Side::Client,
         when: |seen| {
+            // The name of a service says where, and not yet what.
             let hit = seen.says(
-                58,
+                50,
                 &[
                     "cache.amazonaws.com",
                     "redis.cache.windows.net",
@@ -243,16 +244,18 @@ pub(super) static CAUSES: &[Cause] = &[
                     line.lower.contains("azure") || line.lower.contains("windows.net")
                 })
             });
-            let hit = if azure { hit.note(AZURE).and(seen, 16, &["moved "]) } else { hit };
+            // Clustered caches there have their nodes at ports of these ranges.
+            let ranges = ["moved ", ":1500", ":1300"];
+            let hit = if azure { hit.note(AZURE).and(seen, 26, &ranges) } else { hit };
+            let hit = hit.more_if(10, seen.has(&["clusterallfailed", "timeout"]));
+            let hit = hit.more_if(6, seen.has(&["lastnodeerror"]));
             Some(hit.more_if(
-                14,
+                12,
                 seen.has(&[
                     "connection is closed",
-                    "clusterallfailed",
                     "cluster support disabled",
                     "closed unexpectedly",
                     "econnreset",
-                    "timeout",
                     "altname",
                 ]),
             ))

@@ -1,7 +1,7 @@
 //! The process, its memory, its disk; versions.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, Source, Table};
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -189,7 +189,22 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "MAXMEMORY_REACHED",
         title: "The node has reached maxmemory",
         side: Side::Cluster,
-        when: |seen| seen.says(90, &["oom command not allowed when used memory"]),
+        when: |seen| {
+            let hit = seen.says(90, &["oom command not allowed when used memory"])?;
+            let (used, most) = (seen.number("used_memory"), seen.number("maxmemory"));
+            let roomy = used.zip(most).filter(|(used, most)| *most > 0 && used / 4 < most / 5);
+            Some(match roomy {
+                Some((used, most)) => hit.quotes(seen.field_line("used_memory")).note(format!(
+                    "The INFO that was pasted is of a node with room ({used} of {most} bytes), \
+                     so it is not the one that refused: in a cluster every node has its own \
+                     maxmemory, and the command went to the owner of its key's slot. Look at \
+                     INFO memory on ALL primaries (redis-cli --cluster call <any node> INFO \
+                     memory); the one that is full has big keys or too many of them (hash tags), \
+                     or a lower maxmemory."
+                )),
+                None => hit,
+            })
+        },
         cause: "used_memory is at maxmemory and the policy does not evict (noeviction), so \
             writes are refused; reads go on. \
             Reshards into this node fail too and leave a slot open.",
@@ -428,7 +443,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 84,
                 &["received invalid ping packet of length", "received unknown packet type"],
             );
-            packet.or_else(|| {
+            packet.or_else(|| old_bus(seen)).or_else(|| {
                 let mut versions: Vec<&str> =
                     seen.blocks.iter().filter_map(|b| b.fields.get("redis_version")).collect();
                 versions.sort_unstable();
@@ -724,4 +739,35 @@ fn frees_its_old_data(seen: &Seen) -> Option<Hit> {
          freed (only a replica whose primary is alive, and keep a copy). Nothing is lost: the \
          primary has the data.",
     ))
+}
+
+/// One table has no bus ports in its rows (a server before 4.0), another one has: their buses do
+/// not understand each other.
+fn old_bus(seen: &Seen) -> Option<Hit> {
+    let tables = || seen.tables.iter().filter(|table| table.source == Source::Nodes);
+    let with_bus = |table: &&Table| {
+        table
+            .rows
+            .iter()
+            .any(|row| seen.lines.get(row.line).is_some_and(|line| line.text.contains('@')))
+    };
+    let (old, new) = (tables().find(|table| !with_bus(table))?, tables().find(with_bus)?);
+    let apart = !old.rows.iter().any(|row| new.rows.iter().any(|other| other.id == row.id));
+    let joins = seen.has(&["waiting for the cluster to join", "cluster meet", "add-node"]);
+    (apart && joins).then(|| {
+        Hit::of(88)
+            .quote(old.rows.first().map_or(0, |row| row.line))
+            .quote(new.rows.first().map_or(0, |row| row.line))
+            .note(
+                "The rows of one table have no bus port ('@16379'): that server is older than 4.0. \
+                 The bus of 3.x and that of 4.0 and later do not understand each other, so the \
+                 MEET is never answered and the tool waits for ever; ports and firewalls have no \
+                 part in it.",
+            )
+            .step(
+                "Give the new node the version that the cluster runs. To get to a newer one, build \
+                 a new cluster beside it and move the data (RDB files, or redis-cli --cluster \
+                 import).",
+            )
+    })
 }

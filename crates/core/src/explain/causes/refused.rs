@@ -263,14 +263,20 @@ pub(super) static CAUSES: &[Cause] = &[
                 "select is not allowed in cluster mode",
                 "cluster mode",
                 "hash to the same slot",
+                "keys must be in the same slot",
+                "keys must in same slot",
+                "include cross slot keys",
             ];
             let hit = Hit::of(0);
             let framework = [
                 ("Celery (kombu)", &["celery", "kombu"][..]),
-                ("Sidekiq", &["sidekiq"]),
+                ("Sidekiq", &["sidekiq", "stat:processed", "error: heartbeat:"]),
                 ("Django channels_redis without sharding", &["channels_redis"]),
                 ("RQ", &["rq.worker", "from rq import", "rq:queue", "rq/queue.py"]),
-                ("Credis (Magento's Cm_RedisSession, Cm_Cache_Backend_Redis)", &["credis"]),
+                (
+                    "Credis (Magento's Cm_RedisSession, Cm_Cache_Backend_Redis)",
+                    &["cm_redissession", "cm_cache_backend_redis", "credis_", "/credis/"],
+                ),
                 ("Resque", &["resque"]),
             ];
             let (name, words) = framework.into_iter().find(|(_, words)| seen.has(words))?;
@@ -303,7 +309,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The client refuses to work because its map does not cover all slots",
         side: Side::Cluster,
         when: |seen| {
-            seen.says(
+            let hit = seen.says(
                 72,
                 &[
                     "not all slots covered",
@@ -317,11 +323,16 @@ pub(super) static CAUSES: &[Cause] = &[
                     "property 'master' of undefined",
                     "reading 'master'",
                 ],
-            )
+            )?;
+            let named = seen.word_after("failed masters according to cluster status: [");
+            let down = named.map(|place| place.trim_matches(['/', '[', ']']).to_owned());
+            Some(hit.more_if(8, down.is_some()).fact_if("down", down))
         },
-        cause: "The client asked the cluster for its map and got fewer than 16384 slots with a \
-            live owner[[ (<<count>>)]]. Either slots belong to nobody, or primaries are flagged \
-            fail and the client leaves them out, or the map came from a node with an old table.",
+        cause: "[[The client names the owner that is missing: <<down>> is flagged fail, and its \
+            slots are not served; start that process with its own files, or let its replica \
+            take over. ]]The client asked the cluster for its map and got fewer than 16384 slots \
+            with a live owner[[ (<<count>>)]]. Either slots belong to nobody, or primaries are \
+            flagged fail and the client leaves them out, or the map came from a node with an old table.",
         check: "CLUSTER INFO on every node: slots_assigned below 16384 means slots without owner; \
             slots_assigned 16384 with slots_fail or slots_pfail above 0 means an owner is down.",
         fix: &[

@@ -147,7 +147,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 80,
                 &[
                     "certificate verify failed",
-                    "unknown ca",
+                    "alert unknown ca",
+                    "unknown ca ",
+                    "unknown ca)",
+                    "unknownissuer",
                     "self signed certificate",
                     "self-signed certificate",
                     "unable to get local issuer",
@@ -340,8 +343,15 @@ pub(super) static CAUSES: &[Cause] = &[
             // The first node let it in, and the one it was sent to does not.
             let elsewhere =
                 seen.says_all(93, &[&["acl setuser"], &["redirected to slot"], &["wrongpass"]]);
-            if elsewhere.is_some() {
-                return elsewhere;
+            let sent = || {
+                let refused = ["wrongpass", "(error) noauth", "(error) noperm"];
+                let at = seen.lines_with(&["redirected to slot"]).into_iter().next()?;
+                let next = seen.lines.get(at + 1)?;
+                let said = refused.iter().any(|word| next.lower.contains(word));
+                said.then(|| Hit::of(86).quote(at).quote(at + 1))
+            };
+            if let Some(hit) = elsewhere.or_else(sent) {
+                return Some(hit);
             }
             let auth =
                 seen.says(58, &["noauth", "wrongpass", "noperm", "invalid username-password"])?;

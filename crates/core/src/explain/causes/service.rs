@@ -257,8 +257,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A proxy in between answers, and does not know the command or has no server for it",
         side: Side::Client,
         when: proxy,
-        cause: "Between client and cluster stands a proxy (<<proxy>>) that understands a part of \
-            the commands only: those with one key, mostly no MULTI, no blocking and pub/sub \
+        cause: "Between client and cluster stands a proxy[[ (<<proxy>>)]] that understands a part \
+            of the commands only: those with one key, mostly no MULTI, no blocking and pub/sub \
             commands, no CLUSTER, no SELECT. Its errors ('unsupported command', 'no upstream \
             host', 'upstream failure') are its own and not those of a node. 'No upstream host' \
             says that it has not learnt the slots yet, or that no node of its list answers its \
@@ -280,7 +280,7 @@ pub(super) static CAUSES: &[Cause] = &[
 
 /// An Envoy that answers for a cluster, and passes on what it should have dealt with itself.
 fn proxy_setup(seen: &Seen) -> Option<Hit> {
-    let ours = ["redis_proxy", "envoy.clusters.redis"];
+    let ours = ["redis_proxy", "envoy.clusters.redis", "load_assignment", "lb_endpoints"];
     let config = *seen.lines_with(&ours).first()?;
     if seen.has(&["unsupported command"]) {
         return None;

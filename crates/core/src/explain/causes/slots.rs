@@ -409,6 +409,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "all keys go to one",
                 ],
             );
+            let told = told.filter(|_| !seen.has(&["unbalanced quotes"]));
             told.map(|hit| hit.less_if(10, seen.has(&["[err]"])))
         },
         cause: "Some primaries have more slots, keys or load than others: a skewed assignment, or \

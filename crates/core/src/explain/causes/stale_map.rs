@@ -3,7 +3,8 @@
 use super::announced::{UNREACHABLE, ipv4s, is_inner};
 use super::clients::{CLUSTER_CLASSES, FAILED_TO_REACH};
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, Source};
+use crate::model::SLOT_COUNT;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -22,6 +23,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let hit = lettuce
                 .or_else(|| dials_who_is_gone(seen))
                 .or_else(|| dials_one_again(seen))
+                .or_else(|| gives_up_after_a_failover(seen))
                 .or_else(|| dials_who_was_stopped(seen))
                 .or_else(|| {
                     let shown = [" moved ", "moved <"];
@@ -299,15 +301,54 @@ fn dials_who_is_gone(seen: &Seen) -> Option<Hit> {
     seen.client()?;
     let known =
         |ip: &str| seen.pod_ips.contains(ip) || seen.server_rows().any(|row| row.address.ip == ip);
-    let (at, ip) = seen.lines_with(&UNREACHABLE).into_iter().find_map(|at| {
+    let mut failed = seen.lines_with(&UNREACHABLE);
+    failed.extend(seen.lines_with(&["name resolution", "name or service not known"]));
+    let (at, ip) = failed.into_iter().find_map(|at| {
         let line = seen.lines.get(at)?;
         let ip = ipv4s(&line.text).find(|ip| is_inner(ip) && !known(ip))?;
         Some((at, ip.to_owned()))
     })?;
+    if let Some(row) = whole_table_without(seen) {
+        return Some(Hit::of(80).quote(at).quote(row).note(format!(
+            "The client dials {ip}, and the table that was pasted, in which every slot has a \
+             linked owner, has no such address: the nodes are at others now (replaced, \
+             rescheduled), and the client did not hear of it. A new process reads the map anew."
+        )));
+    }
     (seen.pods.iter().filter(|pod| pod.ip.is_some()).count() >= 3).then(|| {
         Hit::of(82).quote(at).quotes(seen.pods.iter().map(|pod| pod.line).take(3)).note(format!(
             "The client dials {ip}, and none of the pods that were pasted has this address: a pod \
              came back with another one, and the client did not hear of it."
+        ))
+    })
+}
+
+/// The first line of a table of servers in which everything is well and every slot has an owner.
+fn whole_table_without(seen: &Seen) -> Option<usize> {
+    let table = seen.table().filter(|table| table.source == Source::Nodes)?;
+    let well = table.rows.iter().all(|row| !row.is_failing() && row.linked != Some(false));
+    let whole = table.assigned().len() == SLOT_COUNT && table.rows.len() >= 3 && well;
+    table.rows.first().filter(|_| whole).map(|row| row.line)
+}
+
+/// The client gives up after its tries, while the servers have done their failover: every slot is
+/// served, and the dead node that is still listed owns none.
+fn gives_up_after_a_failover(seen: &Seen) -> Option<Hit> {
+    let gave_up =
+        ["ttl exhausted", "no more cluster attempts left", "too many cluster redirections"];
+    let at = seen.lines_with(&gave_up).into_iter().next()?;
+    let table = seen.table().filter(|table| table.source == Source::Nodes)?;
+    let dead = table.rows.iter().find(|row| row.is_failing() && row.slots.is_empty())?;
+    let served = table.assigned().len() == SLOT_COUNT
+        && table.rows.iter().all(|row| row.slots.is_empty() || !row.is_failing());
+    served.then(|| {
+        Hit::of(80).quote(at).quote(dead.line).note(format!(
+            "The servers are through with it: all slots have a living owner, and {} is dead and \
+             owns none. The client used up its tries at the dead node, because it does not read \
+             the map anew when a connection fails: a fault or setting of the library, not of the \
+             cluster. redis-py-cluster (rediscluster) is no longer maintained: redis-py 4.1 or \
+             later (redis.cluster.RedisCluster) refreshes on connection errors.",
+            dead.place()
         ))
     })
 }

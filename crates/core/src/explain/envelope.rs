@@ -1,0 +1,147 @@
+//! What to look at, and in which order, when a client's message is an envelope without a reason.
+//!
+//! Such a message ("Failed to refresh slots cache", "Couldn't map cluster keyspace") comes from a
+//! dozen different faults. What else is in the paste decides which of them are near; each is named
+//! with the one check that settles it.
+
+use super::cause::Hit;
+use super::seen::Seen;
+
+/// Causes whose own text is an envelope.
+const ENVELOPES: [&str; 5] = [
+    "CLIENT_SEEDS_UNREACHABLE",
+    "IOREDIS_ALL_STARTUP_NODES_FAILED",
+    "CLIENT_REDIRECT_LOOP",
+    "MANAGED_SERVICE_CLUSTER_MODE",
+    "CLIENT_FORGOT_START_NODES",
+];
+
+/// From this score on the paste names the reason itself.
+const PROVEN: u8 = 82;
+
+/// Reasons named.
+const REASONS_MAX: usize = 3;
+
+/// A reason that an envelope may hide.
+struct Reason {
+    /// How near it is without any sign.
+    base: u8,
+    /// Signs in the paste, in small letters, each with what it adds.
+    signs: &'static [(u8, &'static [&'static str])],
+    /// The reason and its check.
+    says: &'static str,
+}
+
+const SERVICE: &[&str] = &[
+    "amazonaws.com",
+    "elasticache",
+    "memorydb",
+    "cache.windows.net",
+    "memorystore",
+    "googleapis",
+    "upstash",
+];
+
+const TUNNEL: &[&str] =
+    &["port-forward", "ssh -l", "ssh -n", "tunnel", "bastion", "telepresence", "socat"];
+
+const HERE: &[&str] = &[
+    "macbook",
+    "laptop",
+    "my local",
+    "locally",
+    "local machine",
+    "my machine",
+    "from my pc",
+    "from outside",
+    "outside the vpc",
+    "from home",
+    "lambda",
+    "cloud run",
+    "/var/task/",
+];
+
+const REASONS: &[Reason] = &[
+    Reason {
+        base: 6,
+        signs: &[(30, SERVICE), (14, HERE), (6, &["timeout", "timed out", "etimedout"])],
+        says: "the endpoint is not reachable from where the client runs: a managed service answers \
+            inside its own network (VPC, VNet) only, to those whom its security group or firewall \
+            lets in. nc -vz <endpoint> <port> from this very machine: no answer = run it inside \
+            (or by VPN, peering), and open the port for its security group",
+    },
+    Reason {
+        base: 8,
+        signs: &[
+            (26, TUNNEL),
+            (16, &["docker", "compose", "container", "172.17.", "172.18.", "172.19."]),
+            (12, &["localhost", "127.0.0.1", "host.docker.internal"]),
+            (10, &["nodeport", "loadbalancer", "load balancer", " nat ", "minikube", "kind-"]),
+        ],
+        says: "the nodes announce addresses of their own network, which are not reachable from \
+            here, while the start node is (a published or forwarded port). redis-cli -h <start \
+            node> cluster slots from the client's machine, then nc -vz to an address in it: no \
+            answer = announce reachable addresses (cluster-announce-ip and ports), map them in \
+            the client (natMap, address_remap, a mapper), or run the client inside",
+    },
+    Reason {
+        base: 10,
+        signs: &[
+            (14, &["rediss://", "tls: {", "tls:{", "ssl=true", "usessl", "--tls", "tls-port"]),
+            (12, SERVICE),
+            (12, &["connection is closed", "econnreset", "reset by peer", "unexpectedly"]),
+        ],
+        says: "one end speaks TLS and the other does not, or the certificate has no name for the \
+            address that is dialled. openssl s_client -connect <host>:<port>: a certificate comes \
+            = the client must use TLS on every node (and keep the host name for the check); none \
+            comes = the client must not",
+    },
+    Reason {
+        base: 10,
+        signs: &[
+            (16, &["password", "requirepass", "noauth", "wrongpass", "auth(", "username"]),
+            (8, &["acl setuser", "noperm"]),
+        ],
+        says: "the login is missing on the nodes behind the start node, or differs between them. \
+            PING with the client's own user and password on EVERY node of the map: NOAUTH or \
+            WRONGPASS on one of them = give the credentials for all nodes, or make them equal",
+    },
+    Reason {
+        base: 9,
+        signs: &[
+            (14, &["kubectl", ".svc", "statefulset", "namespace", "helm ", "pod"]),
+            (8, &["enotfound", "getaddrinfo", "name or service"]),
+        ],
+        says: "the name or address of the start node leads nowhere from the client's pod: another \
+            namespace, pods that are not ready, a NetworkPolicy. nslookup of the name and nc -vz \
+            to it from that pod",
+    },
+    Reason {
+        base: 9,
+        signs: &[(12, &["cluster-enabled", "redis_mode", "standalone", "sentinel", "replication"])],
+        says: "the server is no cluster, or none was made of the nodes. CLUSTER INFO on the start \
+            node: 'cluster support disabled' = use the plain client; cluster_slots_assigned:0 = \
+            the cluster was not created; cluster_state:fail = repair that first",
+    },
+];
+
+/// The near reasons behind an envelope, as one sentence.
+pub(super) fn ranked(code: &str, hit: &Hit, seen: &Seen) -> Option<String> {
+    if !ENVELOPES.contains(&code) || hit.score >= PROVEN {
+        return None;
+    }
+    let weigh = |reason: &Reason| {
+        let signs = reason.signs.iter().filter(|(_, words)| seen.has(words));
+        u32::from(reason.base) + signs.map(|(adds, _)| u32::from(*adds)).sum::<u32>()
+    };
+    let mut weighed: Vec<(u32, &Reason)> = REASONS.iter().map(|r| (weigh(r), r)).collect();
+    weighed.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    let named = weighed.iter().take(REASONS_MAX).enumerate();
+    let named: Vec<String> =
+        named.map(|(at, (_, reason))| format!("({}) {}", at + 1, reason.says)).collect();
+    Some(format!(
+        "By what else stands in the paste, look in this order: {}. The first check that fails is \
+         the reason.",
+        named.join("; ")
+    ))
+}

@@ -1,0 +1,213 @@
+//! What client libraries say, each in its own words.
+
+use super::{Saying, say};
+
+pub(super) static SAYINGS: &[Saying] = &[
+    say(
+        "CLIENT_SEEDS_UNREACHABLE",
+        58,
+        &[
+            "all the root nodes are unavailable",
+            "cannot obtain initial redis cluster topology",
+            "error sending 'cluster slots' command to redis server",
+            "could not retrieve cluster information",
+            "can't update cluster state",
+            "redisc: all nodes failed",
+            "redisc: too many attempts",
+            "failed to fetch slots",
+            "cluster connection not found",
+            "clusterconnectionnotfound",
+            "allconnectionsunavailable",
+            "unable to send command at a specific node",
+            "cluster retry deadline exceeded",
+            "rediscommandtimeout*cluster topology",
+            "no connection to any redis cluster node",
+            "slot refresh error",
+        ],
+        "",
+    ),
+    say(
+        "CLIENT_OPTIONS_MISPLACED",
+        84,
+        &[
+            "`startupnodes` should contain at least one node",
+            "requires at least one node to discover the cluster",
+            "must pass seeds",
+            "any redis cluster node can be made: no node provided",
+        ],
+        "The list of start nodes reached the library empty: a configuration variable that is not \
+         set, a name that was misspelt, or a string where a list is wanted. Print what is handed \
+         over.",
+    ),
+    say(
+        "CLIENT_OPTIONS_MISPLACED",
+        90,
+        &["natmapping:", "natmapping :", "\"natmapping\"", "nat_map:"],
+        "ioredis' option is called natMap; an unknown name is passed over without a word, so \
+         nothing is translated. And its keys must be the very addresses that CLUSTER SLOTS shows \
+         now ('ip:port'); pods that were restarted have others.",
+    ),
+    say(
+        "CLUSTER_NOT_CREATED",
+        70,
+        &["didn't get any slots from server"],
+        "The node answered CLUSTER SLOTS with an empty list.",
+    ),
+    say(
+        "CLIENT_SEES_UNCOVERED_SLOTS",
+        72,
+        &[
+            "lacks the slots",
+            "is uncovered",
+            "slotuncoverederror",
+            "slot has no redis node",
+            "has no redis node",
+            "no targets were found to execute",
+            "cannot find node*slot",
+            "no endpoint for slot",
+            "server has fail flag",
+        ],
+        "",
+    ),
+    say(
+        "CLIENT_STALE_TOPOLOGY",
+        62,
+        &["error processing response from redis node"],
+        "phpredis says so when a node of its map breaks the connection in place of an answer: \
+         most often a node that is gone or was demoted, while the map is kept between requests \
+         (redis.clusters.cache_slots = 1, persistent connections). Switch the cache off or restart \
+         php-fpm after a failover, give several seeds, and take phpredis 5.3 or later.",
+    ),
+    say(
+        "CLIENT_REDIRECT_LOOP",
+        64,
+        &["too many moved error", "too many ask error", "movederror: too many"],
+        "redis-plus-plus says so when each try was answered by MOVED: it cannot connect to the \
+         node that MOVED names and asks the same one again.",
+    ),
+    say(
+        "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+        70,
+        &["cluster_async: poll_flush: recover"],
+        "redis-rs has its map (SlotMap) and goes on connecting ('Recover') to the addresses in it: \
+         they are not reachable from where it runs.",
+    ),
+    say(
+        "CROSSSLOT_NO_HASH_TAG",
+        84,
+        &[
+            "received crossed slots",
+            "should be executed to a slot in a node",
+            "couldn't send pipelining to single node",
+            "command keys must be in the same slot",
+            "command keys must in same slot",
+        ],
+        "",
+    ),
+    say(
+        "UNSUPPORTED_IN_CLUSTER",
+        70,
+        &[
+            "over clusters of connections",
+            "transaction over aggregate connections",
+            "with redis-cluster.",
+            "unexpected response length for cluster pipeline",
+        ],
+        "",
+    ),
+    say(
+        "READONLY_WRITE_TO_REPLICA",
+        76,
+        &["command cannot be issued to a replica"],
+        "StackExchange.Redis refuses by itself: the command writes and CommandFlags.DemandReplica \
+         (PreferReplica) sends it to a replica. The servers are not concerned.",
+    ),
+    say(
+        "IDLE_CONNECTION_CUT",
+        46,
+        &["connection closed prematurely", "socketclosed on", "stacklessclosedchannelexception"],
+        "",
+    ),
+    say(
+        "CLIENT_TIMEOUT",
+        56,
+        &[
+            "command still hasn't been written into connection",
+            "request queue size exceeded",
+            "connectiontimeouterror",
+            "timeout reading from",
+            "the client is offline",
+            "unable to send command! node source",
+        ],
+        "",
+    ),
+    say("CLIENT_SEED_DNS_FAILED", 78, &["unabletoresolvephysicalconnection"], ""),
+    say("NON_CLUSTER_CLIENT", 60, &["moved: an error was signalled by the server"], ""),
+    say(
+        "PROXY_REFUSES_COMMAND",
+        74,
+        &["no healthy upstream", "err upstream failure", "redis upstream failure"],
+        "The proxy (Envoy and its like) found no server behind it in health: its list of hosts, \
+         its health check (a password? TLS?) or the servers themselves.",
+    ),
+    say(
+        "CLIENT_STALE_TOPOLOGY",
+        80,
+        &["redis.clusters.cache_slots = 1", "redis.clusters.cache_slots=1", "cache_slots = on"],
+        "phpredis keeps the map of slots between requests (redis.clusters.cache_slots = 1): after \
+         a failover or a change of addresses it goes on to nodes that are gone, and a name that \
+         does not resolve any more is that of such a node. CLUSTER SLOTS does not list it: set \
+         cache_slots to 0 or restart php-fpm; and take a phpredis that drops the cache on errors.",
+    ),
+    say(
+        "CLIENT_SEEDS_UNREACHABLE",
+        54,
+        &[
+            "no connections available in the pool",
+            "error connecting to redis on",
+            "error,no_connection",
+        ],
+        "",
+    ),
+    say("IDLE_CONNECTION_CUT", 46, &["read error on connection to"], ""),
+    say("CLIENT_TIMEOUT", 46, &["redis*context deadline exceeded"], ""),
+    say(
+        "CLIENT_MAP_DURING_MOVE",
+        66,
+        &["redis.exceptions.askerror", "redis.exceptions.tryagainerror"],
+        "",
+    ),
+    say(
+        "CROSSSLOT_NO_HASH_TAG",
+        80,
+        &["bad lua script for redis cluster"],
+        "This is a cluster of a cloud that reads the script's text: every key must come as \
+         KEYS[n] (not as ARGV or a name made in the script), and all of them in one slot. Change \
+         the script or the library; ARGV in place of KEYS is refused there.",
+    ),
+    say(
+        "TLS_CERT_INVALID",
+        82,
+        &["pkix path building failed", "unable to find valid certification path"],
+        "The JVM does not trust the CA of the servers: put it into the trust store (or the \
+         client's SslOptions).",
+    ),
+    say("AUTH_MISMATCH", 72, &["warning: auth failed"], ""),
+    say(
+        "COMMAND_RENAMED_OR_DISABLED",
+        72,
+        &["unknown command 'asking'", "unknown command `asking`"],
+        "",
+    ),
+    say("CLIENT_SEEDS_UNREACHABLE", 46, &["redis*dial tcp*connection refused"], ""),
+    say("CLIENT_SEED_DNS_FAILED", 70, &["could not resolve hostname"], ""),
+    say(
+        "PROXY_NOT_SET_UP_FOR_CLUSTER",
+        80,
+        &["unexpected response to cluster slot command"],
+        "Envoy's cluster of type envoy.clusters.redis asked the upstream for CLUSTER SLOTS and got \
+         something else: an error (NOAUTH: auth_password is not set for the upstream; 'cluster \
+         support disabled'), or a TLS port without transport_socket. Ask the same address with \
+         redis-cli, with and without --tls and password.",
+    ),
+];

@@ -1,0 +1,51 @@
+//! What redis-cli --cluster, redis-trib and their like say.
+
+use super::{Saying, say};
+
+pub(super) static SAYINGS: &[Saying] = &[
+    say(
+        "CLI_ARGUMENTS_WRONG",
+        86,
+        &[
+            "wrong number of arguments for specified --cluster sub command",
+            "unknown --cluster subcommand",
+            "you need to pass either a valid address",
+            "wrong number of arguments for specified sub command",
+        ],
+        "",
+    ),
+    say(
+        "CLI_ARGUMENTS_WRONG",
+        80,
+        &[
+            "no such master id",
+            "target node is also listed among the source nodes",
+            "[err] unknown node id",
+            "is not known or is not a master",
+            "source node should not be a cluster node",
+        ],
+        "The id is not one of a primary in the table of the node that was asked: copy all 40 \
+         letters from CLUSTER NODES there. (add-node with a wrong master id has sent MEET all the \
+         same: the node is a member without slots now, and only CLUSTER REPLICATE is left to do.)",
+    ),
+    say(
+        "CANNOT_CONNECT_NODE",
+        60,
+        &["unable to load info for node", "some node failed to send cluster meet"],
+        "",
+    ),
+    say(
+        "PLAIN_AGAINST_TLS",
+        64,
+        &["protocol error, got \"\\x15\"", "as reply type byte"],
+        "The first byte of the answer is that of a TLS alert (\\x15): a plain client on a TLS port. \
+         Call redis-cli with --tls --cacert (and --cert, --key where clients must show one).",
+    ),
+    say(
+        "CLI_WITHOUT_TLS",
+        50,
+        &["server closed the connection"],
+        "The server closed without a word: a TLS port and a call without --tls, protected mode, \
+         maxclients, the bus port in place of the client port, or a server that is ending.",
+    ),
+];
