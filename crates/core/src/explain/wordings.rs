@@ -3,6 +3,20 @@
 
 use super::known::Note;
 
+/// Containers that were told to meet themselves.
+const CREATED_BY_LOCALHOST: Note = Note {
+    code: "DOCKER_BUS_PORT_NOT_PUBLISHED",
+    words: &[
+        &["docker", "container", "compose"],
+        &["create"],
+        &["127.0.0.1:7", "127.0.0.1:6", "localhost:7", "localhost:6"],
+    ],
+    sentence: "And create was given 127.0.0.1: inside each container that is the container itself, \
+        so every node is told to meet itself. From the host the published ports make it look \
+        right. Give create the containers' addresses in one Docker network (run redis-cli inside \
+        it), or run the nodes with network_mode host.",
+};
+
 pub(super) static NOTES: &[Note] = &[
     Note {
         code: "NON_CLUSTER_CLIENT",
@@ -156,30 +170,8 @@ pub(super) static NOTES: &[Note] = &[
             the keys with MIGRATE (CLUSTER GETKEYSINSLOT until it is empty), and name the new \
             owner with SETSLOT NODE on both. redis-cli --cluster reshard does all of it.",
     },
-    Note {
-        code: "DOCKER_BUS_PORT_NOT_PUBLISHED",
-        words: &[
-            &["docker", "container", "compose"],
-            &["create"],
-            &["127.0.0.1:7", "127.0.0.1:6", "localhost:7", "localhost:6"],
-        ],
-        sentence: "And create was given 127.0.0.1: inside each container that is the container \
-            itself, so every node is told to meet itself. From the host the published ports make \
-            it look right. Give create the containers' addresses in one Docker network (run \
-            redis-cli inside it), or run the nodes with network_mode host.",
-    },
-    Note {
-        code: "BUS_PORT_BLOCKED",
-        words: &[
-            &["docker", "container", "compose"],
-            &["create"],
-            &["127.0.0.1:7", "127.0.0.1:6", "localhost:7", "localhost:6"],
-        ],
-        sentence: "And create was given 127.0.0.1: inside each container that is the container \
-            itself, so every node is told to meet itself. From the host the published ports make \
-            it look right. Give create the containers' addresses in one Docker network (run \
-            redis-cli inside it), or run the nodes with network_mode host.",
-    },
+    CREATED_BY_LOCALHOST,
+    Note { code: "BUS_PORT_BLOCKED", ..CREATED_BY_LOCALHOST },
     Note {
         code: "CLIENT_SEEDS_UNREACHABLE",
         words: &[&["127.0.0.1", "localhost"], &["refused"]],
