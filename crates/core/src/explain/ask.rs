@@ -86,9 +86,10 @@ impl Seen {
         Some(Hit::of(score).quotes(block.lines.get(name).copied()))
     }
 
-    /// The first setting of a name.
+    /// The first setting of a name that has a value; a question for it has none.
     pub fn setting(&self, name: &str) -> Option<&Setting> {
-        self.settings.iter().find(|setting| setting.name == name)
+        let named = || self.settings.iter().filter(|setting| setting.name == name);
+        named().find(|setting| !setting.value.is_empty()).or_else(|| named().next())
     }
 
     /// Whether a setting has a value.
@@ -108,7 +109,12 @@ impl Seen {
 
     /// The table to judge by: the last one of the servers, else the last one of a tool.
     pub fn table(&self) -> Option<&Table> {
-        let of = |source| self.tables.iter().rev().find(move |table| table.source == source);
+        // What a lone node without slots lists says nothing of the cluster beside it.
+        let lone = |table: &Table| table.rows.len() == 1 && table.assigned().is_empty();
+        let of = |source| {
+            let all = || self.tables.iter().rev().filter(move |table| table.source == source);
+            all().find(|table| !lone(table)).or_else(|| all().next())
+        };
         of(Source::Nodes)
             .or_else(|| of(Source::File))
             .or_else(|| of(Source::Check))

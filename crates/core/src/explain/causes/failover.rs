@@ -294,7 +294,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A manual failover timed out",
         side: Side::Cluster,
         when: |seen| {
-            seen.says(88, &["manual failover timed out"]).or_else(|| {
+            let timed_out = seen.says(88, &["manual failover timed out"]);
+            timed_out.map(|hit| how_far(seen, hit)).or_else(|| {
                 seen.says(
                     80,
                     &[
@@ -475,6 +476,31 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["GHOST_NODE_ENTRIES", "PEER_ADDRESS_STALE"],
     },
 ];
+
+/// How far a manual failover got before its time was over.
+fn how_far(seen: &Seen, hit: Hit) -> Hit {
+    let hit = hit
+        .note("The old primary goes on as it was: a manual failover that fails changes nothing.");
+    let caught_up = seen.lines_with(&["replication stream processed"]);
+    if caught_up.is_empty() {
+        return hit;
+    }
+    let voters = match seen.owners().len() {
+        0 => String::new(),
+        count => format!(" ({count} in the table)"),
+    };
+    let begun = seen.has(&["starting a failover election", "failover auth request"]);
+    let rest = if begun {
+        "it asked for votes, and they did not come in time"
+    } else {
+        "it put the election off again and again and never began it (so did early versions of 3.0: \
+         use a released one)"
+    };
+    hit.quotes(caught_up).note(format!(
+        "The replica had caught up with everything, so its lag is not the reason: {rest}. It needs \
+         a majority of the primaries that own slots{voters}, each reachable on its bus port."
+    ))
+}
 
 /// A replica that was started in this log, dials its primary, and never got a link to it: it counts
 /// as infinitely old.

@@ -5,7 +5,7 @@ use crate::explain::figures::{places, short, slots};
 use crate::explain::seen::{Seen, Source, Table};
 use crate::explain::table::Row;
 use crate::explain::template::list;
-use crate::model::Flag;
+use crate::model::{Flag, SLOT_COUNT};
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -426,8 +426,13 @@ pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
         let alone = first.rows.len() > 1 && then.rows.len() == 1;
         let same = old.address.port == new.address.port
             && (new.address.ip.is_empty() || new.address.ip == old.address.ip);
+        // A cluster that is whole waits for nobody.
+        let waits = !new.slots.is_empty()
+            || first.rows.iter().any(|row| row.is_failing() || row.linked == Some(false))
+            || first.assigned().len() < SLOT_COUNT
+            || seen.has(&told);
         let stranger = first.rows.iter().all(|row| row.id != new.id);
-        (alone && same && stranger).then_some((old, new))
+        (alone && same && stranger && waits).then_some((old, new))
     });
     let here = |(old, new): &(&Row, &Row)| {
         seen.has(&told) || (new.address.ip.is_empty() && old.slots.len() > new.slots.len())

@@ -12,6 +12,7 @@ mod binding;
 mod claims;
 mod clients;
 mod create;
+mod decisive;
 mod dialects;
 mod doubles;
 mod failover;
@@ -48,6 +49,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         names::CAUSES,
         identity::CAUSES,
         create::CAUSES,
+        decisive::CAUSES,
         slots::CAUSES,
         members::CAUSES,
         alone::CAUSES,
@@ -199,6 +201,21 @@ mod tests {
             "MANUAL_FAILOVER_TIMED_OUT",
             "If the primary is certainly off",
             "FORCE needs votes; the primary cannot be overthrown while it takes writes",
+        ),
+        (
+            "FAILOVER_OF_SLOTLESS_PRIMARY",
+            "If only the roles matter",
+            "the primary has neither slots nor keys",
+        ),
+        (
+            "SLOT_RANGE_NOT_EXPANDED",
+            "From bash, not from the prompt",
+            "the command that was meant, on the node that it was sent to",
+        ),
+        (
+            "SLOT_RANGE_NOT_EXPANDED",
+            "Or with 7.0 and later",
+            "the command that was meant, on the node that it was sent to",
         ),
         ("OOM_KILLED", "Raise the limit", "it warns of what would delete keys"),
         (
