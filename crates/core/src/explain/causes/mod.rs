@@ -13,6 +13,7 @@ mod claims;
 mod clients;
 mod create;
 mod dialects;
+mod dialled;
 mod doubles;
 mod failover;
 mod healthy;
