@@ -10,6 +10,26 @@ use crate::model::{Flag, SLOT_COUNT, SlotSet};
 /// Lines quoted for one phrase.
 const QUOTES_MAX: usize = 3;
 
+/// What a program imports or a logger is called: it says more than the name of a variable.
+const PACKAGES: [(&str, &[&str]); 7] = [
+    (
+        "go-redis",
+        &[
+            "github.com/redis/go-redis",
+            "github.com/go-redis/redis",
+            "gopkg.in/redis.v",
+            "redis.newclusterclient(",
+            "cluster.go:",
+        ],
+    ),
+    ("rueidis", &["github.com/redis/rueidis"]),
+    ("Redisson", &["org.redisson"]),
+    ("Lettuce", &["io.lettuce.core", "com.lambdaworks.redis", "i.l.core."]),
+    ("Jedis", &["redis.clients.jedis"]),
+    ("ioredis", &["node_modules/ioredis", "require('ioredis')", "from 'ioredis'"]),
+    ("node-redis", &["@redis/client"]),
+];
+
 impl Seen {
     /// The first lines that hold one of the phrases, which are in small letters.
     pub fn lines_with(&self, phrases: &[&str]) -> Vec<usize> {
@@ -307,7 +327,8 @@ impl Seen {
             ),
             ("Vert.x", &["io.vertx", "vertx-redis"]),
         ];
-        CLIENTS.iter().find(|(_, marks)| self.has(marks)).map(|(name, _)| *name)
+        let named = PACKAGES.iter().chain(&CLIENTS).find(|(_, marks)| self.has(marks));
+        named.map(|(name, _)| *name)
     }
 }
 

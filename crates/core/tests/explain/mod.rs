@@ -252,6 +252,13 @@ const SAYS: &[(&str, &str)] = &[
     ("pub6-jedis-from-docker-host", "ANNOUNCE: 172.17.0.2"),
     ("pub6-operator-follower-has-the-copy", "may hold the only copy"),
     ("pub6-call-reaches-replicas", "the replicas (10.22.9.5:6379, 10.22.9.6:6379, "),
+    ("seen12-lettuce-old-pods", "172.21.6.40 and 172.21.8.19 are in no current row"),
+    ("seen12-goredis-not-in-dig", "10.47.12.201 is not among the addresses"),
+    ("seen12-lettuce-from-outside", "(192.168.70.21:8101), asks for the map"),
+    ("seen12-docker-ps-other-ports", "on the host these are 32801, 32802 and 32803"),
+    ("seen12-compose-other-ports", "on the host these are 27100, 27101 and 27102"),
+    ("seen12-every-peer-at-old-address", "gossip cannot heal it"),
+    ("seen12-redisson-session-rename", "The command is RENAME: it takes two keys"),
 ];
 
 #[test]
@@ -271,6 +278,11 @@ const STEPS: &[(&str, &str)] = &[
     ("pub5-pods-stale", "--cluster-announce-ip $(POD_IP)"),
     ("pub5-bitnami-announced", "REDIS_CLUSTER_ANNOUNCE_IP=<the address"),
     ("pub5-jedis-attempts-connect", "topologyRefreshPeriod"),
+    ("seen12-lettuce-old-pods", "Restart the processes that dial 172.21.6.40"),
+    ("seen12-goredis-not-in-dig", "go-redis keeps the addresses"),
+    ("seen12-lettuce-from-outside", "cluster-announce-ip 192.168.70.21"),
+    ("seen12-every-peer-at-old-address", "10.60.9.133 (cart-leader-1)"),
+    ("seen12-redisson-session-rename", "Upgrade Redisson"),
 ];
 
 #[test]

@@ -85,7 +85,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "CLUSTER MYID at the current address of the node: the id of the entry that is \
             flagged fail means that it lives and only the address is old.",
         fix: &[
-            "Wait two node timeouts; most such entries heal by gossip.",
+            "Where peers still see the node at its new address: wait two node timeouts; such \
+             entries heal by gossip.",
             "Else send CLUSTER MEET <current ip> <port> from a node whose table is wrong.",
             "A replica that still dials the old address although the table is right: CLUSTER \
              REPLICATE <same primary id> on it.",
@@ -483,12 +484,47 @@ fn peer_stale(seen: &Seen) -> Option<Hit> {
         let hit = Hit::of(78)
             .quotes(stale.iter().map(|row| row.line).take(3))
             .fact("stale", list(&places(stale.iter().copied()), 6));
-        return Some(current(seen, hit));
+        return Some(current(seen, nobody_left(seen, &stale, hit)));
     }
     if let Some(hit) = own_address_moved(seen).or_else(|| dials_after_restart(seen)) {
         return Some(hit);
     }
     seen.says(48, &["address updated for node"]).map(|hit| hit.less_if(10, seen.has(&["now ?:"])))
+}
+
+/// Every peer of the only view is old or flagged: nobody is left to hear the new addresses from, so
+/// the node has to be told them.
+fn nobody_left(seen: &Seen, stale: &[&Row], hit: Hit) -> Hit {
+    let mut ids: Vec<&str> = seen.server_rows().filter(|r| r.is_myself()).map(|r| &*r.id).collect();
+    ids.dedup();
+    let peers = || seen.server_rows().filter(|row| !row.is_myself());
+    let lost = |row: &Row| row.is_failing() || stale.iter().any(|old| old.id == row.id);
+    let me = seen.server_rows().find(|row| row.is_myself());
+    let Some(me) = me.filter(|_| ids.len() == 1 && peers().count() >= 2 && peers().all(lost))
+    else {
+        return hit;
+    };
+    let listed = |ip: &str| seen.server_rows().any(|row| row.address.ip == ip);
+    let pods = seen.pods.iter().filter_map(|pod| Some((&pod.name, pod.ip.as_deref()?)));
+    let new = pods.filter(|(_, ip)| !listed(ip)).map(|(name, ip)| format!("{ip} ({name})"));
+    let new: Vec<String> = new.collect();
+    let ids: Vec<String> = stale.iter().map(|row| short(&row.id)).collect();
+    let from = if new.is_empty() { String::new() } else { format!(": {}", list(&new, 8)) };
+    hit.note(format!(
+        "Every peer that {} knows stands at an old address or is flagged, so gossip cannot heal it: \
+         there is nobody to hear from, and no majority either. The ids and slots of its table are \
+         whole; only the addresses are old.",
+        me.place()
+    ))
+    .step(format!(
+        "On {}: CLUSTER MEET <ip> {} to the present address of each peer{from}. Ask CLUSTER MYID \
+         there first: it is a node of this table ({}, or a replica of one), which MEET takes to \
+         its new address with its id and slots; one with another id that knows no cluster is blank \
+         and is left out.",
+        me.place(),
+        me.address.port,
+        list(&ids, 4)
+    ))
 }
 
 /// A replica is refused at an address beside that of its own interface, in a container or on a

@@ -1,5 +1,6 @@
 //! Addresses that nodes announce and clients cannot reach: Docker, NAT, other networks, tunnels.
 
+use super::dialled;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
 use crate::explain::seen::{Seen, Setting, Source, is_ipv4};
@@ -14,7 +15,9 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Network,
         when: |seen| {
             let hit = announced(seen).or_else(|| sent_inside(seen));
-            stronger(hit, named_inside(seen))
+            let hit = stronger(stronger(hit, named_inside(seen)), dialled::inside(seen));
+            // What no node has now is announced by none.
+            hit.map(|hit| hit.less_if(24, dialled::gone(seen).is_some()))
         },
         cause: "[[The cluster itself is fine (state <<state>>, <<slots_ok>> slots ok). ]]The \
             client reaches its start node[[ (<<seed>>)]], asks for the map, and from then on dials \
@@ -412,14 +415,33 @@ fn through_a_tunnel(seen: &Seen) -> Option<Hit> {
 }
 
 /// Addresses at which a client of the text begins.
-fn seed_ips(seen: &Seen) -> Vec<String> {
+pub(super) fn seed_ips(seen: &Seen) -> Vec<String> {
     let configured = |line: usize| {
-        // `localhost:6379>` is the prompt of redis-cli and no setting of a client.
+        // `localhost:6379>` is the prompt of redis-cli and no setting of a client, and what is
+        // dialled without a route is not where it was told to begin.
         let text = seen.lines.get(line).map(|l| l.lower.replace("localhost:", ""));
-        text.is_some_and(|text| CONFIGURED.iter().any(|m| text.contains(m)))
+        let text = text.map(|text| text.replace("route to host:", ""));
+        let again = ["cannot reconnect", "connectionwatchdog"];
+        text.is_some_and(|text| {
+            CONFIGURED.iter().any(|m| text.contains(m)) && !again.iter().any(|m| text.contains(m))
+        })
     };
     let named = seen.addresses.iter().filter(|(_, line)| configured(**line));
-    hosts_in_config(seen).into_iter().chain(named.map(|(a, _)| a.0.clone())).collect()
+    let named = named.map(|(address, _)| address.0.clone());
+    hosts_in_config(seen).into_iter().chain(named).chain(hosts_in_urls(seen)).collect()
+}
+
+/// Addresses in URLs that stand in quotes, as programs and settings have them.
+fn hosts_in_urls(seen: &Seen) -> Vec<String> {
+    let schemes = ["redis://", "rediss://", "valkey://", "redis-cluster://"];
+    let host = |word: &str| {
+        let rest = schemes.iter().find_map(|scheme| word.strip_prefix(scheme))?;
+        let place = rest.split(['/', '?', ',']).next()?;
+        let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+        let host = place.split(':').next()?;
+        (is_ipv4(host) || host == "localhost").then(|| host.to_owned())
+    };
+    seen.lines.iter().flat_map(|line| line.text.split(['\'', '"'])).filter_map(host).collect()
 }
 
 /// The inner addresses of the servers' tables, each once, with their lines.
@@ -546,7 +568,7 @@ fn sent_inside(seen: &Seen) -> Option<Hit> {
 }
 
 /// The address, if it is one only, and one that others can be told.
-fn only(ips: &[String]) -> Option<String> {
+pub(super) fn only(ips: &[String]) -> Option<String> {
     let [one] = &dedup(ips)[..] else { return None };
     let told = is_ipv4(one) && !one.starts_with("127.") && !one.starts_with("0.");
     told.then(|| one.clone())
@@ -621,7 +643,7 @@ fn from_this_machine(seen: &Seen, named: &[String]) -> bool {
     !named.is_empty() && seen.lines.iter().filter(configured).any(here)
 }
 
-fn dedup(words: &[String]) -> Vec<String> {
+pub(super) fn dedup(words: &[String]) -> Vec<String> {
     let mut out = words.to_vec();
     out.sort();
     out.dedup();

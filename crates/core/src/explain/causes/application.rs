@@ -334,6 +334,7 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
         .iter()
         .flat_map(|line| line.text.split(['\'', '"']).filter(|word| looks_like_key(word)))
         .map(str::to_owned)
+        .chain(params(seen))
         .take(12)
         .collect();
     let told: Vec<String> =
@@ -343,7 +344,8 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     let lines = keys.first().map(|key| key.to_lowercase());
     let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
     Some(
-        hit.quotes(lines.into_iter().take(2))
+        renamed(seen, hit)
+            .quotes(lines.into_iter().take(2))
             .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))
             .fact_if("remedy", framework.map(|(_, _, remedy)| *remedy))
             .fact_if("library", framework.map(|(_, why, _)| *why))
@@ -354,6 +356,53 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// The keys of a command as Redisson prints it: `command: (RENAME), params: [one, other]`.
+fn params(seen: &Seen) -> Vec<String> {
+    let lists = seen.lines.iter().filter_map(|line| {
+        let command = line.text.split_once("command: (")?.1;
+        let (_, rest) = command.split_once("params: [")?;
+        Some(rest.split(']').next()?.split(", "))
+    });
+    lists.flatten().filter(|word| looks_like_key(word)).map(str::to_owned).collect()
+}
+
+/// RENAME has two keys, and few see it in the calls of their framework.
+fn renamed(seen: &Seen, hit: Hit) -> Hit {
+    let word = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        words.any(|word| matches!(word, "RENAME" | "RENAMENX" | "rename" | "renamenx"))
+    };
+    let Some(at) = seen.lines.iter().position(|line| word(&line.text)) else { return hit };
+    let hit = hit.quote(at).note(
+        "The command is RENAME: it takes two keys, the old name and the new one, and in a cluster \
+         these are in different slots unless a hash tag binds them.",
+    );
+    if !seen.has(&["session"]) {
+        return hit.step(
+            "In place of RENAME: DUMP the old key, RESTORE it with its time to live under the new \
+             name, then delete the old one (Spring Data Redis does it so in a cluster); or a tag \
+             in both names.",
+        );
+    }
+    let library = match seen.client() {
+        Some("Redisson") => {
+            "Redisson to its newest release (this was mended more than once, for sessions of Spring \
+             and of Tomcat)"
+        }
+        _ => "the session library (Spring Session with Spring Data Redis, Redisson)",
+    };
+    hit.note(
+        "The names are those of a web session: at login the framework changes the session id \
+         against fixation (changeSessionId of the servlet container, also called rotate), and the \
+         library renames the session's keys to the new id. Each login fails by it, whatever the \
+         servers do.",
+    )
+    .step(format!(
+        "Upgrade {library}; until then let Spring Security make a new session at login and copy \
+         the attributes (sessionFixation().migrateSession()) in place of changing the id."
+    ))
+}
+
 fn looks_like_key(word: &str) -> bool {
     word.len() > 3
         && word.len() < 120
@@ -362,4 +411,12 @@ fn looks_like_key(word: &str) -> bool {
         && !word.contains('/')
         && !word.starts_with(':')
         && !word.ends_with(':')
+        && !is_time(word)
+}
+
+/// `2019-01-31T20:49:46.279+00:00`, which is no key.
+fn is_time(word: &str) -> bool {
+    let mut parts = word.split(['-', 'T', ' ', ':']);
+    let numbers = parts.by_ref().take(4).filter(|part| part.parse::<u16>().is_ok()).count();
+    numbers == 4 && word.contains('-')
 }

@@ -14,6 +14,7 @@ mod clients;
 mod create;
 mod decisive;
 mod dialects;
+mod dialled;
 mod doubles;
 mod failover;
 mod healthy;

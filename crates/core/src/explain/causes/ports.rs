@@ -59,7 +59,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "PORT_REMAPPED",
         title: "The container's ports are published under other numbers, which nodes do not know",
         side: Side::Network,
-        when: remapped,
+        when: |seen| published_otherwise(seen).or_else(|| remapped(seen)),
         cause: "Ports are translated (<<maps>>), but a node announces the port it listens on \
             inside and the bus port that follows from it. So peers and clients dial <<inside>> on \
             the published address, which is another container or nobody: MEET never completes, or \
@@ -72,9 +72,15 @@ pub(super) static CAUSES: &[Cause] = &[
             "Or set on each node cluster-announce-ip, cluster-announce-port and \
              cluster-announce-bus-port to \
              the published ones, before it meets others.",
+            "Or translate in the client: ioredis natMap, redis-py address_remap, Lettuce \
+             MappingSocketAddressResolver, Jedis HostAndPortMapper, go-redis ClusterSlots or \
+             Dialer.",
         ],
-        never: &["Do not create the cluster again and again: each attempt leaves state behind in \
-             nodes.conf."],
+        never: &[
+            "Do not create the cluster again and again: each attempt leaves state behind in \
+             nodes.conf.",
+            "Do not run --cluster fix and do not raise timeouts for it.",
+        ],
         like: &["DOCKER_BUS_PORT_NOT_PUBLISHED", "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
     },
 ];
@@ -175,6 +181,61 @@ fn published_to_nobody(seen: &Seen) -> Option<Hit> {
                  {outside}, so the map must be {outside}:{outside}, and the bus port's likewise."
             ))
     })
+}
+
+/// Ports that the nodes announce are numbers inside a container, and on the host they are others.
+fn published_otherwise(seen: &Seen) -> Option<Hit> {
+    let mut maps: Vec<(usize, u16, u16)> = Vec::new();
+    for (at, line) in seen.lines.iter().enumerate() {
+        // An address of a table or a log is no map; docker ps has arrows, compose quotes.
+        let words = line.text.split_whitespace().filter(|word| word.contains("->"));
+        maps.extend(words.filter_map(port_map).map(|(outside, inside)| (at, outside, inside)));
+        let item = line.text.trim().strip_prefix("- ").and_then(port_map);
+        maps.extend(item.map(|(outside, inside)| (at, outside, inside)));
+    }
+    let open = |port: u16| maps.iter().any(|(_, outside, _)| *outside == port);
+    // Where several containers have one number inside, it does not tell which is meant.
+    let host = |port: u16| {
+        let mut to = maps.iter().filter(|(_, _, inside)| *inside == port);
+        let (at, outside, _) = to.next().filter(|_| !open(port))?;
+        to.next().is_none().then_some((*at, *outside))
+    };
+    let mut moved: Vec<(usize, u16, usize, u16)> = Vec::new();
+    for row in seen.server_rows() {
+        let known = moved.iter().any(|(_, port, ..)| *port == row.address.port);
+        if let Some((at, outside)) = host(row.address.port).filter(|_| !known) {
+            moved.push((row.line, row.address.port, at, outside));
+        }
+    }
+    let (row, inside, at, _) = *moved.first()?;
+    let near = |ip: &str| ip.starts_with("127.") || ip == "localhost";
+    let here = seen.server_rows().all(|row| near(&row.address.ip));
+    let fails = ["refused", "timeout", "timed out", "unreachable", "moved "];
+    let dials = |line: &crate::explain::lines::Line| {
+        fails.iter().any(|word| line.lower.contains(word))
+            && moved.iter().any(|(_, port, ..)| line.text.contains(&format!(":{port}")))
+    };
+    let dialled = seen.lines.iter().position(dials);
+    let list_of =
+        |numbers: Vec<u16>| list(&numbers.iter().map(u16::to_string).collect::<Vec<_>>(), 6);
+    let (told, real): (Vec<u16>, Vec<u16>) = moved.iter().map(|m| (m.1, m.3)).unzip();
+    let maps: Vec<String> = moved.iter().map(|m| format!("{}->{}", m.3, m.1)).collect();
+    Some(
+        Hit::of(if here { 88 } else { 62 })
+            .more_if(6, dialled.is_some())
+            .quotes(dialled)
+            .quote(row)
+            .quote(at)
+            .fact("maps", list(&maps, 6))
+            .fact("inside", inside.to_string())
+            .note(format!(
+                "The table announces {}, which are numbers inside the container; on the host these \
+                 are {}. The start node answers at its published port, and the map it hands out \
+                 leads to ports that are closed on the host. The cluster itself is not at fault.",
+                list_of(told),
+                list_of(real)
+            )),
+    )
 }
 
 /// A published port that differs from the one inside, and no announced port.

@@ -1,7 +1,8 @@
 //! Clients whose map of the cluster is old, or that go round in circles by it.
 
-use super::announced::{UNREACHABLE, ipv4s, is_inner};
+use super::announced::{UNREACHABLE, ipv4s};
 use super::clients::{CLUSTER_CLASSES, FAILED_TO_REACH};
+use super::dialled;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::model::SLOT_COUNT;
@@ -21,7 +22,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             );
             let hit = lettuce
-                .or_else(|| dials_who_is_gone(seen))
+                .or_else(|| dialled::gone(seen))
                 .or_else(|| dials_one_again(seen))
                 .or_else(|| gives_up_after_a_failover(seen))
                 .or_else(|| dials_who_was_stopped(seen))
@@ -75,6 +76,8 @@ pub(super) static CAUSES: &[Cause] = &[
                             &["lettuce", "spring", "redisson"],
                         ],
                     )
+                    // Who never had a connection has no old map.
+                    .map(|hit| hit.less_if(10, dialled::never_connected(seen)))
                 })
                 .or_else(|| {
                     seen.says_all(
@@ -294,41 +297,6 @@ fn dials_one_again(seen: &Seen) -> Option<Hit> {
             ),
         )
     })
-}
-
-/// A client fails at an inner address that no pod has now, and no table of a server has either.
-fn dials_who_is_gone(seen: &Seen) -> Option<Hit> {
-    seen.client()?;
-    let known =
-        |ip: &str| seen.pod_ips.contains(ip) || seen.server_rows().any(|row| row.address.ip == ip);
-    let mut failed = seen.lines_with(&UNREACHABLE);
-    failed.extend(seen.lines_with(&["name resolution", "name or service not known"]));
-    let (at, ip) = failed.into_iter().find_map(|at| {
-        let line = seen.lines.get(at)?;
-        let ip = ipv4s(&line.text).find(|ip| is_inner(ip) && !known(ip))?;
-        Some((at, ip.to_owned()))
-    })?;
-    if let Some(row) = whole_table_without(seen) {
-        return Some(Hit::of(80).quote(at).quote(row).note(format!(
-            "The client dials {ip}, and the table that was pasted, in which every slot has a \
-             linked owner, has no such address: the nodes are at others now (replaced, \
-             rescheduled), and the client did not hear of it. A new process reads the map anew."
-        )));
-    }
-    (seen.pods.iter().filter(|pod| pod.ip.is_some()).count() >= 3).then(|| {
-        Hit::of(82).quote(at).quotes(seen.pods.iter().map(|pod| pod.line).take(3)).note(format!(
-            "The client dials {ip}, and none of the pods that were pasted has this address: a pod \
-             came back with another one, and the client did not hear of it."
-        ))
-    })
-}
-
-/// The first line of a table of servers in which everything is well and every slot has an owner.
-fn whole_table_without(seen: &Seen) -> Option<usize> {
-    let table = seen.table().filter(|table| table.source == Source::Nodes)?;
-    let well = table.rows.iter().all(|row| !row.is_failing() && row.linked != Some(false));
-    let whole = table.assigned().len() == SLOT_COUNT && table.rows.len() >= 3 && well;
-    table.rows.first().filter(|_| whole).map(|row| row.line)
 }
 
 /// The client gives up after its tries, while the servers have done their failover: every slot is
