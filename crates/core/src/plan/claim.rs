@@ -175,13 +175,13 @@ fn verdict(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     }
     match facts.claimants.as_slice() {
         [] => unclaimed(draft, facts, slots),
-        [one] => claimed_by_one(draft, facts, slots, *one),
+        [one] => claimed_by_one(draft, slots, *one),
         _ => disputed(draft, facts, slots),
     }
 }
 
 /// One who answers claims it, and not every table gives it to that one.
-fn claimed_by_one(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, one: NodeId) -> Verdict {
+fn claimed_by_one(draft: &Draft<'_>, slots: &SlotSet, one: NodeId) -> Verdict {
     if let Some(other) = who_knows_it_not(draft, one) {
         return Verdict::Unheard(Reason::OwnerNotKnown.says(format!(
             "{} owns slots, and it and {} do not know each other: until they have met, its claim \
@@ -190,7 +190,7 @@ fn claimed_by_one(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, one: NodeId
             draft.seen.name(other)
         )));
     }
-    match newer_and_silent(draft, facts, one) {
+    match newer_and_silent(draft, slots, one) {
         None => Verdict::To { winner: one, rivals: Vec::new(), alone: false },
         Some(away) => Verdict::Nobody(Reason::OwnerSilent.says(format!(
             "{} belong to {}, which does not answer, and whose claim is newer than that of {}: \
@@ -202,16 +202,15 @@ fn claimed_by_one(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet, one: NodeId
     }
 }
 
-/// A silent owner in somebody's table that has taken the slots over from the one who claims them.
-fn newer_and_silent(draft: &Draft<'_>, facts: &Facts, one: NodeId) -> Option<NodeId> {
+/// A silent owner in somebody's table that has taken slots over from the one who claims them.
+fn newer_and_silent(draft: &Draft<'_>, slots: &SlotSet, one: NodeId) -> Option<NodeId> {
     let own = draft.live(one)?.own.epoch;
-    let newer = |id: &NodeId| {
-        draft.live.iter().any(|node| {
-            node.row(draft.seen, *id).is_some_and(|row| !row.slots.is_empty() && row.epoch > own)
-        })
-    };
-    let mut named = facts.named().into_iter().filter(|id| draft.live(*id).is_none());
-    named.find(newer)
+    let mut rows = draft.live.iter().flat_map(|node| draft.seen.view(node.observer));
+    let newer = rows.find(|(row, _)| {
+        let owns = !row.slots.intersection(slots).is_empty();
+        owns && row.epoch > own && draft.live(row.id).is_none()
+    });
+    newer.map(|(row, _)| row.id)
 }
 
 /// A member that does not list an owner, or is not listed by it: however new its claim is, it is

@@ -144,11 +144,12 @@ fn strangers(draft: &Draft<'_>, group: &[NodeId]) -> Vec<(NodeId, NodeId)> {
         return all;
     }
     // In a large group all meet one, and gossip tells the rest: a full mesh of handshakes would
-    // keep every bus busy at once.
-    let hub = members.iter().map(|node| node.id).min_by_key(|id| {
-        let lacking = all.iter().filter(|(from, to)| from == id || to == id).count();
-        (lacking, *id)
+    // keep every bus busy at once. A primary, if it can be: it hears of the others before replicas.
+    let hub = members.iter().min_by_key(|node| {
+        let lacking = all.iter().filter(|(from, to)| *from == node.id || *to == node.id).count();
+        (lacking, !node.is_primary(), node.id)
     });
+    let hub = hub.map(|node| node.id);
     all.into_iter().filter(|(from, to)| Some(*from) == hub || Some(*to) == hub).collect()
 }
 

@@ -54,7 +54,7 @@ pub struct Deed {
     /// Whom it gave which slots.
     pub gives: Option<(Id, SlotSet)>,
     /// Of these, what each server's table gave to another shard than its own already, and what it
-    /// had no key of: one that came later was a stray key from its first moment.
+    /// neither owned nor had a key of: one that came later was a stray key from its first moment.
     pub foreign: Vec<SlotSet>,
     /// The user agreed to lose what only the dropped copy has.
     pub agreed: bool,
@@ -118,13 +118,13 @@ fn given(own: Id, words: &[String]) -> Option<(Id, SlotSet)> {
     }
 }
 
-/// What each server gives to another shard, or has no key of, of these slots.
+/// What each server gives to another shard, or neither owns nor has a key of, of these slots.
 fn foreign(world: &World, slots: &SlotSet) -> Vec<SlotSet> {
     let others = |node: &crate::server::Node| {
-        let own = node.primary.unwrap_or(node.id);
+        let own = node.slots_of(node.primary.unwrap_or(node.id));
         let held: SlotSet = node.keys.keys().map(|key| slot_of(*key)).collect();
-        let given = slots.intersection(&node.assigned().difference(&node.slots_of(own)));
-        given.union(&slots.difference(&held))
+        let given = slots.intersection(&node.assigned().difference(&own));
+        given.union(&slots.difference(&held).difference(&own))
     };
     world.nodes.iter().map(others).collect()
 }

@@ -175,6 +175,7 @@ fn healthy(seen: &Seen) -> Option<Hit> {
         || seen.says_fail()
         || !seen.failing().is_empty()
         || seen.server_rows().any(|row| row.address.ip == "0.0.0.0")
+        // A view of one or two nodes without a slot is of no cluster that is well.
         || seen.tables.iter().any(|table| table.rows.len() < 3 && table.assigned().is_empty())
         || (table.is_some() && !whole_table && !checked);
     if fault || !(whole_info || whole_table || checked || infos > 0) {
