@@ -14,7 +14,9 @@ use crate::model::{Endpoint, NodeId, SlotSet};
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
     let mut strays: BTreeMap<(NodeId, NodeId), SlotSet> = BTreeMap::new();
+    let mut moving = false;
     for (facts, slots) in segments::all(draft.seen, &draft.live) {
+        moving |= facts.open && facts.holders.iter().any(|id| !facts.claimants.contains(id));
         let ([owner], true, false) = (&*facts.claimants, facts.is_settled(), facts.open) else {
             continue;
         };
@@ -31,7 +33,11 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
     }
     if none {
-        let why = "the keys were not counted, or their slots have no owner that all nodes agree on";
+        let why = if moving {
+            "their slot is marked as being moved: that move is brought to its end first"
+        } else {
+            "the keys were not counted, or their slots have no owner that all nodes agree on"
+        };
         draft.refuse_all(Repair::Gather, &Reason::NothingToGather.says(why));
     }
 }
