@@ -97,6 +97,7 @@ fn rust_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn check_file(place: &str, text: &str) -> Vec<Complaint> {
     let code = without_tests(text);
     let mut complaints = wide_lines(text);
+    complaints.extend(torn_words(text));
     complaints.extend(long_functions(&code));
     let length = code.lines().count();
     if length > FILE_LINES_MAX {
@@ -134,6 +135,17 @@ fn wide_lines(text: &str) -> Vec<Complaint> {
             what: format!("{} columns, at most {COLUMNS_MAX}", line.chars().count()),
         })
         .collect()
+}
+
+/// A word that a string breaks after its hyphen is printed with a blank in it.
+fn torn_words(text: &str) -> Vec<Complaint> {
+    let is_torn = |line: &str| {
+        let before = line.strip_suffix("- \\").and_then(|rest| rest.chars().last());
+        before.is_some_and(char::is_alphanumeric)
+    };
+    let lines = text.lines().enumerate().filter(|(_, line)| is_torn(line));
+    let what = "a word is broken at its hyphen: it is printed with a blank";
+    lines.map(|(at, _)| Complaint { line: at + 1, what: what.to_owned() }).collect()
 }
 
 /// A line of one long string or address cannot be broken without harm.
@@ -266,6 +278,8 @@ mod tests {
     fn a_wide_line_is_found() {
         assert_eq!(wide_lines(&"x".repeat(101)).len(), 1);
         assert_eq!(wide_lines(&"x".repeat(100)), []);
+        assert_eq!(torn_words("\"cluster-node- \\\n timeout\"").len(), 1);
+        assert_eq!(torn_words("\"cluster-node-timeout - \\\n or\""), []);
     }
 
     #[test]

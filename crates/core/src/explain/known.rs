@@ -416,8 +416,8 @@ static NOTES: &[Note] = &[
         sentence: "A big key is behind it: MIGRATE sends it in one piece and both nodes answer nobody \
             meanwhile. If that takes longer than MIGRATE's timeout it is copied but not deleted; \
             longer than the node timeout, and the nodes are failed over in the middle. Before \
-            the next attempt raise --cluster-timeout (for example 600000) and cluster-node- \
-            timeout on all nodes for that time, and the output buffer limit of the target's \
+            the next attempt raise --cluster-timeout (for example 600000) and, on all nodes for \
+            that time, cluster-node-timeout and the output buffer limit of the target's \
             replicas; or split the key into smaller ones first. A key that cannot be sent at all \
             keeps its slot where it is.",
     },
@@ -458,10 +458,10 @@ static NOTES: &[Note] = &[
             &["127.0.0.1:", "localhost:"],
         ],
         sentence: "create starts no server: each address that it is given must be a process that \
-            already runs, with its own port, its own dir (or cluster-config-file) and cluster- \
-            enabled yes. One server on 6379 is one node only; start the others (redis-server \
-            --port 6380 --cluster-enabled yes --dir <its own directory>, and so on) and repeat; \
-            ss -ltnp shows which ports have one.",
+            already runs, with its own port, its own dir (or cluster-config-file) and \
+            cluster-enabled yes. One server on 6379 is one node only; start the others \
+            (redis-server --port 6380 --cluster-enabled yes --dir <its own directory>, and so on) \
+            and repeat; ss -ltnp shows which ports have one.",
     },
     Note {
         code: "LOOPBACK_ADDRESS",

@@ -121,7 +121,7 @@ static STEPS: &[Step] = &[
         "node-redis: several rootNodes by name, a current @redis/client (it discovers anew on \
          errors and MOVED), and an 'error' listener.",
     ),
-    step("node-redis", ANNOUNCED, "node-redis: createCluster({ nodeAddressMap }) ."),
+    step("node-redis", ANNOUNCED, "node-redis: createCluster({ nodeAddressMap })."),
     step(
         "node-redis",
         AUTH,

@@ -23,8 +23,9 @@ pub(super) static CAUSES: &[Cause] = &[
              of commands.",
             "Then let the replica copy anew (restart it; it syncs by itself). Not before its \
              primary is known to be sound, and never both at once.",
-            "With 'inline' or 'Desync' under load: let it sync when few writes come, repl-diskless- \
-             sync yes, client-output-buffer-limit replica large enough.",
+            "With 'inline' or 'Desync' under load: let it sync when few writes come, with \
+             repl-diskless-sync yes and a client-output-buffer-limit for replicas that is large \
+             enough.",
         ],
         never: &["Do not promote this replica: its data may differ."],
         like: &["FULL_SYNC_LOOP", "MIXED_VERSIONS", "RDB_VERSION_INCOMPATIBLE"],
