@@ -125,7 +125,12 @@ pub(super) static SAYINGS: &[Saying] = &[
     say(
         "IDLE_CONNECTION_CUT",
         46,
-        &["connection closed prematurely", "socketclosed on", "stacklessclosedchannelexception"],
+        &[
+            "connection closed prematurely",
+            "socketclosed on",
+            "stacklessclosedchannelexception",
+            "read error on connection to",
+        ],
         "",
     ),
     say(
@@ -169,7 +174,6 @@ pub(super) static SAYINGS: &[Saying] = &[
         ],
         "",
     ),
-    say("IDLE_CONNECTION_CUT", 46, &["read error on connection to"], ""),
     say("CLIENT_TIMEOUT", 46, &["redis*context deadline exceeded"], ""),
     say(
         "CLIENT_MAP_DURING_MOVE",
