@@ -42,6 +42,19 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             draft.refuse_all(Repair::Meet, &Reason::MeetWouldDelete.says(why));
         }
     }
+    for (loser, winner) in who_would_copy(draft) {
+        let all = pairs.len();
+        pairs.retain(|pair| !brings_together(&heard_of, *pair, loser, winner));
+        if pairs.len() < all {
+            let (loser, winner) = (draft.seen.name(loser), draft.seen.name(winner));
+            let why = format!(
+                "{loser} has keys of slots that are not its own, and {winner} has taken over all \
+                 that are: met, it would copy {winner} and delete them. They go to the owners of \
+                 their slots first"
+            );
+            draft.refuse_all(Repair::Meet, &Reason::MeetWouldDelete.says(why));
+        }
+    }
     let mut pairs: Vec<(NodeId, NodeId)> = pairs.into_iter().collect();
     // Primaries first: a replica that finds a majority of them before its own primary does is
     // elected. Interleaved by the one who is met, so that no node gets all its handshakes at once.
@@ -82,6 +95,27 @@ fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
             loses.then_some(row.id)
         });
         let winners: BTreeSet<NodeId> = takes.collect();
+        all.extend(winners.into_iter().map(|winner| (node.id, winner)));
+    }
+    all
+}
+
+/// Primaries with keys of slots that are not theirs, each with the one that has taken over all of
+/// its own slots with a newer claim: who hears of that follows the claimant, and a replica drops
+/// what its primary does not have (`clusterUpdateSlotsConfigWith`, then a full copy).
+fn who_would_copy(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
+    let mut all = Vec::new();
+    for node in &draft.live {
+        let claims = node.claims();
+        let strays = node.census().map(|census| census.occupied().difference(&claims));
+        if claims.is_empty() || strays.is_none_or(|strays| strays.is_empty()) {
+            continue;
+        }
+        let tables = draft.live.iter().filter(|other| other.id != node.id);
+        let rows = tables.flat_map(|other| draft.seen.view(other.observer).map(|(row, _)| row));
+        let newer = rows.filter(|row| row.id != node.id && row.epoch >= node.own.epoch);
+        let takes_over = newer.filter(|row| claims.difference(&row.slots).is_empty());
+        let winners: BTreeSet<NodeId> = takes_over.map(|row| row.id).collect();
         all.extend(winners.into_iter().map(|winner| (node.id, winner)));
     }
     all
