@@ -19,7 +19,7 @@ use slotwright_core::diagnose::Risk;
 use slotwright_core::drive::Reply;
 use slotwright_core::journal::{self, Entry};
 use slotwright_core::model::SlotSet;
-use slotwright_core::plan::{Change, Plan};
+use slotwright_core::plan::{Change, Fact, Holds, Plan, Step};
 use slotwright_core::scenario::{Act, At, Scenario, Server, Until};
 use slotwright_core::wire::resp::{Decoder, Value};
 use slotwright_lab::cluster::Cluster;
@@ -290,7 +290,7 @@ fn weigh(
         }
         // What a liar is told to do with itself harms nobody.
         let to_the_liar = line.ends_with(&format!(" on node {LIAR}"));
-        if is_grave(step.risk, &step.change) && !to_the_liar {
+        if is_grave(step) && !to_the_liar {
             verdict.grave.insert(line);
         }
     }
@@ -419,13 +419,19 @@ fn steps_of(folder: &Path) -> anyhow::Result<(Steps, Steps)> {
 }
 
 /// Whether a step moves ownership or keys, or drops a copy, an identity or a member. What a newer
-/// epoch moves is seen in the tables.
-fn is_grave(risk: Risk, change: &Change) -> bool {
-    (risk >= Risk::MovesOwnership && *change != Change::BumpEpoch)
-        || matches!(
-            change,
-            Change::Forget { .. } | Change::Replicate { .. } | Change::Failover { .. }
-        )
+/// epoch moves is seen in the tables, and a replica that follows its own primary anew copies nobody
+/// else: whether its link has come back by itself is a matter of moments.
+fn is_grave(step: &Step) -> bool {
+    let again = |primary| {
+        let as_before = Fact::new(step.on, Holds::ReplicaOf { primary });
+        step.guard.contains(&as_before)
+    };
+    match step.change {
+        Change::BumpEpoch => false,
+        Change::Replicate { primary } => !again(primary),
+        Change::Forget { .. } | Change::Failover { .. } => true,
+        _ => step.risk >= Risk::MovesOwnership,
+    }
 }
 
 /// Ids differ between clusters; the numbers of their nodes do not.

@@ -68,7 +68,8 @@ impl Finding for MaxmemoryReached {
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {
         let at = || seen.endpoint(self.id);
-        let more = self.limit + self.limit / 4;
+        let full = self.limit.max(self.used);
+        let more = full + full / 4;
         let steps = ByHand::of(Risk::Reversible)
             .command(at(), "INFO memory")
             .check(match self.host {
@@ -81,8 +82,9 @@ impl Finding for MaxmemoryReached {
                 None => "the host and the container have room for more".to_owned(),
             })
             .command(at(), format!("CONFIG SET maxmemory {more}"));
-        seen.replicas_of(self.id)
-            .into_iter()
+        let replicas = seen.replicas_of(self.id).into_iter();
+        replicas
+            .filter(|replica| seen.proved(*replica).is_some())
             .fold(steps, |steps, replica| {
                 steps.command(seen.endpoint(replica), format!("CONFIG SET maxmemory {more}"))
             })
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:#?}");
         let commands = found[0].by_hand.steps.iter().filter(|step| {
             matches!(step, crate::diagnose::Step::Command { argv, .. }
-                if argv.join(" ") == "CONFIG SET maxmemory 1250000")
+                if argv.join(" ") == "CONFIG SET maxmemory 1250625")
         });
         assert_eq!(commands.count(), 2, "the primary and its replica");
     }

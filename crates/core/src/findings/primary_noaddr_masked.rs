@@ -30,7 +30,8 @@ finding! {
     /// If the process can be brought back with its `nodes.conf`: start it, and MEET its address
     /// from any member. Else let its best replica take over with `CLUSTER FAILOVER FORCE`; a plain
     /// `CLUSTER FAILOVER` is refused because there is no link to the primary. Then forget the dead
-    /// id.
+    /// id. Where there is neither, its keys are lost: `recover --gone ID` gives its slots to the
+    /// others, and to the empty node that came in its place.
     ///
     /// ## Repair safety
     /// Starting and MEET lose nothing. Before a replica takes over, make sure that it did not copy
@@ -46,7 +47,7 @@ finding! {
         AllAddressesStale, NodeIdentityLost, AddressReusedByForeignNode, ClonedClusterHijack,
         DuplicateNodeIdLive, ClusterSplitIslands,
     ],
-    repair: [Meet], since: "0.1",
+    repair: [Meet, GiveUp], since: "0.1",
 }
 
 impl Finding for PrimaryNoaddrMasked {

@@ -387,7 +387,7 @@ fn borders(draft: &Draft<'_>, id: NodeId, slots: &SlotSet) -> usize {
 
 /// Members that somebody names and that did not answer: what they hold is not known.
 fn who_may_hold_more(draft: &Draft<'_>) -> Vec<NodeId> {
-    let members = draft.seen.members().filter(|(id, _)| draft.live(*id).is_none());
+    let members = draft.seen.members().filter(|(id, _)| !draft.answers(*id));
     let could = members.filter(|(id, _)| {
         draft.seen.usual_row(*id).is_some_and(|row| !row.flags.has(Flag::Replica))
     });
@@ -411,7 +411,8 @@ pub(super) fn silent_owner(
 /// claim is known, even where every table has forgotten them.
 fn known_by_its_bus_only<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a BusIdentity> {
     let answers = draft.seen.bus_answers().into_iter().map(|(_, bus)| bus);
-    let live: BTreeSet<NodeId> = draft.live.iter().map(|node| node.id).collect();
+    let live: BTreeSet<NodeId> =
+        draft.live.iter().chain(&draft.blank).map(|node| node.id).collect();
     answers.filter(move |bus| !live.contains(&bus.id) && !bus.flags.has(Flag::Replica))
 }
 

@@ -74,7 +74,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Way::Leave(why) => draft.refuse_all(Repair::Finish, &why),
         }
     }
-    if draft.steps.is_empty() && draft.refusals.is_empty() && draft.waiting.is_empty() {
+    if draft.steps.is_empty() && !draft.is_refused(Repair::Finish) && draft.waiting.is_empty() {
         let why =
             "no primary that answers has a mark: a replica's own mark goes with the next sync";
         draft.refuse_all(Repair::Finish, &Reason::NoMark.says(why));

@@ -61,7 +61,8 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 /// planner mends, it has said something about.
 fn only_the_user_knows(draft: &mut Draft<'_>) {
     let found: Vec<&Found> = draft.found(Repair::GiveUp).collect();
-    for found in found.into_iter().filter(|found| repairs_of(&found.code) == [Repair::GiveUp]) {
+    let promotes = |found: &&Found| repairs_of(&found.code).contains(&Repair::Promote);
+    for found in found.into_iter().filter(|found| !promotes(found)) {
         let heads: Vec<String> = found.subject.nodes.iter().map(|id| id.short()).collect();
         let why = format!(
             "no command to another node brings it back: start it, its disk has its data. If that \
@@ -91,7 +92,7 @@ fn gone(draft: &Draft<'_>, head: &str) -> Result<(NodeId, SlotSet), Why> {
         return Err(Reason::HeadNotOne.says(why));
     };
     let name = draft.seen.name(*id);
-    if draft.seen.is_alive(*id) || draft.live(*id).is_some() {
+    if draft.seen.is_alive(*id) || draft.answers(*id) {
         return Err(Reason::GoneAnswers.says(format!("{name} answers: it is not gone")));
     }
     let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, *id));
@@ -111,7 +112,7 @@ fn nobody_else_has_them(
                 let why = format!("{name}, a replica of it, answers: it has the keys");
                 return Err(Reason::GoneHasReplica.says(why));
             }
-            if !draft.policy.gone.iter().any(|head| replica.to_string().starts_with(head)) {
+            if !draft.is_given_up(replica) {
                 return Err(Reason::GoneReplicaSilent.says(format!(
                     "{name}, a replica of it, does not answer and may have the keys: bring it \
                      back, or say that it is gone as well"

@@ -56,6 +56,13 @@ impl<'a> Live<'a> {
         Some(info.iter().any(|(name, value)| name.starts_with("db") && value.contains("keys=")))
     }
 
+    /// Whether it is nobody's yet: a primary without slots and keys that knows no other node.
+    pub(super) fn is_blank(&self, seen: &Picture<'a>) -> bool {
+        let knows_nobody = seen.view(self.observer).all(|(row, _)| row.id == self.id);
+        let is_bare = self.own.slots.is_empty() && self.own.open.is_empty();
+        knows_nobody && is_bare && self.is_primary() && self.has_keys() == Some(false)
+    }
+
     /// The slots it claims, as a primary.
     pub(super) fn claims(&self) -> SlotSet {
         if self.is_primary() { self.own.slots.clone() } else { SlotSet::new() }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::{is_linked, is_up};
 use super::live::Live;
-use super::{Change, Draft, Fact, Holds, Reason, Repair, Step};
-use crate::diagnose::Risk;
+use super::{Change, Draft, Fact, Holds, Reason, Repair, Step, repairs_of};
+use crate::diagnose::{Found, Risk};
 use crate::limits::FULL_MESH_NODES_MAX;
 use crate::model::{NodeId, SlotSet};
 use crate::observation::{Census, NodeRow};
@@ -63,10 +63,15 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for (from, to) in pairs {
         push(draft, from, to);
     }
-    if draft.steps.is_empty() && draft.refusals.is_empty() && !left_to_rejoin {
+    if draft.steps.is_empty() && !draft.is_refused(Repair::Meet) && !left_to_rejoin {
         let why = "no two nodes that answer us lack each other's address: what is missing does not \
                    answer, or a port between them is closed";
-        draft.refuse_all(Repair::Meet, &Reason::NobodyToMeet.says(why));
+        let found: Vec<_> = draft.found(Repair::Meet).collect();
+        // What the user may give up, it is said there.
+        let here = |found: &&Found| !repairs_of(&found.code).contains(&Repair::GiveUp);
+        for found in found.into_iter().filter(here) {
+            draft.refuse(found, Reason::NobodyToMeet.says(why));
+        }
     }
 }
 

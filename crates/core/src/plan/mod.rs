@@ -280,6 +280,8 @@ struct Draft<'a> {
     report: &'a Report,
     policy: &'a Policy,
     live: Vec<Live<'a>>,
+    /// Nodes that are nobody's yet beside a cluster: they hear nothing of it and say nothing to it.
+    blank: Vec<Live<'a>>,
     steps: Vec<Step>,
     loss: Vec<Loss>,
     refusals: BTreeMap<Refusal, Reason>,
@@ -289,6 +291,16 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn live(&self, id: NodeId) -> Option<&Live<'a>> {
         self.live.iter().find(|node| node.id == id)
+    }
+
+    /// Whether it answered: one of the cluster, or nobody's yet.
+    fn answers(&self, id: NodeId) -> bool {
+        self.live.iter().chain(&self.blank).any(|node| node.id == id)
+    }
+
+    /// Whether the user said that it is gone for good.
+    fn is_given_up(&self, id: NodeId) -> bool {
+        self.policy.gone.iter().any(|head| id.to_string().starts_with(head))
     }
 
     /// The findings that this part of the planner mends. What follows from a root cause that none
@@ -319,6 +331,11 @@ impl<'a> Draft<'a> {
         for found in found {
             self.refuse(found, why.clone());
         }
+    }
+
+    /// Whether a finding of a part is refused.
+    fn is_refused(&self, repair: Repair) -> bool {
+        self.found(repair).any(|found| self.refusals.keys().any(|one| one.code == found.code))
     }
 
     /// Of these slots those in which a node has no other keys than such whose values differ at the
@@ -369,6 +386,7 @@ pub(crate) fn unstamped(
         report,
         policy,
         live: Vec::new(),
+        blank: Vec::new(),
         steps: Vec::new(),
         loss: Vec::new(),
         refusals: BTreeMap::new(),
@@ -376,7 +394,12 @@ pub(crate) fn unstamped(
     };
     refuse_what_nothing_mends(&mut draft);
     match live::all(picture) {
-        Ok(live) => draft.live = live,
+        Ok(live) => {
+            let (blank, of_clusters): (Vec<_>, Vec<_>) =
+                live.into_iter().partition(|node| node.is_blank(picture));
+            (draft.live, draft.blank) =
+                if of_clusters.is_empty() { (blank, of_clusters) } else { (of_clusters, blank) };
+        }
         Err(why) => Repair::ALL.into_iter().for_each(|repair| draft.refuse_all(repair, &why)),
     }
     what_must_pass(&mut draft);
@@ -430,7 +453,10 @@ fn finish_plan(mut draft: Draft<'_>, mut later: BTreeSet<String>) -> (Planning, 
         .chain(census.iter().map(|holding| holding.node))
         .collect::<BTreeSet<NodeId>>()
         .into_iter()
-        .filter_map(|id| Some((id, draft.live(id)?.dial.clone())))
+        .filter_map(|id| {
+            let blank = || draft.blank.iter().find(|node| node.id == id);
+            Some((id, draft.live(id).or_else(blank)?.dial.clone()))
+        })
         .collect();
     for step in &draft.steps {
         later.remove(&step.mends);
@@ -562,7 +588,7 @@ fn hears_a_majority(draft: &Draft<'_>, node: &Live<'_>, voters: &[NodeId]) -> bo
 /// majority of the voters is left, else all suspect it. One without an address is never marked by
 /// Redis (`clusterCron` passes over `noaddr`).
 fn is_told(draft: &Draft<'_>, id: NodeId, majority: bool) -> bool {
-    if draft.policy.gone.iter().any(|head| id.to_string().starts_with(head)) {
+    if draft.is_given_up(id) {
         return true;
     }
     let mut rows = draft.live.iter().filter_map(|node| node.row(draft.seen, id));

@@ -28,7 +28,7 @@ fn why_not(draft: &Draft<'_>, id: NodeId) -> Option<Why> {
     let Some(node) = draft.live(id).filter(|node| node.is_primary()) else {
         return Some(Reason::OwnerDisputed.says(format!("{name} is no primary that answers")));
     };
-    if let Some((silent, _)) = draft.seen.members().find(|(id, _)| draft.live(*id).is_none()) {
+    if let Some((silent, _)) = draft.seen.members().find(|(id, _)| !draft.answers(*id)) {
         return Some(Reason::SilentTable.says(format!(
             "{} does not answer: what its table makes of a newer epoch is not known. Bring it back, \
              or forget it",

@@ -44,7 +44,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Err(why) => draft.refuse_all(Repair::Promote, &why),
         }
     }
-    if draft.steps.is_empty() && draft.refusals.is_empty() {
+    if draft.steps.is_empty() && !draft.is_refused(Repair::Promote) {
         let why = "every owner of slots answers: there is nothing to promote";
         draft.refuse_all(Repair::Promote, &Reason::NothingToPromote.says(why));
     }
