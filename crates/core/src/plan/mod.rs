@@ -26,6 +26,7 @@ mod load;
 mod login;
 mod meet;
 mod missed;
+mod newcomer;
 mod outbid;
 mod promote;
 mod reason;

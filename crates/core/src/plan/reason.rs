@@ -60,6 +60,8 @@ reasons! {
     OwnerNotHeard,
     /// A node id answers from two processes.
     TwoProcesses,
+    /// What a newcomer has is more than a copy of what the primary of its shard has.
+    NotJustACopy,
     /// The nodes are of clusters that do not know each other.
     SeveralClusters,
     /// No command of ours mends it.

@@ -16,11 +16,10 @@
 //! with all keys that the replica has. A replica cannot forget its primary: it follows the claim of
 //! the newcomer, and what is left is a ghost.
 //!
-//! One that came back empty, and whose old id owns no slot, or none any more, was or becomes a
-//! replica: it meets the primary of its shard and copies that. Where the user gives the old id up,
-//! it joins before the slots are spread, and gets its share.
+//! One whose old id owns no slot was a replica, or becomes one: [`newcomer`].
 
 use super::live::Live;
+use super::newcomer;
 use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
 use crate::model::{Endpoint, NodeId, Slot, SlotSet};
@@ -48,9 +47,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Err(why) => draft.refuse_all(Repair::Rejoin, &why),
         }
     }
-    for (old, new) in empty(draft) {
-        found_any |= welcome(draft, old, new);
-    }
+    found_any |= newcomer::draft(draft);
     if !found_any && !draft.is_refused(Repair::Rejoin) {
         let why = "no node that answers has the keys of an id that does not";
         draft.refuse_all(Repair::Rejoin, &Reason::NoHeir.says(why));
@@ -62,58 +59,6 @@ fn lost(draft: &Draft<'_>) -> Vec<NodeId> {
     let silent = |id: &NodeId| !draft.seen.is_alive(*id) && !draft.answers(*id);
     let members = draft.seen.members().map(|(id, _)| id).filter(silent);
     members.filter(|id| !slots_of(draft, *id).is_empty() && !is_replaced(draft, *id)).collect()
-}
-
-/// Nodes that came back empty under a new id, each with the lost one, where that owns no slot or is
-/// given up.
-fn empty(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
-    let mut all = Vec::new();
-    for found in draft.found(Repair::Rejoin) {
-        let nodes = &found.subject.nodes;
-        let is_blank = |id: &&NodeId| draft.blank.iter().any(|node| node.id == **id);
-        let Some(new) = nodes.iter().find(is_blank) else { continue };
-        let owns_nothing = |old: NodeId| slots_of(draft, old).is_empty();
-        let old =
-            nodes.iter().find(|id| *id != new && (owns_nothing(**id) || draft.is_given_up(**id)));
-        all.extend(old.map(|old| (*old, *new)));
-    }
-    all
-}
-
-/// A primary meets the empty newcomer, which copies it from then on; or gets slots, where those of
-/// the lost one are given up, as the emptiest of all.
-fn welcome(draft: &mut Draft<'_>, old: NodeId, new: NodeId) -> bool {
-    let serves = |node: &&Live<'_>| node.is_primary() && !node.claims().is_empty();
-    let recorded = draft.seen.primary_of(old);
-    let its_own = draft.live.iter().filter(serves).find(|node| Some(node.id) == recorded);
-    let copies = |id: NodeId| {
-        let alive = |copy: &NodeId| draft.seen.is_alive(*copy);
-        draft.seen.replicas_of(id).into_iter().filter(alive).count()
-    };
-    let fewest = || draft.live.iter().filter(serves).min_by_key(|node| (copies(node.id), node.id));
-    let primary = its_own.or_else(fewest).map(|node| node.id);
-    let newcomer = draft.blank.iter().find(|node| node.id == new);
-    let (Some(primary), Some(node)) = (primary, newcomer) else { return false };
-    let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
-    let guard = || vec![Fact::new(primary, Holds::IsPrimary), Fact::new(new, Holds::IsEmpty)];
-    let knows = |on: NodeId, about: NodeId| Fact::new(on, Holds::Knows { about });
-    // Until gossip has told all of it, it looks like one that they forgot.
-    let by_all = || draft.live.iter().map(|node| knows(node.id, new));
-    let reaches = Fact::new(primary, Holds::Reaches { about: new, ip: ip.clone(), port });
-    let mut met = vec![reaches, knows(new, primary)];
-    let mut copied = vec![Fact::new(new, Holds::ReplicaOf { primary })];
-    let copies_it = slots_of(draft, old).is_empty();
-    if copies_it { &mut copied } else { &mut met }.extend(by_all());
-    let why = format!("{} came back empty under a new id: it is nobody's", old.short());
-    let change = Change::Meet { ip, port, bus_port };
-    push(draft, primary, change, Risk::Reversible, why, guard(), met, 0);
-    if copies_it {
-        let name = draft.seen.name(primary);
-        let why = format!("{name} has one replica less without {}", old.short());
-        let change = Change::Replicate { primary };
-        push(draft, new, change, Risk::Reversible, why, guard(), copied, 1);
-    }
-    true
 }
 
 /// Whether a primary that another takes for the owner, too, has all slots of an id, with a newer
@@ -133,7 +78,7 @@ fn is_replaced(draft: &Draft<'_>, old: NodeId) -> bool {
 }
 
 /// The slots of an id in any table.
-fn slots_of(draft: &Draft<'_>, id: NodeId) -> SlotSet {
+pub(super) fn slots_of(draft: &Draft<'_>, id: NodeId) -> SlotSet {
     let rows = draft.live.iter().filter_map(|node| node.row(draft.seen, id));
     rows.fold(SlotSet::new(), |all, row| all.union(&row.slots))
 }
@@ -344,7 +289,7 @@ fn newest_epoch(draft: &Draft<'_>) -> u64 {
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of a step, in their order")]
-fn push(
+pub(super) fn push(
     draft: &mut Draft<'_>,
     on: NodeId,
     change: Change,
@@ -364,7 +309,7 @@ mod tests {
     use crate::diagnose::diagnose;
     use crate::model::{Flag, NodeId, SlotSet};
     use crate::observation::sketch::Sketch;
-    use crate::observation::{Census, LinkState, Observation, Said, Sighting, Silence};
+    use crate::observation::{Census, LinkState, Observation, Said, Silence};
     use crate::plan::{Change, Policy, plan};
 
     /// The first primary of three, with a replica each, is back under a new id. It has so many
@@ -408,61 +353,6 @@ mod tests {
     fn a_newcomer_that_the_replica_copies_takes_its_place_and_nobody_forgets_first() {
         let sent = sends(&lost_its_table([2, 2], "up"));
         assert_eq!(sent, ["adds", "epoch", "meets", "meets", "meets", "meets", "meets"]);
-    }
-
-    /// The replica of the first of three primaries is back under a new id, with so many keys.
-    fn replica_lost_its_table(keys: u64) -> Observation {
-        let new = NodeId::made_up(77);
-        let mut sketch = Sketch::healthy(3, 1);
-        sketch.silence(3, Silence::Refused, Some(Silence::Refused));
-        sketch.flagged(3, Flag::NoAddress, LinkState::Disconnected);
-        sketch.rows_about(3, |row| row.address.ip = String::new());
-        sketch.stranger(new, Sketch::at(3), SlotSet::new());
-        let mut seen = sketch.build();
-        let is_new = |sighting: &&mut Sighting| sighting.myid.get() == Some(&new);
-        let there = seen.sightings.iter_mut().find(is_new).expect("the stranger");
-        let keys = if keys == 0 { Vec::new() } else { vec![(7, keys)] };
-        there.census = Said::This(Census { counted: SlotSet::all(), keys });
-        seen
-    }
-
-    #[test]
-    fn an_empty_replica_under_a_new_id_copies_the_primary_of_the_lost_one() {
-        let seen = replica_lost_its_table(0);
-        let planning = plan(&seen, &diagnose(&seen), &Policy::default());
-        let changes: Vec<(NodeId, &Change)> =
-            planning.plan.steps.iter().map(|step| (step.on, &step.change)).collect();
-        let [(met_by, Change::Meet { .. }), (new, Change::Replicate { primary })] = &*changes
-        else {
-            panic!("{planning:#?}")
-        };
-        assert_eq!((*met_by, *primary), (Sketch::id(0), Sketch::id(0)));
-        assert_eq!(*new, NodeId::made_up(77));
-        assert!(planning.plan.nodes.contains_key(new), "{planning:#?}");
-    }
-
-    #[test]
-    fn one_of_a_primary_that_is_given_up_joins_before_its_slots_are_spread() {
-        let mut sketch = Sketch::healthy(3, 0);
-        sketch.silence(2, Silence::Refused, Some(Silence::Refused));
-        sketch.flagged(2, Flag::NoAddress, LinkState::Disconnected);
-        sketch.rows_about(2, |row| row.address.ip = String::new());
-        sketch.stranger(NodeId::made_up(77), Sketch::at(2), SlotSet::new());
-        let mut seen = sketch.build();
-        for sighting in &mut seen.sightings {
-            sighting.census = Said::This(Census { counted: SlotSet::all(), keys: Vec::new() });
-        }
-        assert_eq!(sends(&seen), [] as [&str; 0], "only the user knows that its disk is gone");
-        let gone = [Sketch::id(2).short()].into();
-        let policy = Policy { gone, ..Policy::default() };
-        let planning = plan(&seen, &diagnose(&seen), &policy);
-        let changes: Vec<&Change> = planning.plan.steps.iter().map(|step| &step.change).collect();
-        assert!(matches!(&*changes, [Change::Meet { .. }]), "{planning:#?}");
-    }
-
-    #[test]
-    fn one_with_keys_is_not_made_to_drop_them() {
-        assert_eq!(sends(&replica_lost_its_table(1)), [] as [&str; 0]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use slotwright_core::diagnose::Risk;
 use slotwright_core::drive::{End, Reply};
 use slotwright_core::journal::{Ended, Entry};
-use slotwright_core::model::{Endpoint, NodeId};
+use slotwright_core::model::{Endpoint, NodeId, SlotSet};
 use slotwright_core::plan::{Fact, Holding, Loss, Plan, Planning, Refusal, Step};
 
 use super::page::{Ink, Look, Page};
@@ -15,6 +15,8 @@ use super::text::count;
 const FACTS_SHOWN: usize = 3;
 /// Steps that are shown unless everything is wanted.
 const STEPS_SHOWN: usize = 40;
+/// Ranges of slots that are at risk: those of a table are few, those of keys are thousands.
+const RANGES_SHOWN: usize = 16;
 
 /// Draws what came of planning.
 pub fn draw(look: Look, planning: &Planning, whole: bool) -> String {
@@ -98,7 +100,16 @@ fn what_is_at_risk(loss: &Loss) -> String {
         Some(keys) => format!("about {keys} keys in {slots}"),
         None => format!("keys in {slots}"),
     };
-    format!("{keys} ({}): {}", loss.slots, loss.why)
+    format!("{keys} ({}): {}", first_ranges(&loss.slots), loss.why)
+}
+
+/// Slots as a page has room for them; `-o json` has them all.
+fn first_ranges(slots: &SlotSet) -> String {
+    let ranges = slots.ranges().iter();
+    let first: Vec<String> = ranges.take(RANGES_SHOWN).map(ToString::to_string).collect();
+    let more = slots.ranges().len().saturating_sub(RANGES_SHOWN);
+    let rest = if more == 0 { String::new() } else { format!(" and {more} ranges more") };
+    first.join(",") + &rest
 }
 
 /// What a risk means, in words.
