@@ -61,6 +61,10 @@ pub(super) struct Hit {
     pub notes: Vec<String>,
     /// Steps with figures, before those of the cause.
     pub steps: Vec<String>,
+    /// The check of the one reason that the paste shows, in place of the cause's general one.
+    pub check: Option<String>,
+    /// Whether [`Self::steps`] are all that is to be done: the cause's own are for other reasons.
+    pub whole: bool,
 }
 
 impl Hit {
@@ -105,6 +109,18 @@ impl Hit {
     /// Adds a step.
     pub fn step(mut self, step: impl Into<String>) -> Self {
         self.steps.push(step.into());
+        self
+    }
+
+    /// Names the check of the one reason that the paste shows.
+    pub fn check(mut self, check: impl Into<String>) -> Self {
+        self.check = Some(check.into());
+        self
+    }
+
+    /// Says that the steps given here are all: those of the cause are for other reasons.
+    pub fn only_these_steps(mut self) -> Self {
+        self.whole = true;
         self
     }
 

@@ -5,6 +5,8 @@
 //! with the one check that settles it.
 
 use super::cause::Hit;
+use super::causes::endpoints;
+use super::prose;
 use super::seen::Seen;
 
 /// Causes whose own text is an envelope.
@@ -28,6 +30,8 @@ struct Reason {
     base: u8,
     /// Signs in the paste, in small letters, each with what it adds.
     signs: &'static [(u8, &'static [&'static str])],
+    /// What the paste's facts and statements add or take away.
+    more: fn(&Seen) -> i32,
     /// The reason and its check.
     says: &'static str,
 }
@@ -61,10 +65,55 @@ const HERE: &[&str] = &[
     "/var/task/",
 ];
 
+/// What says that no password is asked for.
+const NO_LOGIN: &[&str] = &[
+    "allow_empty_password=yes",
+    "allow_empty_password: yes",
+    "allow_empty_password: \"yes\"",
+    "no password is set",
+    "no password set",
+    "without password",
+    "without a password",
+    "no requirepass",
+    "requirepass is not set",
+    "auth is disabled",
+    "auth disabled",
+    "without auth",
+    "no auth ",
+    "usepassword: false",
+    "auth.enabled=false",
+];
+
+/// What speaks of an answer that came, so of no closed network.
+const NO_TIMEOUT: &[&str] =
+    &["redis-cli works", "can ping", "telnet works", "nc works", "works fine"];
+
+/// What is told of inside and outside, and ports that a container publishes under other numbers.
+fn inside_only(seen: &Seen) -> i32 {
+    let told = prose::says(seen, "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT")
+        || prose::says(seen, "LOOPBACK_ADDRESS");
+    let published = seen.has(&[" -p 7", " -p 6", "ports:", "--publish"]);
+    i32::from(told) * 30 + i32::from(published) * 10
+}
+
+/// An endpoint that speaks TLS, and a client that does not.
+fn tls_missing(seen: &Seen) -> i32 {
+    let told = prose::says(seen, "PLAIN_AGAINST_TLS");
+    let plain = !seen.has(&endpoints::SPEAKS_TLS);
+    i32::from(told) * 40 + i32::from(plain && endpoints::needs_tls(seen)) * 26
+}
+
+/// Whether the place is that of sentinels or of a cache without cluster mode.
+fn no_cluster(seen: &Seen) -> i32 {
+    i32::from(seen.has(&["26379", "mymaster"])) * 30
+        + i32::from(endpoints::is_without_cluster(seen)) * 40
+}
+
 const REASONS: &[Reason] = &[
     Reason {
         base: 6,
         signs: &[(30, SERVICE), (14, HERE), (6, &["timeout", "timed out", "etimedout"])],
+        more: |seen| if seen.has(NO_TIMEOUT) { -8 } else { 0 },
         says: "the endpoint is not reachable from where the client runs: a managed service answers \
             inside its own network (VPC, VNet) only, to those whom its security group or firewall \
             lets in. nc -vz <endpoint> <port> from this very machine: no answer = run it inside \
@@ -78,6 +127,7 @@ const REASONS: &[Reason] = &[
             (12, &["localhost", "127.0.0.1", "host.docker.internal"]),
             (10, &["nodeport", "loadbalancer", "load balancer", " nat ", "minikube", "kind-"]),
         ],
+        more: inside_only,
         says: "the nodes announce addresses of their own network, which are not reachable from \
             here, while the start node is (a published or forwarded port). redis-cli -h <start \
             node> cluster slots from the client's machine, then nc -vz to an address in it: no \
@@ -91,6 +141,7 @@ const REASONS: &[Reason] = &[
             (12, SERVICE),
             (12, &["connection is closed", "econnreset", "reset by peer", "unexpectedly"]),
         ],
+        more: tls_missing,
         says: "one end speaks TLS and the other does not, or the certificate has no name for the \
             address that is dialled. openssl s_client -connect <host>:<port>: a certificate comes \
             = the client must use TLS on every node (and keep the host name for the check); none \
@@ -102,6 +153,7 @@ const REASONS: &[Reason] = &[
             (16, &["password", "requirepass", "noauth", "wrongpass", "auth(", "username"]),
             (8, &["acl setuser", "noperm"]),
         ],
+        more: |seen| if seen.has(NO_LOGIN) { -40 } else { 0 },
         says: "the login is missing on the nodes behind the start node, or differs between them. \
             PING with the client's own user and password on EVERY node of the map: NOAUTH or \
             WRONGPASS on one of them = give the credentials for all nodes, or make them equal",
@@ -112,6 +164,7 @@ const REASONS: &[Reason] = &[
             (14, &["kubectl", ".svc", "statefulset", "namespace", "helm ", "pod"]),
             (8, &["enotfound", "getaddrinfo", "name or service"]),
         ],
+        more: |_| 0,
         says: "the name or address of the start node leads nowhere from the client's pod: another \
             namespace, pods that are not ready, a NetworkPolicy. nslookup of the name and nc -vz \
             to it from that pod",
@@ -119,6 +172,7 @@ const REASONS: &[Reason] = &[
     Reason {
         base: 9,
         signs: &[(12, &["cluster-enabled", "redis_mode", "standalone", "sentinel", "replication"])],
+        more: no_cluster,
         says: "the server is no cluster, or none was made of the nodes. CLUSTER INFO on the start \
             node: 'cluster support disabled' = use the plain client; cluster_slots_assigned:0 = \
             the cluster was not created; cluster_state:fail = repair that first",
@@ -132,9 +186,10 @@ pub(super) fn ranked(code: &str, hit: &Hit, seen: &Seen) -> Option<String> {
     }
     let weigh = |reason: &Reason| {
         let signs = reason.signs.iter().filter(|(_, words)| seen.has(words));
-        u32::from(reason.base) + signs.map(|(adds, _)| u32::from(*adds)).sum::<u32>()
+        let signs: i32 = signs.map(|(adds, _)| i32::from(*adds)).sum();
+        i32::from(reason.base) + signs + (reason.more)(seen)
     };
-    let mut weighed: Vec<(u32, &Reason)> = REASONS.iter().map(|r| (weigh(r), r)).collect();
+    let mut weighed: Vec<(i32, &Reason)> = REASONS.iter().map(|r| (weigh(r), r)).collect();
     weighed.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
     let named = weighed.iter().take(REASONS_MAX).enumerate();
     let named: Vec<String> =

@@ -19,6 +19,7 @@ mod known;
 mod libraries;
 mod lines;
 mod observed;
+mod prose;
 mod reply;
 mod sayings;
 mod seen;
@@ -179,6 +180,7 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
     let mut hits: Vec<(&'static Cause, Hit)> =
         causes::all().filter_map(|cause| Some((cause, (cause.when)(&seen)?))).collect();
     sayings::add(&mut hits, &seen);
+    prose::add(&mut hits, &seen);
     hits.retain(|(_, hit)| hit.score >= SCORE_MIN);
     if seen.log_lines == 0 && !seen.has(SUBJECT) && !seen.has_prompt() {
         hits.retain(|(_, hit)| hit.score >= SCORE_ALONE);
@@ -246,7 +248,7 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
             .take(QUOTES_MAX)
             .filter_map(|at| quote(*at, seen, pastes))
             .collect(),
-        check: fill(cause.check),
+        check: fill(hit.check.as_deref().unwrap_or(cause.check)),
         fix: steps(cause, hit, seen),
         never: cause.never.iter().map(|what| fill(what)).collect(),
     }
@@ -254,6 +256,9 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
 
 /// What this very paste asks for, then what always holds, then what is particular to a product.
 fn steps(cause: &Cause, hit: &Hit, seen: &Seen) -> Vec<String> {
+    if hit.whole {
+        return hit.steps.clone();
+    }
     let fixed = cause.fix.iter().map(|step| template::fill(step, &hit.facts));
     let known = known::steps(cause.code, seen).into_iter().map(str::to_owned);
     let library = libraries::steps(cause.code, seen).map(str::to_owned);
@@ -285,7 +290,10 @@ fn alternatives(
     let Some(answer) = answer else { return Vec::new() };
     let best = hits.first().map_or(0, |(_, hit)| hit.score);
     let near = hits.iter().skip(1).filter(|(_, hit)| best - hit.score <= 45);
-    let near = near.take(2).map(|(cause, hit)| alternative(cause, &hit.facts));
+    let near = near.take(2).map(|(cause, hit)| Alternative {
+        check: template::fill(hit.check.as_deref().unwrap_or(cause.check), &hit.facts),
+        ..alternative(cause, &hit.facts)
+    });
     // Beside an answer that nothing is wrong, only what is surely wrong now is worth a line.
     let least = if answer.side == Side::Nobody { Severity::Critical } else { Severity::Error };
     let diagnosed = roots.iter().filter(|root| root.severity >= least).take(2);

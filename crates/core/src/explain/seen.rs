@@ -187,10 +187,16 @@ impl Seen {
         self.tables = tables;
     }
 
-    /// Whether somebody asks for a table between two lines.
+    /// Whether somebody asks for a table, or calls the tool, between two lines.
     fn asks_between(&self, before: usize, at: usize) -> bool {
         let between = self.lines.get(before + 1..at).unwrap_or_default();
-        between.iter().any(|line| line.lower.trim_end().ends_with("cluster nodes"))
+        let calls = |lower: &str| {
+            ["redis-cli ", "valkey-cli "].iter().any(|tool| lower.contains(tool))
+                && lower.contains("cluster ")
+        };
+        between
+            .iter()
+            .any(|line| line.lower.trim_end().ends_with("cluster nodes") || calls(&line.lower))
     }
 
     fn read_blocks(&mut self) {

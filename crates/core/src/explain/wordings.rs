@@ -17,7 +17,29 @@ const CREATED_BY_LOCALHOST: Note = Note {
         it), or run the nodes with network_mode host.",
 };
 
+/// Containers on a desktop machine have no part in its network.
+const HOST_NETWORK_OF_A_DESKTOP: Note = Note {
+    code: "CANNOT_CONNECT_NODE",
+    words: &[
+        &["docker desktop", "docker for mac", "docker for windows", "macos", "my mac", "macbook"],
+        &[
+            "network_mode: host",
+            "network_mode: \"host\"",
+            "--net=host",
+            "--net host",
+            "network host",
+        ],
+    ],
+    sentence: "On macOS and Windows containers run in a virtual machine, and host networking is the \
+        network of that machine, not of the desktop: nothing listens on the desktop's 127.0.0.1 \
+        (Docker Desktop 4.34 and later can switch host networking on). Use a bridge network with \
+        published ports and cluster-announce-ip, -port and -bus-port instead.",
+};
+
 pub(super) static NOTES: &[Note] = &[
+    HOST_NETWORK_OF_A_DESKTOP,
+    Note { code: "CLIENT_SEEDS_UNREACHABLE", ..HOST_NETWORK_OF_A_DESKTOP },
+    Note { code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", ..HOST_NETWORK_OF_A_DESKTOP },
     Note {
         code: "NON_CLUSTER_CLIENT",
         words: &[&["bull"], &["moved "]],

@@ -62,7 +62,7 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "Compare the myself line of CLUSTER NODES on the node itself with the line of the \
             same id on another node.",
         fix: &[
-            "On another node: CLUSTER MEET <<real>> with the node's current address; or on the \
+            "On another node: CLUSTER MEET with the node's current address[[ (<<real>>)]]; or on the \
              node itself CONFIG SET cluster-announce-ip to its current IP.",
             "Set cluster-announce-ip from the pod's IP at every start, or let the entrypoint \
              rewrite the ip of the myself line of nodes.conf before the server starts.",
@@ -270,7 +270,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Dead nodes without slots are still listed",
         side: Side::Cluster,
         when: ghosts,
-        cause: "<<ghosts>> are flagged fail, own no slots, and nothing depends on them: nodes that \
+        cause: "[[<<ghosts>>: ]]flagged fail, without slots, and nothing depends on them: nodes that \
             left without being forgotten on every node. All slots are served by others. They cost \
             reconnects and alarms, and clients may complain about them, but no key is affected.",
         check: "Is any process with one of these ids still meant to come back? CLUSTER MYID on the \

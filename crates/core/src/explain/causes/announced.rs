@@ -16,6 +16,7 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let hit = announced(seen).or_else(|| sent_inside(seen));
             let hit = stronger(stronger(hit, named_inside(seen)), dialled::inside(seen));
+            let hit = stronger(hit, super::outside::behind_nat(seen));
             // What no node has now is announced by none.
             hit.map(|hit| hit.less_if(24, dialled::gone(seen).is_some()))
         },
@@ -415,7 +416,7 @@ fn through_a_tunnel(seen: &Seen) -> Option<Hit> {
 }
 
 /// Addresses at which a client of the text begins.
-pub(super) fn seed_ips(seen: &Seen) -> Vec<String> {
+pub(crate) fn seed_ips(seen: &Seen) -> Vec<String> {
     let configured = |line: usize| {
         // `localhost:6379>` is the prompt of redis-cli and no setting of a client, and what is
         // dialled without a route is not where it was told to begin.

@@ -278,6 +278,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         "no topology views found",
                         "no available nodes",
                         "cannot load cluster slots",
+                        "could not get a resource from the pool",
                     ],
                 )
                 .or_else(|| {
@@ -396,8 +397,12 @@ pub(super) static CAUSES: &[Cause] = &[
                     "timeout waiting for idle object",
                 ],
             )
-            // A pool whose connections cannot be made is not too small.
+            // A pool whose connections cannot be made is not too small, and Jedis says the same of
+            // both.
             .map(|hit| {
+                let full =
+                    ["exhausted", "idle object", "pool timeout", "too many", "maxconnections"];
+                let hit = hit.less_if(24, !seen.has(&full));
                 let dials =
                     ["dial tcp", "etimedout", "econnrefused", "no route to host", "port-forward"];
                 hit.less_if(30, seen.has(&dials))
@@ -482,8 +487,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: |seen| {
             let alone = seen.line_says(84, &["standalone(", "no primary node found"]);
-            if alone.is_some() {
-                return alone;
+            if let Some(hit) = alone.or_else(|| cluster_class_at_sentinels(seen)) {
+                return Some(hit);
             }
             seen.says(58, &["sentinel", "+monitor master"])
                 .filter(|_| {
@@ -519,6 +524,38 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["CLUSTER_DISABLED_ON_NODE"],
     },
 ];
+
+/// A cluster client is given the port of sentinels, or the name that they watch.
+fn cluster_class_at_sentinels(seen: &Seen) -> Option<Hit> {
+    let class = *seen.lines_with(&CLUSTER_CLASSES).first()?;
+    let sentinels = seen.lines_with(&["26379", "mymaster", "sentinels:", "sentinels ="]);
+    let clustered = seen.has(&["moved ", "cluster_state:", "cluster_enabled:1", "clustercfg"])
+        || seen.server_rows().next().is_some();
+    let first = *sentinels.first().filter(|_| !clustered)?;
+    let chart = seen.lines_with(&["sentinel cluster", "bitnami/redis ", "bitnami/redis\""]);
+    Some(
+        Hit::of(78)
+            .more_if(4, !chart.is_empty())
+            .quote(first)
+            .quote(class)
+            .quotes(chart.into_iter().take(1))
+            .note(
+                "26379 is Sentinel's port (and 'mymaster' the name of what sentinels watch): this is                  replication with Sentinel, as the chart bitnami/redis makes it, and no Redis \
+                 Cluster. The cluster client asks CLUSTER SLOTS there, which Sentinel does not \
+                 know, and says only that no start node answered.",
+            )
+            .check(
+                "redis-cli -p 26379 info server: redis_mode:sentinel; redis-cli -p 6379 info cluster: \
+                 cluster_enabled:0.",
+            )
+            .step(
+                "Use the client's Sentinel class: ioredis new Redis({ sentinels: [{ host, port: 26379 \
+                 }], name: 'mymaster' }), Jedis JedisSentinelPool, Lettuce redis-sentinel://, \
+                 redis-py Sentinel(...).master_for, go-redis NewFailoverClient. Or deploy a real \
+                 cluster (chart bitnami/redis-cluster) and give the cluster client its port 6379.",
+            ),
+    )
+}
 
 /// Slot and target of the first MOVED in the text.
 fn moved(seen: &Seen) -> Option<(String, String)> {

@@ -637,6 +637,35 @@ fn shard_down(seen: &Seen) -> Option<Hit> {
     counted
         .or_else(|| seen.says(50, &["hash slot is not served by any available node"]))
         .or_else(|| seen.says(40, &["clusterdown the cluster is down"]))
+        .map(|hit| left_out_by_the_tool(seen, hit))
+}
+
+/// Told in words only: somebody's nodes died, and a tool calls their slots uncovered.
+fn left_out_by_the_tool(seen: &Seen, hit: Hit) -> Hit {
+    let killed = ["killed", "kill ", "segfault", "crash", " fail", "stopped", "shut down", "died"];
+    let uncovered = seen.lines_with(&["not all 16384 slots are covered"]);
+    let removed = ["forget", "del-node", "removed", "deleted", "destroyed", "terminated"];
+    if uncovered.is_empty() || !seen.has(&killed) || seen.has(&removed) {
+        return hit;
+    }
+    let more = hit.score.max(58);
+    Hit { score: more, ..hit }
+        .quotes(uncovered)
+        .quotes(seen.lines_with(&killed).into_iter().take(2))
+        .note(
+            "The tools leave out nodes that are flagged fail, and call their slots uncovered; that \
+             does not mean that nobody owns them. Once the primary of a range and then the replica \
+             that took over are both dead, nobody is left who could serve it, and no other primary \
+             takes it, since the keys are on the disks of these two only.",
+        )
+        .check(
+            "CLUSTER NODES on a node that lives: the rows of both nodes of that range are flagged \
+             fail, and one of them has the slots at its end.",
+        )
+        .step(
+            "Start one of the two again with its own nodes.conf and data, the one that was primary \
+             last before the other; the state turns ok by itself when it is back.",
+        )
 }
 
 fn pileup(seen: &Seen) -> Option<Hit> {

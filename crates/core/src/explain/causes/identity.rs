@@ -286,13 +286,14 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "UNKNOWN_DIRECTIVE",
-        title: "The configuration has a directive that this version does not know",
+        title: "The configuration has a directive that the server does not take[[: <<directive>>]]",
         side: Side::Cluster,
         when: |seen| {
             seen.says(
                 88,
                 &["bad directive or wrong number of arguments", "fatal config file error"],
             )
+            .map(|hit| super::directives::refused(seen, hit))
         },
         cause: "The server reads redis.conf at start and stops at the first directive that it does \
             not know: a setting of a newer version, a removed one, or a wrong number of words.",

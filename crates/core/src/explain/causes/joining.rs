@@ -83,8 +83,12 @@ pub(super) static CAUSES: &[Cause] = &[
 fn met_again(seen: &Seen) -> Option<Hit> {
     let (new, old) = seen.server_rows().find_map(|new| {
         let known = new.flags.has(Flag::Handshake) && new.address.port != 0;
-        let old = seen.server_rows().find(|old| {
+        // Rows of two tables are of two moments.
+        let table =
+            seen.tables.iter().find(|table| table.rows.iter().any(|r| r.line == new.line))?;
+        let old = table.rows.iter().find(|old| {
             old.place() == new.place()
+                && old.address.bus_port == new.address.bus_port
                 && old.id != new.id
                 && !old.is_failing()
                 && !old.flags.has(Flag::Handshake)

@@ -325,6 +325,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "lost",
                     "rescheduled",
                     "master,fail",
+                    "cluster_known_nodes:1",
+                    "delete a pod",
+                    "deleted a pod",
+                    "pod restart",
                 ],
             ))
         },

@@ -226,7 +226,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact("places", list(&places(empty), 4))
             })
         },
-        cause: "<<places>> is a primary without slots. It serves nothing, has no vote, and its \
+        cause: "[[<<places>>: ]]a primary without slots. It serves nothing, has no vote, and its \
             replicas wait for nothing: a new node that got no slots yet, or one whose last slot \
             was moved away.",
         check: "DBSIZE on it: keys there are orphans.",

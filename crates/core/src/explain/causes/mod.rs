@@ -15,8 +15,11 @@ mod create;
 mod decisive;
 mod dialects;
 mod dialled;
+mod directives;
 mod doubles;
+pub(super) mod endpoints;
 mod failover;
+mod frames;
 mod healthy;
 mod identity;
 mod joining;
@@ -27,6 +30,8 @@ mod names;
 mod network;
 mod open_marks;
 mod operations;
+mod outside;
+mod particular;
 mod passing;
 mod ports;
 mod process;
@@ -41,6 +46,8 @@ mod told;
 mod unreached;
 
 use super::cause::Cause;
+
+pub(super) use announced::seed_ips;
 
 /// Every cause.
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
@@ -73,6 +80,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         process::CAUSES,
         startup::CAUSES,
         told::CAUSES,
+        particular::CAUSES,
         stale_map::CAUSES,
         clients::CAUSES,
         healthy::CAUSES,

@@ -225,6 +225,11 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A managed service is used in the wrong mode (cluster client, endpoint or TLS)",
         side: Side::Client,
         when: |seen| {
+            if let Some(hit) =
+                super::endpoints::wrong_mode(seen).or_else(|| super::endpoints::hidden_shards(seen))
+            {
+                return Some(hit);
+            }
             // The name of a service says where, and not yet what.
             let hit = seen.says(
                 50,
@@ -235,10 +240,12 @@ pub(super) static CAUSES: &[Cause] = &[
                     "memorydb",
                     "memorystore",
                     "azure cache",
+                    "redis memory store",
+                    "google memory store",
                 ],
             )?;
             let without_cluster = ["unknown command `cluster`", "unknown command 'cluster'"];
-            let hit = hit.and(seen, 20, &without_cluster);
+            let hit = hit.and(seen, 30, &without_cluster);
             let azure = hit.quotes.iter().any(|at| {
                 seen.lines.get(*at).is_some_and(|line| {
                     line.lower.contains("azure") || line.lower.contains("windows.net")

@@ -104,7 +104,6 @@ pub(super) static CAUSES: &[Cause] = &[
                     "wrong signature trying to load",
                     "unexpected end of file reading the append only",
                     "aof manifest",
-                    "the aof",
                     "internal error in rdb reading",
                     "crc error",
                     "rdb checksum",
@@ -245,7 +244,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact("policy", policy)
             })
         },
-        cause: "evicted_keys is <<evicted>> and the policy is <<policy>>: at maxmemory the server \
+        cause: "[[evicted_keys is <<evicted>> and the policy is <<policy>>. ]]At maxmemory the server \
             removes keys to make room, as it is told to. Replicas follow. Slots, replication and \
             failover have no part in it.",
         check: "evicted_keys on each primary, twice within a minute: does it grow while keys vanish?",
@@ -468,7 +467,7 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "SERVER_CRASHED",
-        title: "The server crashed",
+        title: "The server crashed[[, inside the module <<module>>]]",
         side: Side::Cluster,
         when: |seen| {
             seen.says(
@@ -482,6 +481,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "guru meditation",
                 ],
             )
+            .map(|hit| super::frames::crash(seen, hit))
         },
         cause: "The process ended with a crash report[[ (version <<version>>)]]. The first \
             frames of the stack and the version tell whether it is \

@@ -84,9 +84,12 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "FULL_SYNC_LOOP",
-        title: "The full synchronisation never finishes",
+        title: "The full synchronisation never finishes[[: <<why>>]]",
         side: Side::Cluster,
         when: |seen| {
+            if let Some(hit) = super::frames::no_room(seen) {
+                return Some(hit);
+            }
             let strong = seen.says(
                 86,
                 &[

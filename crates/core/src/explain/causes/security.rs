@@ -200,6 +200,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 hit.less_if(20, seen.has(&about_certificates) && !seen.has(&["wrong version"]))
             })
             .or_else(|| tls_of_another_place(seen))
+            .or_else(|| super::endpoints::plain_client(seen))
         },
         cause: "A TLS client talks to a plain port, or a plain client to a TLS port; a plain \
             client then sees only a closed connection. With TLS for clients, the map may also name \

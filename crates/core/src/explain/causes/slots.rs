@@ -452,8 +452,12 @@ fn unassigned(seen: &Seen) -> Option<Hit> {
         (false, true) => 62,
         (false, false) => return None,
     };
+    // Told in words only, and nobody was removed: the tools leave dead owners out as well.
+    let killed = ["killed", "kill ", "segfault", "crash", " fail", "stopped", "shut down", "died"];
+    let perhaps_dead = score == 56 && !removed && agree.is_empty() && seen.has(&killed);
     Some(
         Hit::of(score)
+            .less_if(22, perhaps_dead)
             .more_if(8, removed || !agree.is_empty())
             .less_if(20, open)
             .less_if(25, dead || unreached::node(seen).is_some())

@@ -128,7 +128,10 @@ pub(super) static CAUSES: &[Cause] = &[
                         ],
                     )
                 });
-            hit.map(|hit| hit.less_if(14, seen.says_fail()))
+            hit.map(|hit| {
+                hit.less_if(14, seen.says_fail())
+                    .less_if(20, super::outside::behind_nat(seen).is_some())
+            })
         },
         cause: "The client still holds the map from its start: after a failover or a change of \
             addresses it goes on to dead or demoted nodes until it is restarted. Lettuce before \

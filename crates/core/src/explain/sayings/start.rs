@@ -70,14 +70,6 @@ pub(super) static SAYINGS: &[Saying] = &[
     ),
     say(
         "SERVER_REFUSES_TO_START",
-        94,
-        &["module initialization failed. module not loaded", "can't load module from"],
-        "A module of loadmodule does not load: built for another version or processor, a missing \
-         library, or no right to execute the file. All nodes need the same modules, or a replica \
-         cannot read its primary's data.",
-    ),
-    say(
-        "SERVER_REFUSES_TO_START",
         93,
         &["arm64-cow-bug", "kernel has a bug that could lead to data corruption"],
         "This kernel (ARM64) can corrupt data in a background save, so the server refuses it: \

@@ -1,0 +1,312 @@
+//! Particular reasons behind general symptoms, each with its own check and fix: a module that does
+//! not load, a bus port that MEET was not told, memory that a save doubles, a chart without pods.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::figures::short;
+use crate::explain::seen::{Seen, Source};
+use crate::explain::table::Row;
+use crate::model::Flag;
+
+pub(super) static CAUSES: &[Cause] = &[
+    Cause {
+        code: "SAVE_DOUBLES_MEMORY",
+        title: "A save (or full sync) under writes makes the process use up to twice its memory",
+        side: Side::Platform,
+        when: |_| None,
+        cause: "BGSAVE, an AOF rewrite and a full sync for a replica fork the process. Parent and \
+            child share their pages until one is written: each page that is written while the \
+            child works exists twice (copy on write), so with many writes (a bulk load) the \
+            memory of the process grows to about twice the data, while used_memory stays. \
+            maxmemory does not count it, nor the buffers of replicas. With maxmemory near the \
+            machine's or container's memory the kernel then kills the server, or the machine \
+            swaps; a stop, a restart and a failover in the logs follow from that.",
+        check: "The log at the end of a save: 'RDB: N MB of memory used by copy-on-write'; INFO \
+            persistence (rdb_last_cow_size, aof_last_cow_size, current_cow_peak), and \
+            used_memory_rss against used_memory at that time. THP: cat \
+            /sys/kernel/mm/transparent_hugepage/enabled.",
+        fix: &[
+            "Leave room for it: maxmemory at about half of the memory where data is loaded during \
+             saves (60 to 70 % with few writes), or a larger machine or limit; never below what is \
+             in use now.",
+            "Do not save while bulk data is loaded: CONFIG SET save \"\" for that time (with \
+             auto-aof-rewrite-percentage 0) if the load can be repeated, then BGSAVE once and the \
+             old settings again; save on replicas only; one server at a time on one machine.",
+            "Switch transparent huge pages off (they copy 2 MB for each written key), keep \
+             vm.overcommit_memory 1, let only one replica sync at a time, and spread the data \
+             over more, smaller shards.",
+        ],
+        never: &[
+            "Do not switch saves off for ever without a replica or AOF that keeps the data.",
+            "Do not lower maxmemory below what is in use: it deletes keys or refuses writes.",
+        ],
+        like: &["OOM_KILLED", "FORK_FAILED", "SAVE_CHILD_KILLED"],
+    },
+    Cause {
+        code: "MODULE_NOT_LOADED",
+        title: "A module does not load[[ (<<why>>)]], and the server ends",
+        side: Side::Platform,
+        when: module,
+        cause: "The server ends at its start because a module of loadmodule does not load[[: \
+            <<module>>]]. Pods that crash, a replica that never comes up and missing slots \
+            follow from it. All nodes need the same modules, or a replica cannot read its \
+            primary's data.",
+        check: "The lines just above the message (the module's own, or the text of dlopen), all \
+            loadmodule lines (redis.conf, its includes, the command line, the image's start \
+            script), and on a node that runs: MODULE LIST.",
+        fix: &[
+            "'failed to load' (dlopen): the file is for another processor or C library, a library \
+             is missing (ldd <file>), or it has no right to be executed (chmod +x).",
+            "'initialization failed': the module itself refused: built for a newer server, its \
+             arguments are wrong, or its name or commands are taken already because it is loaded \
+             a second time.",
+        ],
+        never: &[
+            "Do not delete nodes.conf, the data files or the volume: they are not at fault.",
+            "Do not start it without the module on data that was written with it: the RDB does not \
+             load then.",
+        ],
+        like: &["SERVER_REFUSES_TO_START", "UNKNOWN_DIRECTIVE"],
+    },
+    Cause {
+        code: "MEET_WITHOUT_BUS_PORT",
+        title: "MEET (or create) dials client port + 10000, and the node's bus is on another port",
+        side: Side::Command,
+        when: met_without_bus,
+        cause: "[[<<entry>> ]]CLUSTER MEET <ip> <port> without a third number takes client port + \
+            10000 for the bus, and so does redis-cli --cluster create, which sends just that: \
+            cluster-announce-bus-port and cluster-port are learnt only after the first contact, \
+            which never comes. So the handshake goes to a port that nobody is meant to listen on, \
+            and ends by itself. No firewall has a part in it.",
+        check: "CLUSTER NODES on the node that sent MEET: the number behind the @ of the row in \
+            handshake, against cluster-announce-bus-port (or cluster-port) of that node.",
+        fix: &[
+            "From ONE node give MEET the bus port: CLUSTER MEET <ip> <port> <bus port>, for each \
+             other node[[ (here: CLUSTER MEET <<right>>)]]; gossip tells the rest the right one. \
+             Then, in a new cluster of empty nodes, the slots are shared out among \
+             the primaries by hand, and the replicas get CLUSTER REPLICATE.",
+            "Or let the bus be on client port + 10000, published and announced so: then create \
+             and add-node work as they are. redis-cli 7.0 and later may take \
+             ip:port@busport in create.",
+        ],
+        never: &[
+            "Do not reset members that have data, and do not open the port + 10000 in firewalls: \
+             nobody listens there.",
+        ],
+        like: &["BUS_PORT_MISMATCH", "BUS_PORT_BLOCKED"],
+    },
+    Cause {
+        code: "K8S_NO_PODS_MADE",
+        title: "There are no pods: nothing was started yet, so no Redis has failed",
+        side: Side::Platform,
+        when: no_pods,
+        cause: "kubectl finds no resources where the pods should be: the chart or operator made no \
+            StatefulSet, made it in another namespace, or the StatefulSet was not allowed to make \
+            pods (quota, admission, a missing service account). [[<<external>> ]]No cluster exists \
+            yet, so slots, addresses and announcing are no question here.",
+        check: "helm status <release> and its NOTES; kubectl get statefulset,jobs,svc in that \
+            namespace, with events (kubectl describe statefulset); helm get manifest <release>: \
+            does it hold a StatefulSet at all?",
+        fix: &[
+            "StatefulSet missing in the manifest: give the values that the NOTES ask for, and helm \
+             upgrade. Other namespace: -n on both commands. StatefulSet with 0 pods: its events \
+             name the reason.",
+        ],
+        never: &["Do not delete the release, its claims or the namespace for it."],
+        like: &["K8S_NO_EXTERNAL_IP", "K8S_UNSCHEDULABLE"],
+    },
+];
+
+/// What a server says when it gives a module up.
+const NOT_LOADED: [&str; 4] = [
+    "initialization failed. module not loaded",
+    "can't load module from",
+    "error loading the extension",
+    ".so failed to load:",
+];
+
+/// The path of a `.so` in a line.
+fn library(text: &str) -> Option<&str> {
+    let words = text.split([' ', '\'', '"', '(', ':']);
+    words.map(|word| word.trim_end_matches(['.', ','])).find(|word| word.ends_with(".so"))
+}
+
+/// The name of a file without its directories.
+fn file(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn module(seen: &Seen) -> Option<Hit> {
+    let lines = seen.lines_with(&NOT_LOADED);
+    let first = *lines.first()?;
+    let so = lines.iter().find_map(|at| library(&seen.lines.get(*at)?.text));
+    let dlopen =
+        seen.has(&[".so failed to load:", "cannot open shared object", "undefined symbol"]);
+    let loaded: Vec<(usize, &str)> = seen
+        .lines
+        .iter()
+        .enumerate()
+        .take(first)
+        .filter(|(_, line)| line.lower.contains("module '") && line.lower.contains(" loaded from"))
+        .filter_map(|(at, line)| Some((at, library(&line.text)?)))
+        .collect();
+    let said = seen.lines.iter().take(first).rposition(|line| !line.lower.contains("module '"));
+    let hit = Hit::of(94)
+        .quotes(lines.iter().copied())
+        .fact_if("module", so.map(str::to_owned))
+        .quotes(said.filter(|at| first - at == 1 && loaded.is_empty()));
+    if dlopen {
+        return Some(hit.fact("why", "dlopen refused the file").note(DLOPEN));
+    }
+    let written = seen.lines_with(&["config rewrite"]);
+    let image = so.is_some_and(|so| so.starts_with("/usr/local/lib/redis/modules/"));
+    let twin = loaded.iter().find(|(_, path)| {
+        let same = so.is_some_and(|so| file(so) == file(path));
+        let search = |path: &str| ["redisearch.so", "module-oss.so"].contains(&file(path));
+        same || (search(path) && so.is_some_and(search))
+    });
+    if let Some((at, path)) = twin {
+        return Some(twice(hit.quote(*at), so.unwrap_or("the same module"), path));
+    }
+    if !written.is_empty() || (image && seen.has(&["loadmodule"])) {
+        return Some(rewritten(hit.quotes(written).quotes(loaded.last().map(|(at, _)| *at))));
+    }
+    Some(hit.fact("why", "its own start routine refused").note(REFUSED))
+}
+
+const DLOPEN: &str = "Here the system's loader refused the file: the text behind 'failed to load' \
+    tells (no such file, a missing library, another C library or processor, no right to execute).";
+
+const REFUSED: &str = "The file was opened (dlopen would have said otherwise), and the module's own \
+    start routine refused: most often it is loaded already (two loadmodule lines, or one in the \
+    file and one on the command line), its arguments are wrong, or it wants a newer server. What \
+    it logged just above is the reason.";
+
+/// A module is named by two lines of `loadmodule`.
+fn twice(hit: Hit, so: &str, path: &str) -> Hit {
+    Hit { score: 96, ..hit }
+        .fact("why", "it is loaded already")
+        .note(format!(
+            "The same module was loaded just before, from {path}; {so} brings it a second time \
+             (module-oss.so is RediSearch with its coordinator for clusters). Its name and its \
+             commands are taken, so it refuses and the server ends. Version, libraries and rights \
+             are not at fault."
+        ))
+        .check("All loadmodule lines of redis.conf, its includes and the command line: the module \
+            stands there twice.")
+        .step(format!(
+            "Keep one of the two: remove the loadmodule line of {path} (in a cluster the build with \
+             the coordinator, module-oss.so, is the one to keep; redis 8 has it in its own \
+             redisearch.so), on all nodes alike. Then start; the data files are as they were."
+        ))
+        .only_these_steps()
+}
+
+/// `CONFIG REWRITE` wrote the modules of the command line into the file.
+fn rewritten(hit: Hit) -> Hit {
+    hit.fact("why", "it is loaded already")
+        .note(
+            "The modules are loaded twice: the image's start script hands --loadmodule for all of \
+             its modules to the server (redis 8 images do), and CONFIG REWRITE wrote the same \
+             modules into redis.conf as loadmodule lines. At the next start both count, the \
+             second one refuses because its name is taken, the server ends, and the restart \
+             policy makes a loop of it.",
+        )
+        .check("grep loadmodule redis.conf: the modules of the image stand in the file.")
+        .step(
+            "Take the loadmodule lines of the image's own modules out of redis.conf (a volume can be \
+             mounted by another container for it); keep those of other modules. Then start: data \
+             and nodes.conf are as they were.",
+        )
+        .step(
+            "After each CONFIG REWRITE in such an image look at the file again, or keep settings in \
+             the source of the configuration instead.",
+        )
+        .only_these_steps()
+}
+
+/// Where the settings give a bus port for an announced client port.
+fn told_bus(seen: &Seen, port: u16) -> Option<(usize, u16)> {
+    let mut of: Option<u16> = None;
+    for setting in &seen.settings {
+        let value = setting.value.parse::<u16>().ok();
+        match setting.name.as_str() {
+            "cluster-announce-port" | "port" => of = value,
+            "cluster-announce-bus-port" | "cluster-port" if of == Some(port) => {
+                return value.map(|value| (setting.line, value));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A row that dials port + 10000 in vain, and another row or setting of it that names another port.
+fn met_without_bus(seen: &Seen) -> Option<Hit> {
+    let guessed = |row: &&Row| {
+        let bus = row.address.bus_port;
+        let open = row.flags.has(Flag::Handshake) || row.linked == Some(false);
+        open && row.address.port > 0 && bus == row.address.port.checked_add(10_000)
+    };
+    let found = seen.server_rows().filter(guessed).find_map(|row| {
+        let other = seen.server_rows().find(|other| {
+            other.place() == row.place()
+                && other.linked == Some(true)
+                && other.address.bus_port != row.address.bus_port
+        });
+        let other = other.and_then(|other| Some((other.line, other.address.bus_port?)));
+        let right = other.or_else(|| told_bus(seen, row.address.port))?;
+        (Some(right.1) != row.address.bus_port).then_some((row, right))
+    });
+    let (row, (line, right)) = found?;
+    let dialled = row.address.bus_port?;
+    let entry = format!(
+        "The row {} ({}, {}) is dialled at bus port {dialled} = {} + 10000, and that node's bus port \
+         is {right}.",
+        row.place(),
+        short(&row.id),
+        if row.flags.has(Flag::Handshake) { "handshake" } else { "disconnected" },
+        row.address.port
+    );
+    Some(
+        Hit::of(94)
+            .quote(row.line)
+            .quote(line)
+            .quotes(seen.lines_with(&["cluster meet", "--cluster create"]).into_iter().take(2))
+            .fact("entry", entry)
+            .fact("right", format!("{} {} {right}", row.address.ip, row.address.port)),
+    )
+}
+
+fn no_pods(seen: &Seen) -> Option<Hit> {
+    let none = *seen.lines_with(&["no resources found"]).first()?;
+    let asked = seen.lines.iter().take(none + 1).rposition(|line| {
+        let asks = line.lower.contains("kubectl get") || line.lower.contains("kubectl -n");
+        let pods = [" po", " sts", " statefulset", " all"];
+        asks && pods.iter().any(|what| line.lower.contains(what))
+    });
+    let asked = asked.filter(|at| none - at <= 3)?;
+    let made = seen.lines_with(&["helm install", "helm upgrade", "statefulset", "chart"]);
+    // Who has a table has nodes.
+    let bare = seen.pods.is_empty() && seen.tables.iter().all(|t| t.source != Source::Nodes);
+    let hit = Hit::of(80).quote(asked).quote(none).quotes(made.into_iter().take(1));
+    let external = seen.lines.iter().enumerate().position(|(at, line)| {
+        let next = seen.lines.iter().skip(at + 1).take(3);
+        line.lower.contains("externalaccess")
+            && next.clone().any(|l| l.lower.contains("enabled: true"))
+    });
+    let told = seen.has(&["loadbalancerip"]);
+    let hit = match external.filter(|_| !told) {
+        Some(at) => hit.more_if(8, true).quote(at).fact("external", WAITS_FOR_IPS).step(IPS_FIRST),
+        None => hit,
+    };
+    bare.then_some(hit)
+}
+
+const WAITS_FOR_IPS: &str = "In these values cluster.externalAccess.enabled is true and no list of \
+    addresses is given (cluster.externalAccess.service.loadBalancerIP): Bitnami's chart then makes \
+    the Services only, and the StatefulSet in a second step, when it is told one IP for each node.";
+
+const IPS_FIRST: &str = "Wait until kubectl get svc shows an EXTERNAL-IP for each of the Services (one \
+    for each node, primaries and replicas), then helm upgrade the release with all former values \
+    and cluster.externalAccess.service.loadBalancerIP={ip1,ip2,...}, as the NOTES of the install \
+    say. Without clients outside: externalAccess.enabled false.";
