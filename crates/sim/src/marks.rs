@@ -239,7 +239,6 @@ const NO_REASONS: &[(&str, &[Reason])] = &[
             Reason::GoneNotCounted,
         ],
     ),
-    ("no shape has two replicas of one primary", &[Reason::ReplicaSilent]),
     (
         "open: not seen in 100,000 schedules, and whether a fault can bring it about is not decided",
         &[

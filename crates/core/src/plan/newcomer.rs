@@ -3,9 +3,9 @@
 //!
 //! An empty one meets that primary and is told to replicate. One with data claims the slots of its
 //! keys, with the epoch of a beginner: met, it hears of the primary's newer claim, loses all of its
-//! slots to that and follows it by itself (`clusterUpdateSlotsConfigWith`), which drops what it has.
-//! That is a copy of what the primary has, or had, so the user has a word. Keys of slots that are not
-//! the primary's would be dropped as well: then it is left alone.
+//! slots to that and follows it by itself (`clusterUpdateSlotsConfigWith`), which drops what it
+//! has. That is a copy of what the primary has, or had, so the user has a word. Keys of slots that
+//! are not the primary's would be dropped as well: then it is left alone.
 //!
 //! Where the user gives up a lost id that owns slots, an empty newcomer joins before these are
 //! spread, and gets its share.

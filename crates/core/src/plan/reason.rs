@@ -90,8 +90,6 @@ reasons! {
     PromotedNotCounted,
     /// No stray key has an owner to go to.
     NothingToGather,
-    /// No node has the keys of an id that is gone.
-    NoHeir,
     /// A lost id has a replica: that is promoted instead.
     ReplicaInstead,
     /// The keys of a lost id could not be counted.

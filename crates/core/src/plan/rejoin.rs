@@ -50,7 +50,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     found_any |= newcomer::draft(draft);
     if !found_any && !draft.is_refused(Repair::Rejoin) {
         let why = "no node that answers has the keys of an id that does not";
-        draft.refuse_all(Repair::Rejoin, &Reason::NoHeir.says(why));
+        draft.refuse_all(Repair::Rejoin, &Reason::NobodyHasItsKeys.says(why));
     }
 }
 

@@ -153,10 +153,14 @@ impl<'a> Lineage<'a> {
             && *at >= self.since
         {
             led.extend(self.deeds_at(*at, Some(*node)));
-            let lost = self.world.lost.iter().filter(|lost| lost.node == *node && lost.at == *at);
-            let claims: Vec<(bool, Vec<&Deed>)> = lost
+            let lost =
+                || self.world.lost.iter().filter(|lost| lost.node == *node && lost.at == *at);
+            let all = lost().fold(SlotSet::new(), |all, lost| all.union(&lost.slots));
+            let claims: Vec<(bool, Vec<&Deed>)> = lost()
                 .map(|lost| {
-                    let takes_it = !lost.slots.intersection(slot).is_empty();
+                    // A stray key goes with the last of the slots that were its holder's own.
+                    let takes_all = all.difference(&lost.slots).is_empty();
+                    let takes_it = takes_all || !lost.slots.intersection(slot).is_empty();
                     (takes_it, self.claim(*node, Some(lost.to), &lost.slots, *at))
                 })
                 .collect();
