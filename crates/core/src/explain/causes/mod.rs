@@ -89,6 +89,21 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
     .flatten()
 }
 
+/// Asserts that a cause which words alone name reads well: these bring no figures, so its texts may
+/// name them only in clauses that can go.
+#[cfg(test)]
+pub(super) fn reads_well_without_figures(code: &str) {
+    let cause = all().find(|cause| cause.code == code).expect("a cause");
+    for text in [cause.title, cause.cause, cause.check].iter().chain(cause.fix) {
+        let mut rest = *text;
+        while let Some((before, tail)) = rest.split_once("[[") {
+            assert!(!before.contains("<<"), "{code}: {text}");
+            rest = tail.split_once("]]").map_or("", |(_, after)| after);
+        }
+        assert!(!rest.contains("<<"), "{code}: {text}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
