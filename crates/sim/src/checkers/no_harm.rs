@@ -51,8 +51,8 @@ pub fn check(lineage: Lineage<'_>, ledger: &Ledger, without_us: &BTreeSet<Key>) 
         // The user agreed to what a newer claim costs the one that it replaces: who makes the two
         // meet later adds nothing to that.
         let claim_agreed = led.iter().any(|deed| deed.agreed && deed.epoch.is_some());
-        let ours = |deed: &&&Deed| !deed.agreed && !(claim_agreed && deed.joins.is_some());
-        if let Some(deed) = led.iter().find(ours) {
+        let allowed = |deed: &Deed| deed.agreed || (claim_agreed && deed.joins.is_some());
+        if let Some(deed) = led.iter().find(|deed| !allowed(deed)) {
             keys += 1;
             how.insert(format!(
                 "{:?} at node {}, because of {}",
