@@ -42,6 +42,7 @@ mod service;
 mod slots;
 mod stale_map;
 mod startup;
+mod taken;
 mod told;
 mod unreached;
 
@@ -79,6 +80,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         kubernetes::CAUSES,
         process::CAUSES,
         startup::CAUSES,
+        taken::CAUSES,
         told::CAUSES,
         particular::CAUSES,
         stale_map::CAUSES,

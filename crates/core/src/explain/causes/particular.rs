@@ -71,7 +71,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "MEET_WITHOUT_BUS_PORT",
         title: "MEET (or create) dials client port + 10000, and the node's bus is on another port",
         side: Side::Command,
-        when: met_without_bus,
+        when: |seen| met_without_bus(seen).or_else(|| created_without_bus(seen)),
         cause: "[[<<entry>> ]]CLUSTER MEET <ip> <port> without a third number takes client port + \
             10000 for the bus, and so does redis-cli --cluster create, which sends just that: \
             cluster-announce-bus-port and cluster-port are learnt only after the first contact, \
@@ -275,6 +275,49 @@ fn met_without_bus(seen: &Seen) -> Option<Hit> {
             .fact("entry", entry)
             .fact("right", format!("{} {} {right}", row.address.ip, row.address.port)),
     )
+}
+
+/// Nodes are joined by their client ports, and told to announce a bus port that is not 10000 above.
+fn created_without_bus(seen: &Seen) -> Option<Hit> {
+    let joins = [
+        "waiting for the cluster to join",
+        "sending cluster meet",
+        "redis-trib.rb create",
+        "--cluster create",
+        "cluster meet",
+    ];
+    let joins = seen.lines_with(&joins);
+    let first = *joins.first()?;
+    let ports =
+        seen.settings.iter().filter(|s| s.name == "cluster-announce-port" || s.name == "port");
+    let ports: Vec<u16> = ports.filter_map(|s| s.value.parse().ok()).collect();
+    let (port, (line, right)) = ports
+        .into_iter()
+        .filter_map(|port| Some((port, told_bus(seen, port)?)))
+        .find(|(port, (_, bus))| port.checked_add(10_000) != Some(*bus))?;
+    let guessed = port.checked_add(10_000)?;
+    // A port that the settings announce, not one that only a process inside listens on.
+    let announced =
+        seen.setting("cluster-announce-port").is_none_or(|s| s.value == port.to_string());
+    let host = seen.setting("cluster-announce-ip").map_or("<ip>", |s| s.value.as_str());
+    let named = seen.addresses.keys().any(|(_, other)| *other == port);
+    let entry = format!(
+        "The settings announce client port {port} with bus port {right}; the tool's MEET names \
+         {port} alone, so the nodes dial {guessed} = {port} + 10000, where nobody listens, and the \
+         join never ends."
+    );
+    (announced && (named || seen.setting("cluster-announce-port").is_some())).then(|| {
+        Hit::of(82)
+            .more_if(6, seen.has(&["redis-trib"]))
+            .quote(line)
+            .quote(first)
+            .fact("entry", entry)
+            .fact("right", format!("{host} {port} {right}"))
+            .step(format!(
+                "Simplest where ports are mapped: publish the bus at {guessed} and announce that \
+                 (cluster-announce-bus-port {guessed}), the same on each node with its own port."
+            ))
+    })
 }
 
 fn no_pods(seen: &Seen) -> Option<Hit> {
