@@ -36,6 +36,15 @@ static AGAINST: &[Against] = &[
             ("REPLICA_CANNOT_REACH_PRIMARY", 40),
         ],
     },
+    // There cluster-enabled is nothing that its users set.
+    Against {
+        when: |_, seen| super::causes::endpoints::is_proxied(seen),
+        over: &[("CLUSTER_DISABLED_ON_NODE", 40)],
+    },
+    Against {
+        when: |hits, _| likely(hits, "CLUSTER_CLIENT_MISUSED"),
+        over: &[("AUTH_MISMATCH", 30), ("NON_CLUSTER_CLIENT", 20), ("NOSCRIPT_ON_OTHER_NODE", 20)],
+    },
     Against {
         when: |hits, _| likely(hits, "FAIL_AFTER_NODE_TIMEOUT"),
         over: &[("BUS_PORT_BLOCKED", 60), ("REPLICA_LINK_DOWN", 30), ("BUS_ONE_WAY_PARTITION", 30)],

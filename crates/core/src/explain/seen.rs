@@ -133,6 +133,7 @@ impl Seen {
     pub fn gather(lines: Vec<Line>) -> Self {
         let mut seen = Self { lines, ..Self::default() };
         seen.read_tables();
+        seen.drop_past();
         seen.read_blocks();
         seen.read_roles();
         seen.read_pods();
@@ -185,6 +186,38 @@ impl Seen {
             }
         }
         self.tables = tables;
+    }
+
+    /// Of two tables that the same node gave, over a while in which what was down came back, the
+    /// later one is the present.
+    fn drop_past(&mut self) {
+        const WHILE_MS: u64 = 20_000;
+        let taken = |table: &Table| {
+            let lines = table.rows.iter().filter_map(|row| self.lines.get(row.line));
+            let words = lines.flat_map(|line| line.text.split_whitespace());
+            words
+                .filter_map(|word| word.parse::<u64>().ok())
+                .filter(|ms| *ms > 1_000_000_000_000)
+                .max()
+        };
+        let times: Vec<Option<u64>> = self.tables.iter().map(taken).collect();
+        let id = |table: &Table| table.myself().map(|row| row.id.clone());
+        let present = |table: &Table, at: Option<u64>| {
+            let mut others = self.tables.iter().zip(&times);
+            others.any(|(other, then)| {
+                let later = at.zip(*then).is_some_and(|(at, then)| then > at + WHILE_MS);
+                let well = other.rows.len() >= 3 && other.rows.iter().all(|row| !row.is_failing());
+                let same = id(table).is_some() && id(table) == id(other);
+                later && well && same && table.source == Source::Nodes
+            })
+        };
+        let past: Vec<bool> =
+            self.tables.iter().zip(&times).map(|(table, at)| present(table, *at)).collect();
+        let mut past = past.into_iter();
+        self.tables.retain(|table| {
+            let old = past.next() == Some(true);
+            !(old && table.rows.iter().any(Row::is_failing))
+        });
     }
 
     /// Whether somebody asks for a table, or calls the tool, between two lines.

@@ -298,14 +298,37 @@ const INNER_NETWORK: [&str; 11] = [
     "localhost",
 ];
 
-/// Quoted addresses in lines that speak of a host.
+/// Quoted addresses in lines that speak of a host, addresses behind `host:`, and those of a list
+/// below `nodes:`.
 fn hosts_in_config(seen: &Seen) -> Vec<String> {
     let lines = seen.lines.iter().filter(|line| line.lower.contains("host"));
-    lines
-        .flat_map(|line| line.text.split(['\'', '"']))
-        .filter(|word| is_ipv4(word))
-        .map(str::to_owned)
-        .collect()
+    let quoted = lines.flat_map(|line| line.text.split(['\'', '"'])).filter(|word| is_ipv4(word));
+    let named = seen.lines.iter().filter_map(|line| {
+        let text = line.lower.trim_start().trim_start_matches(['-', ' ', '{', '"', '\'']);
+        let rest = text.strip_prefix("host").or_else(|| text.strip_prefix("ip"))?;
+        let sign = rest.trim_start_matches(['"', '\'', ' ']);
+        let value = sign.strip_prefix("=>").or_else(|| sign.strip_prefix([':', '=']))?;
+        let value = value.trim_start().split([' ', ',', '}']).next()?;
+        is_ipv4(value).then_some(value)
+    });
+    quoted.chain(named).map(str::to_owned).chain(listed(seen)).collect()
+}
+
+/// The addresses of a YAML list below `nodes:` or `addresses:`.
+fn listed(seen: &Seen) -> Vec<String> {
+    let heads = ["nodes:", "addresses:", "nodeaddresses:", "seeds:", "endpoints:"];
+    let (mut inside, mut found) = (false, Vec::new());
+    for line in &seen.lines {
+        let text = line.lower.trim();
+        let item = text.strip_prefix("- ").map(|item| item.trim_matches(['"', '\'']));
+        let place = item.map(|item| item.split_once("://").map_or(item, |(_, place)| place));
+        let host = place.and_then(|place| place.rsplit_once(':'));
+        match host.filter(|(host, port)| is_ipv4(host) && port.parse::<u16>().is_ok()) {
+            Some((host, _)) if inside => found.push(host.to_owned()),
+            _ => inside = heads.contains(&text),
+        }
+    }
+    found
 }
 
 /// Whether a line names an address that only the cluster's own network can reach.

@@ -8,6 +8,8 @@ mod addresses;
 mod alone;
 mod announced;
 mod application;
+mod aware;
+mod bare;
 mod binding;
 mod claims;
 mod clients;
@@ -84,6 +86,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         told::CAUSES,
         particular::CAUSES,
         stale_map::CAUSES,
+        aware::CAUSES,
         clients::CAUSES,
         healthy::CAUSES,
     ]

@@ -68,6 +68,26 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SERVER_REFUSES_TO_START", "UNKNOWN_DIRECTIVE"],
     },
     Cause {
+        code: "MODULE_MISSING_ON_NODES",
+        title: "A command of a module is unknown: the module is not loaded on the nodes",
+        side: Side::Platform,
+        when: module_missing,
+        cause: "<<command>> belongs to a module (<<module>>), and a server without it calls the \
+            command unknown. Nothing was renamed, and the cluster is not at fault. Each node loads \
+            its modules for itself: what one of them has, the others do not get.",
+        check: "MODULE LIST on EVERY node: <<module>> must stand in each list, with one version.",
+        fix: &[
+            "Put the .so file on every node at the same absolute path (chmod +x; built for this \
+             server version), and loadmodule <absolute path> into every redis.conf, replicas \
+             included; restart one after the other, replicas first. MODULE LOAD with the absolute \
+             path works without a restart where enable-module-command allows it.",
+            "Redis 8 and the image redis-stack bring these modules along; a plain image or package \
+             before that, and Valkey, do not.",
+        ],
+        never: &["Do not reset or recreate the cluster: it has no part in it."],
+        like: &["MODULE_NOT_LOADED", "COMMAND_RENAMED_OR_DISABLED"],
+    },
+    Cause {
         code: "MEET_WITHOUT_BUS_PORT",
         title: "MEET (or create) dials client port + 10000, and the node's bus is on another port",
         side: Side::Command,
@@ -115,6 +135,49 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["K8S_NO_EXTERNAL_IP", "K8S_UNSCHEDULABLE"],
     },
 ];
+
+/// Beginnings of commands of modules, and the module.
+const OF_MODULES: [(&str, &str); 8] = [
+    ("ft.", "search"),
+    ("json.", "ReJSON"),
+    ("ts.", "timeseries"),
+    ("bf.", "bf"),
+    ("cf.", "bf"),
+    ("cms.", "bf"),
+    ("topk.", "bf"),
+    ("graph.", "graph"),
+];
+
+/// A command of a module is unknown.
+fn module_missing(seen: &Seen) -> Option<Hit> {
+    let (at, command, module) = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let rest = line.lower.split_once("unknown command")?.1;
+        let word = rest.trim_start_matches([' ', ':', '\'', '"', '`']);
+        let word = word.split([' ', ',', '\'', '"', '`']).next()?;
+        let (_, module) = OF_MODULES.iter().find(|(begin, _)| word.starts_with(begin))?;
+        Some((at, word.to_uppercase(), *module))
+    })?;
+    let asked = seen.lines_with(&["module list"]);
+    let empty = seen.lines.windows(2).any(|pair| match pair {
+        [ask, answer] => {
+            ask.lower.contains("module list") && {
+                let text = answer.lower.trim();
+                text.contains("(empty") || text.contains(">>> calling module list")
+            }
+        }
+        _ => false,
+    });
+    let hit = Hit::of(80).more_if(10, empty).quote(at).quotes(asked.into_iter().take(1));
+    let relative = seen.lines.iter().position(|line| {
+        let path = line.lower.split_once("module load ").map(|(_, path)| path.trim_start());
+        path.is_some_and(|path| !path.starts_with('/') && path.contains(".so"))
+    });
+    let hit = hit.quotes(relative).fact("command", command).fact("module", module);
+    Some(if relative.is_some() { hit.note(RELATIVE) } else { hit })
+}
+
+const RELATIVE: &str = "MODULE LOAD was given a path without a leading '/': each server looks for it \
+    from its own working directory (its dir), so it was not found; give the absolute path.";
 
 /// What a server says when it gives a module up.
 const NOT_LOADED: [&str; 4] = [
