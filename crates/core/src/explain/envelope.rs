@@ -7,6 +7,7 @@
 use super::cause::Hit;
 use super::causes::endpoints;
 use super::prose;
+use super::refuted;
 use super::seen::Seen;
 
 /// Causes whose own text is an envelope.
@@ -46,8 +47,17 @@ const SERVICE: &[&str] = &[
     "upstash",
 ];
 
-const TUNNEL: &[&str] =
-    &["port-forward", "ssh -l", "ssh -n", "tunnel", "bastion", "telepresence", "socat"];
+const TUNNEL: &[&str] = &[
+    "port-forward",
+    "ssh forward",
+    "forwarded port",
+    "ssh -l",
+    "ssh -n",
+    "tunnel",
+    "bastion",
+    "telepresence",
+    "socat",
+];
 
 const HERE: &[&str] = &[
     "macbook",
@@ -100,7 +110,9 @@ fn inside_only(seen: &Seen) -> i32 {
 fn tls_missing(seen: &Seen) -> i32 {
     let told = prose::says(seen, "PLAIN_AGAINST_TLS");
     let plain = !seen.has(&endpoints::SPEAKS_TLS);
-    i32::from(told) * 40 + i32::from(plain && endpoints::needs_tls(seen)) * 26
+    let spoke = refuted::spoke_plainly(seen);
+    i32::from(told) * 40 + i32::from(plain && !spoke && endpoints::needs_tls(seen)) * 26
+        - i32::from(spoke) * 40
 }
 
 /// Whether the place is that of sentinels or of a cache without cluster mode.
@@ -153,7 +165,7 @@ const REASONS: &[Reason] = &[
             (16, &["password", "requirepass", "noauth", "wrongpass", "auth(", "username"]),
             (8, &["acl setuser", "noperm"]),
         ],
-        more: |seen| if seen.has(NO_LOGIN) { -40 } else { 0 },
+        more: |seen| if seen.has(NO_LOGIN) || refuted::logged_in(seen) { -40 } else { 0 },
         says: "the login is missing on the nodes behind the start node, or differs between them. \
             PING with the client's own user and password on EVERY node of the map: NOAUTH or \
             WRONGPASS on one of them = give the credentials for all nodes, or make them equal",

@@ -66,6 +66,9 @@ pub(super) fn facts(seen: &Seen) -> Facts {
     if let Some(me) = seen.tables.iter().find_map(|table| table.myself()) {
         facts.insert("myself", me.place());
     }
+    if seen.has(&JOINS) {
+        facts.insert("join", JOIN.to_owned());
+    }
     ports(seen, &mut facts);
     facts
 }
@@ -81,8 +84,8 @@ fn ports(seen: &Seen, facts: &mut Facts) {
         }
     }
     if pairs.is_empty() {
-        let mut tool = seen.addresses.keys().map(|(_, port)| *port).filter(|port| *port > 1_000);
-        pairs.extend(tool.by_ref().take(12).filter_map(|p| Some((p, p.checked_add(10_000)?))));
+        let tool = seen.addresses.iter().filter(|((_, port), _)| *port > 1_000).take(12);
+        pairs.extend(tool.filter_map(|((_, port), at)| client_and_bus(seen, *port, *at)));
         // What is 10000 above another one is the bus port of that one, as logs name it.
         let clients: Vec<u16> = pairs.iter().map(|(client, _)| *client).collect();
         pairs.retain(|(p, _)| p.checked_sub(10_000).is_none_or(|low| !clients.contains(&low)));
@@ -98,6 +101,35 @@ fn ports(seen: &Seen, facts: &mut Facts) {
     facts.insert("ports", list(&of(|pair| pair.0), 8));
     facts.insert("bus_ports", list(&of(|pair| pair.1), 8));
 }
+
+/// Lines of servers in which the port of a node is that of its bus.
+const AT_BUS: [&str; 3] =
+    ["connection with node", "connecting with node", "unable to connect to cluster node"];
+
+/// The client port and the bus port that a port of a line stands for.
+fn client_and_bus(seen: &Seen, port: u16, line: usize) -> Option<(u16, u16)> {
+    let lower = seen.lines.get(line).map_or("", |line| line.lower.as_str());
+    let low = port.checked_sub(10_000).filter(|low| *low > 1_000);
+    if AT_BUS.iter().any(|mark| lower.contains(mark)) {
+        return Some((low?, port));
+    }
+    Some((port, port.checked_add(10_000)?))
+}
+
+/// What a tool waits for where nodes are being joined.
+const JOIN: &str = "The client ports are reachable, otherwise slots and epochs could not have been \
+    set; but the join itself goes over the bus, so the MEET handshakes never finish, and the tool \
+    waits for ever.";
+
+/// Signs that nodes are being joined.
+const JOINS: [&str; 6] = [
+    "waiting for the cluster to join",
+    "cluster meet",
+    "--cluster create",
+    "redis-trib",
+    "add-node",
+    "handshake",
+];
 
 /// Sentences with figures.
 pub(super) fn shown(seen: &Seen) -> Vec<String> {

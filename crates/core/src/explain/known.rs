@@ -663,7 +663,7 @@ const STALE: &[&str] = &["ALL_ADDRESSES_STALE", "PEER_ADDRESS_STALE", "SELF_ADDR
 
 /// What shows that the image is Bitnami's.
 const BITNAMI: &[&str] =
-    &["bitnami", "redis_nodes", "redis_cluster_creator", "redis_cluster_dynamic"];
+    &["bitnami", "redis_nodes=", "redis_nodes:", "redis_cluster_creator", "redis_cluster_dynamic"];
 
 /// The steps for a cause.
 pub(super) fn steps(code: &str, seen: &Seen) -> Vec<&'static str> {

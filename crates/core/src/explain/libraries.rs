@@ -155,6 +155,12 @@ static STEPS: &[Step] = &[
         ANNOUNCED,
         "phpredis has no table of translation: announce reachable addresses, or run PHP inside.",
     ),
+    step(
+        "Predis",
+        PLAIN,
+        "Predis: new Predis\\Client([...all nodes...], ['cluster' => 'redis']); without this option \
+         it spreads keys by itself and does not follow MOVED.",
+    ),
     step("phpredis", PLAIN, "phpredis: new RedisCluster(NULL, ['host:port', ...])."),
     step(
         "redis-rs",

@@ -20,6 +20,7 @@ mod libraries;
 mod lines;
 mod observed;
 mod prose;
+mod refuted;
 mod reply;
 mod sayings;
 mod seen;
@@ -181,6 +182,7 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
         causes::all().filter_map(|cause| Some((cause, (cause.when)(&seen)?))).collect();
     sayings::add(&mut hits, &seen);
     prose::add(&mut hits, &seen);
+    refuted::apply(&mut hits, &seen);
     hits.retain(|(_, hit)| hit.score >= SCORE_MIN);
     if seen.log_lines == 0 && !seen.has(SUBJECT) && !seen.has_prompt() {
         hits.retain(|(_, hit)| hit.score >= SCORE_ALONE);

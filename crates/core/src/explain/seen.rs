@@ -133,6 +133,7 @@ impl Seen {
     pub fn gather(lines: Vec<Line>) -> Self {
         let mut seen = Self { lines, ..Self::default() };
         seen.read_tables();
+        seen.drop_past();
         seen.read_blocks();
         seen.read_roles();
         seen.read_pods();
@@ -185,6 +186,38 @@ impl Seen {
             }
         }
         self.tables = tables;
+    }
+
+    /// Of two tables that the same node gave, over a while in which what was down came back, the
+    /// later one is the present.
+    fn drop_past(&mut self) {
+        const WHILE_MS: u64 = 20_000;
+        let taken = |table: &Table| {
+            let lines = table.rows.iter().filter_map(|row| self.lines.get(row.line));
+            let words = lines.flat_map(|line| line.text.split_whitespace());
+            words
+                .filter_map(|word| word.parse::<u64>().ok())
+                .filter(|ms| *ms > 1_000_000_000_000)
+                .max()
+        };
+        let times: Vec<Option<u64>> = self.tables.iter().map(taken).collect();
+        let id = |table: &Table| table.myself().map(|row| row.id.clone());
+        let present = |table: &Table, at: Option<u64>| {
+            let mut others = self.tables.iter().zip(&times);
+            others.any(|(other, then)| {
+                let later = at.zip(*then).is_some_and(|(at, then)| then > at + WHILE_MS);
+                let well = other.rows.len() >= 3 && other.rows.iter().all(|row| !row.is_failing());
+                let same = id(table).is_some() && id(table) == id(other);
+                later && well && same && table.source == Source::Nodes
+            })
+        };
+        let past: Vec<bool> =
+            self.tables.iter().zip(&times).map(|(table, at)| present(table, *at)).collect();
+        let mut past = past.into_iter();
+        self.tables.retain(|table| {
+            let old = past.next() == Some(true);
+            !(old && table.rows.iter().any(Row::is_failing))
+        });
     }
 
     /// Whether somebody asks for a table, or calls the tool, between two lines.
@@ -379,8 +412,14 @@ fn settings_of(text: &str) -> Vec<(String, String)> {
         let here = dashed || long || (at == 0 && words.len() <= 4);
         if first_word_counts && here && SETTINGS.contains(&name.as_str()) {
             let value = words.get(at + 1..).unwrap_or(&[]);
-            let value =
-                if dashed { value.first().map_or("", |v| v).to_owned() } else { value.join(" ") };
+            let is_of_place = name.starts_with("cluster-announce-");
+            let prose = is_of_place && !dashed && value.len() > 1;
+            let value = match value.iter().take(3).find(|word| is_place(word)) {
+                Some(place) if prose => (*place).to_owned(),
+                None if prose => continue,
+                _ if dashed => value.first().map_or("", |v| v).to_owned(),
+                _ => value.join(" "),
+            };
             found.push((name, value));
         }
     }
@@ -388,15 +427,27 @@ fn settings_of(text: &str) -> Vec<(String, String)> {
 }
 
 /// `redis_cluster_announce_ip` of a container's environment: the setting that the image makes of
-/// it.
+/// it. Images call it differently, with the same end.
 fn from_variable(name: &str) -> String {
+    const ENDS: [(&str, &str); 5] = [
+        ("announce_ip", "cluster-announce-ip"),
+        ("announce_bus_port", "cluster-announce-bus-port"),
+        ("announce_bus", "cluster-announce-bus-port"),
+        ("announce_port", "cluster-announce-port"),
+        ("announce_hostname", "cluster-announce-hostname"),
+    ];
     let rest = name.strip_prefix("redis_cluster_").or_else(|| name.strip_prefix("valkey_cluster_"));
-    match rest {
-        Some(rest) if rest.starts_with("announce_") || rest.starts_with("preferred_") => {
-            format!("cluster-{}", rest.replace('_', "-"))
-        }
-        _ => name.to_owned(),
+    if let Some(rest) = rest.filter(|rest| rest.starts_with("preferred_")) {
+        return format!("cluster-{}", rest.replace('_', "-"));
     }
+    let other = ["sentinel", "replica", "slave"].iter().any(|role| name.contains(role));
+    let known = ENDS.iter().find(|(end, _)| !other && name.ends_with(end));
+    known.map_or_else(|| name.to_owned(), |(_, setting)| (*setting).to_owned())
+}
+
+/// Whether a word can be the value of an address or port: a sentence about a setting has none.
+fn is_place(word: &str) -> bool {
+    word.contains(|c: char| c.is_ascii_digit() || "$<{".contains(c)) || word == "localhost"
 }
 
 /// Reads `name:value` of `INFO`. YAML and prose have a blank behind the colon.

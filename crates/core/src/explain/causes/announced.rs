@@ -60,12 +60,12 @@ pub(super) static CAUSES: &[Cause] = &[
             if let Some((ip, port)) = ip_and_port(&set.value) {
                 return Some(with_a_port(seen, set, ip, port));
             }
-            let loopback = set.value.starts_with("127.") || set.value.starts_with("0.0.0.0");
+            let begins = ["127.", "0.0.0.0", "localhost"];
+            let loopback = begins.iter().any(|begin| set.value.starts_with(begin));
             let hit = Hit::of(40).quote(set.line).fact("value", set.value.clone());
-            Some(
-                hit.more_if(26, bad)
-                    .more_if(18, loopback && seen.has(&["docker", "compose", "image:"])),
-            )
+            let contained = loopback && seen.has(&["docker", "compose", "image:"]);
+            let hit = hit.more_if(26, bad).more_if(20, contained);
+            Some(if contained { hit.note(LOOPBACK_INSIDE) } else { hit })
         },
         cause: "[[<<same>> ]][[<<itself>> ]][[cluster-announce-ip is <<value>>. ]]What a node \
             announces is what peers and clients dial, on the announced port and bus port. If this \
@@ -83,6 +83,13 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["BUS_PORT_BLOCKED", "ALL_ADDRESSES_STALE"],
     },
 ];
+
+/// What a loopback address means in a container.
+const LOOPBACK_INSIDE: &str = "Within a container 127.0.0.1 (localhost) is that container itself: \
+    each peer that dials it reaches itself, so the nodes never meet and a create waits for ever, \
+    although the published ports make it look right from the host. Announce an address that BOTH \
+    the other containers and the clients reach (the host's own IP, with client and bus port \
+    published under the announced numbers), or use network_mode host.";
 
 /// Several living nodes announce one and the same place: one address and port for all of them.
 fn shared_place(seen: &Seen) -> Option<Hit> {
@@ -242,7 +249,10 @@ const CONFIGURED: [&str; 10] = [
 ];
 
 /// What a client says of an address that it cannot reach.
-pub(super) const UNREACHABLE: [&str; 28] = [
+pub(super) const UNREACHABLE: [&str; 31] = [
+    "error 51 connecting",
+    "error 60 connecting",
+    "error 65 connecting",
     "[errno 60]",
     "[errno 110]",
     "[errno 113]",
@@ -288,14 +298,37 @@ const INNER_NETWORK: [&str; 11] = [
     "localhost",
 ];
 
-/// Quoted addresses in lines that speak of a host.
+/// Quoted addresses in lines that speak of a host, addresses behind `host:`, and those of a list
+/// below `nodes:`.
 fn hosts_in_config(seen: &Seen) -> Vec<String> {
     let lines = seen.lines.iter().filter(|line| line.lower.contains("host"));
-    lines
-        .flat_map(|line| line.text.split(['\'', '"']))
-        .filter(|word| is_ipv4(word))
-        .map(str::to_owned)
-        .collect()
+    let quoted = lines.flat_map(|line| line.text.split(['\'', '"'])).filter(|word| is_ipv4(word));
+    let named = seen.lines.iter().filter_map(|line| {
+        let text = line.lower.trim_start().trim_start_matches(['-', ' ', '{', '"', '\'']);
+        let rest = text.strip_prefix("host").or_else(|| text.strip_prefix("ip"))?;
+        let sign = rest.trim_start_matches(['"', '\'', ' ']);
+        let value = sign.strip_prefix("=>").or_else(|| sign.strip_prefix([':', '=']))?;
+        let value = value.trim_start().split([' ', ',', '}']).next()?;
+        is_ipv4(value).then_some(value)
+    });
+    quoted.chain(named).map(str::to_owned).chain(listed(seen)).collect()
+}
+
+/// The addresses of a YAML list below `nodes:` or `addresses:`.
+fn listed(seen: &Seen) -> Vec<String> {
+    let heads = ["nodes:", "addresses:", "nodeaddresses:", "seeds:", "endpoints:"];
+    let (mut inside, mut found) = (false, Vec::new());
+    for line in &seen.lines {
+        let text = line.lower.trim();
+        let item = text.strip_prefix("- ").map(|item| item.trim_matches(['"', '\'']));
+        let place = item.map(|item| item.split_once("://").map_or(item, |(_, place)| place));
+        let host = place.and_then(|place| place.rsplit_once(':'));
+        match host.filter(|(host, port)| is_ipv4(host) && port.parse::<u16>().is_ok()) {
+            Some((host, _)) if inside => found.push(host.to_owned()),
+            _ => inside = heads.contains(&text),
+        }
+    }
+    found
 }
 
 /// Whether a line names an address that only the cluster's own network can reach.
@@ -397,7 +430,8 @@ fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
 }
 
 /// Ways to one node of a network that is closed otherwise.
-const TUNNELS: [&str; 4] = ["port-forward", "ssh -l", "ssh -n -l", "tunnel"];
+const TUNNELS: [&str; 6] =
+    ["port-forward", "ssh forward", "forwarded port", "ssh -l", "ssh -n -l", "tunnel"];
 
 /// A client that has its map fails at an address of the map.
 const MAPPED: [&str; 2] = ["no more cluster attempts left", "clustermaxattempts"];

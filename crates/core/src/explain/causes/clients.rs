@@ -353,7 +353,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     ]),
                 )
                 .more_if(8, seen.has(&PLAIN_CLASSES))
-                .less_if(20, cluster_client)
+                .less_if(20, cluster_client || super::aware::is_aware(seen))
+                .less_if(40, seen.client() == Some("StackExchange.Redis"))
             })
             .map(|hit| match moved(seen) {
                 Some((slot, place)) => {

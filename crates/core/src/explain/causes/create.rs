@@ -118,10 +118,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| seen.says_all(66, &[&["cluster meet"], &["handshake"]]))
                 .or_else(|| met_and_alone(seen))
         },
-        cause: "The client ports[[ (<<ports>>)]] are reachable, otherwise slots and epochs could \
-            not have been set; but the join itself goes over the cluster bus, a second TCP port = \
-            client port + 10000[[: here <<bus_ports>>]], and that is not reachable between the \
-            nodes. So the MEET handshakes never finish, and the tool waits for ever. Firewalls \
+        cause: "[[<<join>> ]]The nodes talk to each other over the cluster bus, a second TCP port = \
+            client port + 10000[[: here <<bus_ports>>]], and that is not reachable between them. \
+            Firewalls \
             (ufw, firewalld, iptables, security groups, NetworkPolicy) and container port lists \
             often open only the client ports; nodes on one single host work because no firewall is \
             in between.",

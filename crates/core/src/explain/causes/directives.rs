@@ -122,6 +122,7 @@ pub(super) fn refused(seen: &Seen, hit: Hit) -> Hit {
     }) else {
         return hit;
     };
+    let empty = is_empty(text, seen);
     let mut hit = Hit { quotes: Vec::new(), ..hit.clone() }.quote(at).quotes(hit.quotes);
     let Some(is) = meaning(text, seen) else { return hit };
     let name: String =
@@ -132,7 +133,70 @@ pub(super) fn refused(seen: &Seen, hit: Hit) -> Hit {
         "The refused line is '{}': {what}.",
         text.chars().take(100).collect::<String>()
     ));
-    if step.is_empty() { hit } else { hit.step(format!("{}.", step.trim_end_matches('.'))) }
+    if step.is_empty() {
+        return hit;
+    }
+    let hit = hit.step(format!("{}.", step.trim_end_matches('.')));
+    // A directive that the server knows is not to be looked up for another version.
+    let known = since(&name.to_lowercase()).is_some_and(|since| is_known(since, seen));
+    let failed = seen.lines_with(&LOOKED_UP).into_iter().filter(|_| empty).take(1);
+    let hit = hit.quotes(failed);
+    if empty || known { hit.check(WORDS_CHECK).only_these_steps() } else { hit }
+}
+
+/// The check of a line whose words are wrong.
+const WORDS_CHECK: &str = "The very line of the file that the server read (cat it in the container), \
+    beside the script or template that wrote it.";
+
+/// What a start script says when it did not find the address that it was to write.
+const LOOKED_UP: [&str; 7] = [
+    "address not available",
+    "hostname: ",
+    "pod_ip",
+    "podip",
+    "name or service not known",
+    "unbound variable",
+    "command not found",
+];
+
+/// Whether a line names a directive and no value.
+fn is_empty(text: &str, seen: &Seen) -> bool {
+    let mut words = text.split_whitespace();
+    let name = words.next().unwrap_or_default().to_lowercase();
+    let bare = words.all(|word| word == "\"\"" || word == "''");
+    let known = since(&name);
+    let told = seen.lines.iter().any(|line| line.lower.trim() == "wrong number of arguments");
+    bare && (known.is_some_and(|since| told || is_known(since, seen)) || (told && name.len() > 2))
+}
+
+/// The first release that knows a directive.
+fn since(name: &str) -> Option<&'static str> {
+    const PARTS: [&str; 4] =
+        ["hash-max-listpack", "zset-max-listpack", "list-max-listpack", "set-max-listpack"];
+    let begins =
+        |known: &str| (known.ends_with('-') || PARTS.contains(&known)) && name.starts_with(known);
+    SINCE.iter().find(|(known, _)| name == *known || begins(known)).map(|(_, since)| *since)
+}
+
+/// The version of the server that refused the file, or that the text names.
+fn version(seen: &Seen) -> Option<(u32, u32)> {
+    let refuses = seen.lines.iter().find_map(|line| {
+        let rest = ["error (redis ", "error (valkey "]
+            .iter()
+            .find_map(|mark| line.lower.split_once(mark))?
+            .1;
+        let mut parts = rest.split(['.', ')']);
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    });
+    refuses.or_else(|| seen.version())
+}
+
+/// Whether the server is not older than the release that knows a directive.
+fn is_known(since: &str, seen: &Seen) -> bool {
+    let wanted = since
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
+    wanted.zip(version(seen)).is_some_and(|(wanted, here)| here >= wanted)
 }
 
 /// What a refused line is, and behind the last full stop what to do.
@@ -171,19 +235,44 @@ fn meaning(text: &str, seen: &Seen) -> Option<String> {
                 .to_owned(),
         );
     }
-    let (_, since) = SINCE.iter().find(|(known, _)| {
-        name == *known || (known.ends_with('-') && name.starts_with(known)) || {
-            ["hash-max-listpack", "zset-max-listpack", "list-max-listpack", "set-max-listpack"]
-                .contains(known)
-                && name.starts_with(known)
-        }
-    })?;
-    let here = seen.version().map_or_else(String::new, |(major, minor)| {
+    of_version(name, text, seen)
+}
+
+/// What a line is whose form is right: a directive without its value, or one of another release.
+fn of_version(name: &str, text: &str, seen: &Seen) -> Option<String> {
+    if is_empty(text, seen) {
+        return Some(format!(
+            "{name} stands there without a value, so the number of words is wrong, not the name: \
+             the start script wrote an empty variable ('hostname -i' failed, as it does in a \
+             network of IPv6 only, or POD_IP is not set). Give the script an address that is there \
+             (status.podIP of the downward API as POD_IP, or getent hosts for the own name), let \
+             it end when the variable is empty, and start again; data and nodes.conf are as they were"
+        ));
+    }
+    let since = since(name)?;
+    let here = version(seen).map_or_else(String::new, |(major, minor)| {
         format!(" (the text speaks of {major}.{minor})")
     });
+    if is_known(since, seen) {
+        let old = if name.starts_with("cluster-replica-") && version(seen) == Some((5, 0)) {
+            "; 5.0.0 and 5.0.1 refuse it all the same, a later 5.0 does not"
+        } else {
+            ""
+        };
+        return Some(format!(
+            "{name} exists since {since}, and this server is not older{here}: the name is known, \
+             so its value is wrong: too many words, none, a comment behind it{old}. Correct the \
+             value, or take the line out (the default holds then), and start again"
+        ));
+    }
+    let image = if seen.has(&["clusterversion"]) {
+        " (clusterVersion in the manifest must fit the version of the image)"
+    } else {
+        ""
+    };
     Some(format!(
         "{name} exists since {since}{here}: an older server does not know it, and a newer one \
          refuses a wrong number of words. Look at redis-server --version on that very machine; \
-         run {since} or later, or take the line out"
+         run {since} or later, or take the line out{image}"
     ))
 }

@@ -68,21 +68,36 @@ pub(crate) fn forms(seen: &Seen) -> Vec<(usize, String, Form, bool)> {
 /// Services whose one endpoint is no cluster for its clients.
 const SINGLE_PLACES: [&str; 2] = [".upstash.io", ".redis-cloud.com"];
 
+/// Names of products whose shards stand behind one proxy.
+const PROXIED: [&str; 5] =
+    ["redis enterprise", "redis labs", "redislabs", "redis cloud", "redis pack:"];
+
+/// Whether the servers are those of a product that hides its shards behind a proxy.
+pub(crate) fn is_proxied(seen: &Seen) -> bool {
+    (seen.has(&SINGLE_PLACES) || seen.has(&PROXIED)) && seen.has(&CLUSTER_CLASSES)
+}
+
 /// A cluster client is given the one endpoint of a service that hides its shards.
 pub(super) fn hidden_shards(seen: &Seen) -> Option<Hit> {
-    let at = *seen.lines_with(&SINGLE_PLACES).first()?;
+    let refused = seen.lines_with(&["cluster support disabled"]);
+    let named = seen.lines_with(&PROXIED).into_iter().filter(|_| !refused.is_empty());
+    let at = seen.lines_with(&SINGLE_PLACES).into_iter().chain(named).next()?;
     let class = *seen.lines_with(&CLUSTER_CLASSES).first()?;
     (!seen.has(&["moved ", "cluster_enabled:1"])).then(|| {
         Hit::of(78)
+            .more_if(8, !refused.is_empty())
             .quote(at)
             .quote(class)
+            .quotes(refused.into_iter().take(1))
             .note(
                 "This service gives one endpoint, behind which its shards are hidden: CLUSTER SLOTS \
-                 is not answered there (Redis Cloud answers it only where the OSS Cluster API is \
+                 is not answered there (Redis Enterprise and Redis Cloud, formerly \
+                 Redis Labs, answer it only where the OSS Cluster API of the database is \
                  switched on), so a cluster client finds no start node.",
             )
             .step(
-                "Take the plain client (with TLS: rediss:// or the tls option); or switch the \
+                "Take the plain client at the endpoint (Jedis JedisPool, Lettuce RedisClient, \
+                 redis-py Redis; with TLS rediss:// or the tls option); or switch the \
                  database's OSS Cluster API on where the service has it.",
             )
     })

@@ -462,9 +462,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 seen.failing().into_iter().filter(|row| row.is_replica()).collect();
             let fine = seen.failing().iter().all(|row| row.is_replica());
             (!down.is_empty() && fine).then(|| {
-                Hit::of(50)
+                let hit = Hit::of(50)
                     .quotes(down.iter().map(|r| r.line))
-                    .fact("places", list(&places(down), 4))
+                    .fact("places", list(&places(down.iter().copied()), 4));
+                super::bare::left_alone(seen, &down, hit)
             })
         },
         cause: "<<places>> is a replica and is flagged fail; no slot depends on it. Its shard has \

@@ -433,21 +433,32 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "An operator or script works against the repair",
         side: Side::Platform,
         when: |seen| {
-            let hit = seen.says(
-                42,
-                &[
-                    "reconcil",
-                    "redis-operator",
-                    "redis operator",
-                    "operator log",
-                    "rediscluster controller",
-                    "controller_redis",
-                    "kubeblocks",
-                    "\"msg\":\"could not execute command\"",
-                    "\"logger\":\"controller",
-                    "fixuntrustednodes",
-                ],
-            )?;
+            let acts = [
+                "reconcil",
+                "operator log",
+                "rediscluster controller",
+                "controller_redis",
+                "\"msg\":\"could not execute command\"",
+                "\"logger\":\"controller",
+                "fixuntrustednodes",
+            ];
+            // The name of an operator says where it runs, not that it did something.
+            let named = ["redis-operator", "redis operator", "kubeblocks"];
+            let deeds = [
+                "cluster meet",
+                "cluster forget",
+                "cluster replicate",
+                "reset",
+                "recreat",
+                "--cluster",
+                "\"--cluster\"",
+                "is not empty. either",
+                "flushall",
+                "failed to",
+            ];
+            let hit = seen
+                .says(42, &acts)
+                .or_else(|| seen.says(42, &named).filter(|_| seen.has(&deeds)))?;
             // It makes a cluster anew over nodes that remember one.
             let creates = seen.has(&["is not empty. either", "--cluster create"])
                 || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);

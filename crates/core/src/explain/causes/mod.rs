@@ -8,6 +8,8 @@ mod addresses;
 mod alone;
 mod announced;
 mod application;
+mod aware;
+mod bare;
 mod binding;
 mod claims;
 mod clients;
@@ -42,6 +44,7 @@ mod service;
 mod slots;
 mod stale_map;
 mod startup;
+mod taken;
 mod told;
 mod unreached;
 
@@ -79,9 +82,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         kubernetes::CAUSES,
         process::CAUSES,
         startup::CAUSES,
+        taken::CAUSES,
         told::CAUSES,
         particular::CAUSES,
         stale_map::CAUSES,
+        aware::CAUSES,
         clients::CAUSES,
         healthy::CAUSES,
     ]

@@ -244,6 +244,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     "google memory store",
                 ],
             )?;
+            if !seen.has(&SYMPTOMS) {
+                return None;
+            }
             let without_cluster = ["unknown command `cluster`", "unknown command 'cluster'"];
             let hit = hit.and(seen, 30, &without_cluster);
             let azure = hit.quotes.iter().any(|at| {
@@ -313,6 +316,25 @@ pub(super) static CAUSES: &[Cause] = &[
         never: &["Do not change the cluster's tables for it."],
         like: &["CLIENT_SEEDS_UNREACHABLE"],
     },
+];
+
+/// What goes wrong with a client: a name alone is no fault.
+const SYMPTOMS: [&str; 15] = [
+    "error",
+    "exception",
+    "fail",
+    "timeout",
+    "timed out",
+    "refused",
+    "closed",
+    "reset",
+    "moved ",
+    "cannot",
+    "can't",
+    "could not",
+    "unable",
+    "unknown command",
+    "disabled",
 ];
 
 /// `Node A reported node B as not reachable`, and nobody but A says so.

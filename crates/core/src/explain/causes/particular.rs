@@ -68,10 +68,30 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SERVER_REFUSES_TO_START", "UNKNOWN_DIRECTIVE"],
     },
     Cause {
+        code: "MODULE_MISSING_ON_NODES",
+        title: "A command of a module is unknown: the module is not loaded on the nodes",
+        side: Side::Platform,
+        when: module_missing,
+        cause: "<<command>> belongs to a module (<<module>>), and a server without it calls the \
+            command unknown. Nothing was renamed, and the cluster is not at fault. Each node loads \
+            its modules for itself: what one of them has, the others do not get.",
+        check: "MODULE LIST on EVERY node: <<module>> must stand in each list, with one version.",
+        fix: &[
+            "Put the .so file on every node at the same absolute path (chmod +x; built for this \
+             server version), and loadmodule <absolute path> into every redis.conf, replicas \
+             included; restart one after the other, replicas first. MODULE LOAD with the absolute \
+             path works without a restart where enable-module-command allows it.",
+            "Redis 8 and the image redis-stack bring these modules along; a plain image or package \
+             before that, and Valkey, do not.",
+        ],
+        never: &["Do not reset or recreate the cluster: it has no part in it."],
+        like: &["MODULE_NOT_LOADED", "COMMAND_RENAMED_OR_DISABLED"],
+    },
+    Cause {
         code: "MEET_WITHOUT_BUS_PORT",
         title: "MEET (or create) dials client port + 10000, and the node's bus is on another port",
         side: Side::Command,
-        when: met_without_bus,
+        when: |seen| met_without_bus(seen).or_else(|| created_without_bus(seen)),
         cause: "[[<<entry>> ]]CLUSTER MEET <ip> <port> without a third number takes client port + \
             10000 for the bus, and so does redis-cli --cluster create, which sends just that: \
             cluster-announce-bus-port and cluster-port are learnt only after the first contact, \
@@ -115,6 +135,49 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["K8S_NO_EXTERNAL_IP", "K8S_UNSCHEDULABLE"],
     },
 ];
+
+/// Beginnings of commands of modules, and the module.
+const OF_MODULES: [(&str, &str); 8] = [
+    ("ft.", "search"),
+    ("json.", "ReJSON"),
+    ("ts.", "timeseries"),
+    ("bf.", "bf"),
+    ("cf.", "bf"),
+    ("cms.", "bf"),
+    ("topk.", "bf"),
+    ("graph.", "graph"),
+];
+
+/// A command of a module is unknown.
+fn module_missing(seen: &Seen) -> Option<Hit> {
+    let (at, command, module) = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let rest = line.lower.split_once("unknown command")?.1;
+        let word = rest.trim_start_matches([' ', ':', '\'', '"', '`']);
+        let word = word.split([' ', ',', '\'', '"', '`']).next()?;
+        let (_, module) = OF_MODULES.iter().find(|(begin, _)| word.starts_with(begin))?;
+        Some((at, word.to_uppercase(), *module))
+    })?;
+    let asked = seen.lines_with(&["module list"]);
+    let empty = seen.lines.windows(2).any(|pair| match pair {
+        [ask, answer] => {
+            ask.lower.contains("module list") && {
+                let text = answer.lower.trim();
+                text.contains("(empty") || text.contains(">>> calling module list")
+            }
+        }
+        _ => false,
+    });
+    let hit = Hit::of(80).more_if(10, empty).quote(at).quotes(asked.into_iter().take(1));
+    let relative = seen.lines.iter().position(|line| {
+        let path = line.lower.split_once("module load ").map(|(_, path)| path.trim_start());
+        path.is_some_and(|path| !path.starts_with('/') && path.contains(".so"))
+    });
+    let hit = hit.quotes(relative).fact("command", command).fact("module", module);
+    Some(if relative.is_some() { hit.note(RELATIVE) } else { hit })
+}
+
+const RELATIVE: &str = "MODULE LOAD was given a path without a leading '/': each server looks for it \
+    from its own working directory (its dir), so it was not found; give the absolute path.";
 
 /// What a server says when it gives a module up.
 const NOT_LOADED: [&str; 4] = [
@@ -275,6 +338,49 @@ fn met_without_bus(seen: &Seen) -> Option<Hit> {
             .fact("entry", entry)
             .fact("right", format!("{} {} {right}", row.address.ip, row.address.port)),
     )
+}
+
+/// Nodes are joined by their client ports, and told to announce a bus port that is not 10000 above.
+fn created_without_bus(seen: &Seen) -> Option<Hit> {
+    let joins = [
+        "waiting for the cluster to join",
+        "sending cluster meet",
+        "redis-trib.rb create",
+        "--cluster create",
+        "cluster meet",
+    ];
+    let joins = seen.lines_with(&joins);
+    let first = *joins.first()?;
+    let ports =
+        seen.settings.iter().filter(|s| s.name == "cluster-announce-port" || s.name == "port");
+    let ports: Vec<u16> = ports.filter_map(|s| s.value.parse().ok()).collect();
+    let (port, (line, right)) = ports
+        .into_iter()
+        .filter_map(|port| Some((port, told_bus(seen, port)?)))
+        .find(|(port, (_, bus))| port.checked_add(10_000) != Some(*bus))?;
+    let guessed = port.checked_add(10_000)?;
+    // A port that the settings announce, not one that only a process inside listens on.
+    let announced =
+        seen.setting("cluster-announce-port").is_none_or(|s| s.value == port.to_string());
+    let host = seen.setting("cluster-announce-ip").map_or("<ip>", |s| s.value.as_str());
+    let named = seen.addresses.keys().any(|(_, other)| *other == port);
+    let entry = format!(
+        "The settings announce client port {port} with bus port {right}; the tool's MEET names \
+         {port} alone, so the nodes dial {guessed} = {port} + 10000, where nobody listens, and the \
+         join never ends."
+    );
+    (announced && (named || seen.setting("cluster-announce-port").is_some())).then(|| {
+        Hit::of(82)
+            .more_if(6, seen.has(&["redis-trib"]))
+            .quote(line)
+            .quote(first)
+            .fact("entry", entry)
+            .fact("right", format!("{host} {port} {right}"))
+            .step(format!(
+                "Simplest where ports are mapped: publish the bus at {guessed} and announce that \
+                 (cluster-announce-bus-port {guessed}), the same on each node with its own port."
+            ))
+    })
 }
 
 fn no_pods(seen: &Seen) -> Option<Hit> {

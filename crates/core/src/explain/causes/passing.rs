@@ -31,6 +31,36 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SHARD_DOWN", "CLIENT_STALE_TOPOLOGY"],
     },
     Cause {
+        code: "FAIL_AFTER_NODE_TIMEOUT",
+        title: "A dead node was held for failed after the node timeout, as it is meant to be",
+        side: Side::Nobody,
+        when: agreed_in_time,
+        cause: "Nothing is wrong here[[: the node was held for failed <<gap>> s after the first \
+            refused connection]]. A refused connection is no failure by itself. A node is \
+            suspected (fail?) when it gave no PONG for cluster-node-timeout[[ (here \
+            <<limit>>)]], 15 s by default; then the majority of the primaries must report the \
+            same, which comes with gossip, some seconds more; only then it is FAIL ('quorum \
+            reached'), and only then its replica may ask for votes (in half a second to a second, \
+            more with older data). Until then the replicas log 'Connection refused' for the \
+            link to their primary.",
+        check: "CLUSTER INFO now: state ok, 16384 slots ok; CONFIG GET cluster-node-timeout against \
+            the time between the two lines.",
+        fix: &[
+            "Before a planned reboot of a machine: CLUSTER FAILOVER (without options) on a replica \
+             elsewhere, for each primary there. That takes about a second and loses nothing.",
+            "To be faster in unplanned cases: a lower cluster-node-timeout on all nodes (5000 is \
+             common), not below the longest pause that a node has for forks, slow commands or the \
+             network.",
+            "Spread primaries so that no machine carries two, and let clients repeat commands for \
+             longer than this gap.",
+        ],
+        never: &[
+            "Do not open firewalls or MEET nodes for it, and do not promote replicas by force as a \
+             routine.",
+        ],
+        like: &["DOWN_DURING_FAILOVER", "BUS_PORT_BLOCKED"],
+    },
+    Cause {
         code: "POD_TRAFFIC_BLOCKED",
         title: "A pod of the cluster cannot reach another pod at its present address",
         side: Side::Platform,
@@ -57,6 +87,78 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["BUS_PORT_BLOCKED", "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
     },
 ];
+
+/// How a server says that a node is held for failed by the majority.
+const AGREED: [&str; 3] = ["as failing (quorum reached)", "fail message received", "marking node "];
+
+/// A machine that was down for a while, as people tell it.
+const WAS_DOWN: [&str; 10] = [
+    "reboot",
+    "restarted",
+    "powered off",
+    "shut down",
+    "shutdown",
+    "went down",
+    "killed",
+    "drained",
+    "crashed",
+    "stopped",
+];
+
+/// What says that it went well in the end.
+const HEALED: [&str; 9] = [
+    "is reachable again",
+    "clear fail state",
+    "failover election won",
+    "election got triggered",
+    "election was triggered",
+    "election started",
+    "got promoted",
+    "was promoted",
+    "cluster state changed: ok",
+];
+
+/// The seconds of a day of the first time in a line, `17:19:27.406`.
+fn clock(text: &str) -> Option<u32> {
+    let word = text.split_whitespace().find(|word| word.matches(':').count() == 2)?;
+    let mut parts = word.split(['.', ',']).next()?.split(':').map(str::parse::<u32>);
+    let (hours, minutes, seconds) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    (hours < 24 && minutes < 60 && seconds < 61).then(|| hours * 3_600 + minutes * 60 + seconds)
+}
+
+/// The node timeout that the settings name, in milliseconds.
+fn limit(seen: &Seen) -> Option<String> {
+    let value = &seen.setting("cluster-node-timeout")?.value;
+    value.parse::<u32>().ok().filter(|ms| *ms >= 100).map(|ms| format!("{ms} ms"))
+}
+
+/// A node that was refused, and held for failed by the majority a node timeout later.
+fn agreed_in_time(seen: &Seen) -> Option<Hit> {
+    let refused = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let rest = line.lower.split_once("connection with node ")?.1;
+        let id = rest.split_whitespace().next()?.to_owned();
+        rest.contains("failed").then_some((at, id))
+    });
+    let (first, id) = refused?;
+    let agreed = seen.lines.iter().enumerate().find(|(_, line)| {
+        AGREED.iter().any(|mark| line.lower.contains(mark)) && line.lower.contains(&id)
+    });
+    let (failed, line) = agreed?;
+    let told = *seen.lines_with(&WAS_DOWN).first()?;
+    let healed = *seen.lines_with(&HEALED).first()?;
+    let begin = clock(&seen.lines.get(first)?.text);
+    let gap = begin.zip(clock(&line.text)).and_then(|(from, to)| to.checked_sub(from));
+    let lost = seen.says_fail() || seen.flips() >= 2;
+    (!lost && gap.is_none_or(|s| (1..=180).contains(&s))).then(|| {
+        Hit::of(80)
+            .quote(first)
+            .quote(failed)
+            .quote(told)
+            .quote(healed)
+            .fact_if("gap", gap.map(|s| s.to_string()))
+            .fact_if("limit", limit(seen))
+    })
+}
 
 fn failover_window(seen: &Seen) -> Option<Hit> {
     let down = ["clusterdown", "the redis cluster is down", "tryagain"];

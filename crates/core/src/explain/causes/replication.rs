@@ -283,7 +283,7 @@ pub(super) static CAUSES: &[Cause] = &[
                             "master_link_status:down",
                         ],
                     )?;
-                    Some(hit)
+                    Some(told_gone(seen, hit))
                 })
         },
         cause: "The replication link[[ to <<master>>]] is down. It uses the CLIENT port of the \
@@ -302,6 +302,52 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["REPLICA_AUTH_FAILED", "PEER_ADDRESS_STALE", "FULL_SYNC_LOOP"],
     },
 ];
+
+/// What people say of an address that nobody has any more.
+const GONE: [&str; 12] = [
+    "unexisting",
+    "non-existing",
+    "nonexistent",
+    "non existent",
+    "does not exist",
+    "doesn't exist",
+    "don't have that ip",
+    "do not have that ip",
+    "has that ip any more",
+    "no pod has",
+    "nobody has",
+    "old ip",
+];
+
+/// A replica dials an address that, as somebody tells, no node has now.
+fn told_gone(seen: &Seen, hit: Hit) -> Hit {
+    let dialled = seen.lines_with(&["connecting to master ", "connecting to primary "]);
+    let dialled = dialled.last().and_then(|at| {
+        let text = seen.lines.get(*at)?.text.as_str();
+        Some((*at, super::announced::ipv4s(text).next()?.to_owned()))
+    });
+    let told = seen.lines_with(&GONE).first().copied();
+    let (Some((at, ip)), Some(told)) = (dialled, told) else { return hit };
+    hit.more_if(20, true)
+        .quote(at)
+        .quote(told)
+        .note(format!(
+            "{ip} is what this replica remembers of its primary, and by what is told no node is \
+             there any more: the primary came back at another address (a pod that was made anew), \
+             and this node has not heard of it, while the others have."
+        ))
+        .check(format!(
+            "CLUSTER NODES on this replica, beside the present addresses (kubectl get pods -o \
+             wide): the row of its primary still has {ip}; CLUSTER MYID at the primary's present \
+             address gives the id of that very row."
+        ))
+        .step(
+            "On this replica: CLUSTER MEET <present address of the primary> <port>. The id is the \
+             same, so its row gets the new address and the replica dials it; if nothing changes, \
+             MEET the replica from the primary. So that it does not come again, give each node \
+             its present address at every start (cluster-announce-ip from the pod's IP).",
+        )
+}
 
 /// A replica dials an address that no node of the pasted table has.
 fn dials_outside_the_table(seen: &Seen, hit: Hit) -> Hit {

@@ -4,6 +4,15 @@ use super::{Saying, say};
 
 pub(super) static SAYINGS: &[Saying] = &[
     say(
+        "MIGRATE_BUSYKEY",
+        88,
+        &["target key*exists. replace it for fix"],
+        "redis-trib (and old redis-cli) stops here: a move was cut short (a timeout, a network \
+         fault) after the key had arrived, so both ends have it and the slot is still open. The \
+         source is the owner until the slot is finished, which is why the target answers MOVED to \
+         a DEL; nothing has to be deleted by hand.",
+    ),
+    say(
         "CLI_ARGUMENTS_WRONG",
         86,
         &[

@@ -1,0 +1,156 @@
+//! Clients that know clusters by themselves, and what keeps them from following all the same.
+
+use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::seen::Seen;
+
+pub(super) static CAUSES: &[Cause] = &[Cause {
+    code: "CLUSTER_CLIENT_MISUSED",
+    title: "The client knows clusters; an option or the way it is used keeps it from following",
+    side: Side::Client,
+    when: misused,
+    cause: "The cluster answers rightly and is not at fault, and the library is one that can follow \
+        it.",
+    check: "The same command with redis-cli -c -h <start node> works.",
+    fix: &["Keep the client library at a current release."],
+    never: &["Do not move slots, and do not follow MOVED by hand in the application."],
+    like: &["NON_CLUSTER_CLIENT", "CLIENT_STALE_TOPOLOGY"],
+}];
+
+/// One way of using a library wrongly.
+struct Misuse {
+    /// Groups of words in small letters, without blanks around signs; one of each must stand there.
+    words: &'static [&'static [&'static str]],
+    /// Words that speak against it.
+    not: &'static [&'static str],
+    /// How sure it is.
+    score: u8,
+    /// What is wrong.
+    says: &'static str,
+    /// What helps.
+    step: &'static str,
+}
+
+const MOVED: &[&str] = &["moved "];
+
+/// Signs of StackExchange.Redis, which follows redirects without being told to.
+const SER: &[&str] = &["stackexchange.redis", "connectionmultiplexer"];
+
+static MISUSES: &[Misuse] = &[
+    Misuse {
+        words: &[
+            &["predis"],
+            &["\"cluster\", \"redis\"", "'cluster', 'redis'", "\"cluster\",\"redis\""],
+        ],
+        not: &[],
+        score: 88,
+        says: "The options of Predis are a list ('cluster', 'redis') in place of a map ('cluster' => \
+            'redis'), so the option cluster is not set at all: Predis then spreads keys over the \
+            servers by a hash of its own and shows MOVED as an error.",
+        step: "Predis: $options = ['cluster' => 'redis'] (with =>), as the second argument of new \
+            Predis\\Client; the password belongs into 'parameters' => ['password' => ...] for all \
+            nodes.",
+    },
+    Misuse {
+        words: &[&["predis"], &["pipeline"], MOVED],
+        not: &[],
+        score: 78,
+        says: "A pipeline (or transaction) of Predis 1.x does not follow MOVED. A plain command does, \
+            and loads the map by it; so when the pipeline is the first thing that a process does, \
+            the node is guessed and the answer MOVED becomes an exception. After any other command \
+            the map is there and the same pipeline works.",
+        step: "Upgrade to Predis 2.x or later; until then send one plain command first (EXISTS of \
+            the key), or leave the pipeline out. All keys of one pipeline in one slot (a hash tag) \
+            is safest.",
+    },
+    Misuse {
+        words: &[SER, MOVED],
+        not: &[],
+        score: 76,
+        says: "StackExchange.Redis is cluster-aware always: there is no other class to take. It \
+            shows MOVED when it has no connection to the node that is named (yet): a \
+            ConnectionMultiplexer that was made a moment ago (one for each call, in a using \
+            block), with one endpoint only, or an old release after a failover or a change of nodes.",
+        step: "StackExchange.Redis: ONE ConnectionMultiplexer for the whole process (static, Lazy or \
+            a singleton), never one per call and never disposed after use; all nodes as \
+            endpoints (or several), abortConnect=false; a current release (2.6 and later reads the \
+            map anew on MOVED). Then: can this machine reach the node that MOVED names (nc -vz)?",
+    },
+    Misuse {
+        words: &[&["jediscluster"], &[".auth("], &["noauth", "authentication required"]],
+        not: &[],
+        score: 86,
+        says: "auth() on a JedisCluster does not log in: it is a command to one node, while each \
+            pooled connection to each node needs the password when it is made. Jedis before 2.9 \
+            has no password for JedisCluster at all.",
+        step: "Jedis 2.9 and later: the password in the constructor, new JedisCluster(nodes, \
+            connectionTimeout, soTimeout, maxAttempts, password, poolConfig); 4 and later: \
+            DefaultJedisClientConfig.builder().user(...).password(...). No call of auth().",
+    },
+    Misuse {
+        words: &[
+            &["rediscluster", "redis cluster"],
+            &["->script("],
+            &["unknown script subcommand", "$6\\r\\nscript\\r\\n"],
+        ],
+        not: &[],
+        score: 88,
+        says: "In phpredis the commands of RedisCluster that belong to no key (script, info, ping, \
+            flush, keys of a node) take the node FIRST: a key (its slot tells which) or [host, \
+            port]. Here the subcommand stands in that place and is swallowed, so the server gets \
+            SCRIPT without one and refuses it.",
+        step: "phpredis: $redis->script($keyOrNode, 'exists', $sha), and load the script on every \
+            primary: foreach ($redis->_masters() as $node) $redis->script($node, 'load', $lua). Or \
+            call eval, which brings it along.",
+    },
+    Misuse {
+        words: &[
+            &["rediscluster("],
+            &["ssl=true"],
+            &["cannot be connected", "at least one reachable", "certificate"],
+        ],
+        not: &["ssl_ca_certs", "ssl_cert_reqs", "timed out", "timeout", "restart"],
+        score: 68,
+        says: "TLS is switched on (ssl=True) and no CA is named: the client checks the server's \
+            certificate by default, an error of that check is hidden behind 'cannot be connected', \
+            and the names in it must fit what is dialled. A network that is closed looks the same \
+            from here.",
+        step: "redis-py and redis-py-cluster: ssl_ca_certs='<bundle of CAs>' (certifi.where(), or \
+            /etc/ssl/certs/ca-certificates.crt, for public services), ssl_cert_reqs='required', \
+            and the service's own name as the start node. To tell apart first: openssl s_client \
+            -connect <host>:<port> -servername <host> from this machine; no answer there = network \
+            or security group.",
+    },
+];
+
+/// Classes and options of libraries that follow redirects by themselves.
+const AWARE: [&str; 15] = [
+    "strictrediscluster(",
+    "new rediscluster(",
+    "rediscluster(startup",
+    "rediscluster(host",
+    "jediscluster",
+    "new redis.cluster(",
+    "redisclusterclient",
+    "newclusterclient(",
+    "createcluster(",
+    "useclusterservers",
+    "'cluster' => 'redis'",
+    "\"cluster\" => \"redis\"",
+    "'cluster'=>'redis'",
+    "stackexchange.redis",
+    "connectionmultiplexer",
+];
+
+/// Whether the client that the text shows follows redirects by itself.
+pub(super) fn is_aware(seen: &Seen) -> bool {
+    seen.has(&AWARE)
+}
+
+fn misused(seen: &Seen) -> Option<Hit> {
+    let fits = |misuse: &&Misuse| {
+        misuse.words.iter().all(|group| seen.has(group)) && !seen.has(misuse.not)
+    };
+    let misuse = MISUSES.iter().find(fits)?;
+    let lines = misuse.words.iter().filter_map(|group| seen.lines_with(group).first().copied());
+    Some(Hit::of(misuse.score).quotes(lines.skip(1)).note(misuse.says).step(misuse.step))
+}

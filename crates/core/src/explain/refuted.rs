@@ -1,0 +1,98 @@
+//! What speaks against a cause: statements of success, and causes that leave no room for others.
+//!
+//! A name of a product says where something runs; what worked there says what is not at fault.
+
+use super::cause::{Cause, Hit};
+use super::seen::Seen;
+
+/// One reason to believe less in some causes.
+struct Against {
+    /// Whether it holds, by what was found and by the text.
+    when: fn(&[(&'static Cause, Hit)], &Seen) -> bool,
+    /// The causes, each with by how much.
+    over: &'static [(&'static str, u8)],
+}
+
+/// From this score on a cause is held for the likely one.
+const LIKELY: u8 = 65;
+
+fn likely(hits: &[(&'static Cause, Hit)], code: &str) -> bool {
+    hits.iter().any(|(cause, hit)| cause.code == code && hit.score >= LIKELY)
+}
+
+static AGAINST: &[Against] = &[
+    Against {
+        when: |_, seen| spoke_plainly(seen),
+        over: &[("PLAIN_AGAINST_TLS", 50), ("CLI_WITHOUT_TLS", 40), ("TLS_PORT_CONFUSION", 30)],
+    },
+    Against {
+        when: |hits, _| likely(hits, "SERVER_TAKEN_OVER"),
+        over: &[
+            ("REPLICA_LINK_DOWN", 40),
+            ("REPLICA_AUTH_FAILED", 60),
+            ("FULL_SYNC_LOOP", 50),
+            ("RDB_VERSION_INCOMPATIBLE", 40),
+            ("PEER_ADDRESS_STALE", 40),
+            ("REPLICA_CANNOT_REACH_PRIMARY", 40),
+        ],
+    },
+    // There cluster-enabled is nothing that its users set.
+    Against {
+        when: |_, seen| super::causes::endpoints::is_proxied(seen),
+        over: &[("CLUSTER_DISABLED_ON_NODE", 40)],
+    },
+    Against {
+        when: |hits, _| likely(hits, "CLUSTER_CLIENT_MISUSED"),
+        over: &[("AUTH_MISMATCH", 30), ("NON_CLUSTER_CLIENT", 20), ("NOSCRIPT_ON_OTHER_NODE", 20)],
+    },
+    Against {
+        when: |hits, _| likely(hits, "FAIL_AFTER_NODE_TIMEOUT"),
+        over: &[("BUS_PORT_BLOCKED", 60), ("REPLICA_LINK_DOWN", 30), ("BUS_ONE_WAY_PARTITION", 30)],
+    },
+];
+
+/// Lowers what the text refutes.
+pub(super) fn apply(hits: &mut [(&'static Cause, Hit)], seen: &Seen) {
+    for against in AGAINST.iter().filter(|against| (against.when)(hits, seen)).collect::<Vec<_>>() {
+        for (cause, hit) in hits.iter_mut() {
+            let less = against.over.iter().find(|(code, _)| *code == cause.code);
+            hit.score = hit.score.saturating_sub(less.map_or(0, |(_, points)| *points));
+        }
+    }
+}
+
+/// What only TLS libraries say: then TLS has a part in it, whatever else worked.
+const TLS_LINES: [&str; 4] =
+    ["wrong version number", "ssl routines", "not an ssl/tls record", "first record does not"];
+
+/// Whether somebody reached the place without TLS: a client that says so, or redis-cli without
+/// `--tls` that came to its prompt or to an answer.
+pub(super) fn spoke_plainly(seen: &Seen) -> bool {
+    if seen.has(&TLS_LINES) || seen.has(&super::causes::endpoints::SPEAKS_TLS) {
+        return false;
+    }
+    let by_cli = seen.lines.windows(2).any(|pair| match pair {
+        [ask, answer] => {
+            let asks = ["redis-cli ", "valkey-cli "].iter().any(|tool| ask.lower.contains(tool));
+            let text = answer.text.trim();
+            let prompt = text.split_once('>').is_some_and(|(head, rest)| {
+                let port = head.rsplit_once(':').map(|(_, port)| port.parse::<u16>().is_ok());
+                port == Some(true) && !rest.starts_with('>')
+            });
+            asks && (prompt || text.ends_with("PONG") || text.contains("NOAUTH"))
+        }
+        _ => false,
+    });
+    by_cli || seen.has(&["successfully connected to the redis", "without --tls works"])
+}
+
+/// Whether a login was taken: `AUTH ...` and `OK` below it.
+pub(super) fn logged_in(seen: &Seen) -> bool {
+    seen.lines.windows(2).any(|pair| match pair {
+        [ask, answer] => {
+            let asks = ask.lower.contains("> auth ") || ask.lower.trim().starts_with("auth ");
+            asks && answer.text.trim() == "OK"
+        }
+        _ => false,
+    })
+}
