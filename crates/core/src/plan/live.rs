@@ -56,8 +56,13 @@ impl<'a> Live<'a> {
         Some(info.iter().any(|(name, value)| name.starts_with("db") && value.contains("keys=")))
     }
 
-    /// Whether it is nobody's yet: a primary without slots and keys that knows no other node.
-    pub(super) fn is_blank(&self, seen: &Picture<'a>) -> bool {
+    /// Whether it is nobody's yet: a primary without slots and keys that knows no other node and
+    /// that none of these others knows.
+    pub(super) fn is_blank(&self, seen: &Picture<'a>, others: &[Self]) -> bool {
+        let is_known = |other: &Self| other.id != self.id && other.row(seen, self.id).is_some();
+        if others.iter().any(is_known) {
+            return false;
+        }
         let knows_nobody = seen.view(self.observer).all(|(row, _)| row.id == self.id);
         let is_bare = self.own.slots.is_empty() && self.own.open.is_empty();
         knows_nobody && is_bare && self.is_primary() && self.has_keys() == Some(false)

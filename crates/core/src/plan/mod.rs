@@ -397,7 +397,7 @@ pub(crate) fn unstamped(
     match live::all(picture) {
         Ok(live) => {
             let (blank, of_clusters): (Vec<_>, Vec<_>) =
-                live.into_iter().partition(|node| node.is_blank(picture));
+                live.iter().cloned().partition(|node| node.is_blank(picture, &live));
             (draft.live, draft.blank) =
                 if of_clusters.is_empty() { (blank, of_clusters) } else { (of_clusters, blank) };
         }
