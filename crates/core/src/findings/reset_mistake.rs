@@ -154,17 +154,10 @@ mod tests {
     use crate::diagnose::Step;
     use crate::observation::sketch::Sketch;
 
-    fn reset(sketch: &mut Sketch, node: usize) {
-        let id = Sketch::id(node);
-        let table = sketch.nodes[node].table.as_mut().expect("a table");
-        table.retain(|row| row.id == id);
-        table[0].slots = SlotSet::new();
-    }
-
     #[test]
     fn an_owner_that_was_reset_is_found_with_its_slots() {
         let mut sketch = Sketch::healthy(3, 0);
-        reset(&mut sketch, 0);
+        sketch.reset(0);
         let found = sketch.detect::<ResetMistake>(&ENTRY);
         assert_eq!(found.len(), 1, "{found:#?}");
         let argv: Vec<String> = found[0]
@@ -183,7 +176,7 @@ mod tests {
     #[test]
     fn a_replica_that_was_reset_is_made_a_replica_again() {
         let mut sketch = Sketch::healthy(3, 1);
-        reset(&mut sketch, 3);
+        sketch.reset(3);
         sketch.row(3, 3, |row| {
             row.primary = None;
             row.flags = crate::model::Flags::none()

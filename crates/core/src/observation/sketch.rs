@@ -137,6 +137,15 @@ impl Sketch {
         self
     }
 
+    /// A node forgot all others and its slots: they still list it.
+    pub fn reset(&mut self, n: usize) -> &mut Self {
+        if let Some(table) = self.nodes[n].table.as_mut() {
+            table.retain(|row| row.id == Self::id(n));
+            table.iter_mut().for_each(|row| row.slots = SlotSet::new());
+        }
+        self
+    }
+
     /// All others had their last pong of it so long ago.
     pub fn quiet_for(&mut self, about: usize, ms: u32) -> &mut Self {
         self.quiet_ms.insert(Self::id(about), ms);

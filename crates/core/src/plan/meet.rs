@@ -26,13 +26,17 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     pairs.extend(own_addresses(draft, &pairs));
     let mut left_to_rejoin = false;
     let heard_of = acquainted(draft);
-    for (loser, winner) in who_would_lose(draft) {
+    let mut withhold = |loser: NodeId, winner: NodeId| {
         let all = pairs.len();
         pairs.retain(|pair| !brings_together(&heard_of, *pair, loser, winner));
+        pairs.len() < all
+    };
+    for (loser, winner) in who_would_lose(draft) {
+        let withheld = withhold(loser, winner);
         // One that lost its id joins with a newer claim, or it is said there why not.
         let rejoins = draft.found(Repair::Rejoin).any(|found| found.subject.nodes.contains(&loser));
         left_to_rejoin |= rejoins;
-        if pairs.len() < all && !rejoins {
+        if withheld && !rejoins {
             let (loser, winner) = (draft.seen.name(loser), draft.seen.name(winner));
             let why = format!(
                 "{loser} has keys of slots that others give to {winner} with a newer claim, and \
@@ -43,9 +47,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         }
     }
     for (loser, winner) in who_would_copy(draft) {
-        let all = pairs.len();
-        pairs.retain(|pair| !brings_together(&heard_of, *pair, loser, winner));
-        if pairs.len() < all {
+        if withhold(loser, winner) {
             let (loser, winner) = (draft.seen.name(loser), draft.seen.name(winner));
             let why = format!(
                 "{loser} has keys of slots that are not its own, and {winner} has taken over all \
@@ -87,10 +89,7 @@ fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
         if at_stake.is_empty() {
             continue;
         }
-        let tables = draft.live.iter().filter(|other| other.id != node.id);
-        let rows = tables.flat_map(|other| draft.seen.view(other.observer).map(|(row, _)| row));
-        let newer = rows.filter(|row| row.id != node.id && row.epoch >= node.own.epoch);
-        let takes = newer.filter_map(|row| {
+        let takes = newer_claims(draft, node).filter_map(|row| {
             let taken = row.slots.intersection(&at_stake);
             let winner = draft.live(row.id);
             let there = winner.map(&occupied).unwrap_or_default();
@@ -105,6 +104,13 @@ fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
     all
 }
 
+/// What the tables of the others say of others with an epoch that beats that of a node.
+fn newer_claims<'a>(draft: &'a Draft<'_>, node: &'a Live<'_>) -> impl Iterator<Item = &'a NodeRow> {
+    let tables = draft.live.iter().filter(|other| other.id != node.id);
+    let rows = tables.flat_map(|other| draft.seen.view(other.observer).map(|(row, _)| row));
+    rows.filter(|row| row.id != node.id && row.epoch >= node.own.epoch)
+}
+
 /// Primaries with keys of slots that are not theirs, each with the one that has taken over all of
 /// its own slots with a newer claim: who hears of that follows the claimant, and a replica drops
 /// what its primary does not have (`clusterUpdateSlotsConfigWith`, then a full copy).
@@ -116,10 +122,8 @@ fn who_would_copy(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
         if claims.is_empty() || strays.is_none_or(|strays| strays.is_empty()) {
             continue;
         }
-        let tables = draft.live.iter().filter(|other| other.id != node.id);
-        let rows = tables.flat_map(|other| draft.seen.view(other.observer).map(|(row, _)| row));
-        let newer = rows.filter(|row| row.id != node.id && row.epoch >= node.own.epoch);
-        let takes_over = newer.filter(|row| claims.difference(&row.slots).is_empty());
+        let takes_over =
+            newer_claims(draft, node).filter(|row| claims.difference(&row.slots).is_empty());
         let winners: BTreeSet<NodeId> = takes_over.map(|row| row.id).collect();
         all.extend(winners.into_iter().map(|winner| (node.id, winner)));
     }

@@ -271,4 +271,16 @@ mod tests {
             assert_eq!(planning.plan.steps, [], "{strange}");
         }
     }
+
+    #[test]
+    fn one_that_the_others_list_under_its_present_id_is_not_nobodys() {
+        let mut sketch = Sketch::healthy(3, 0);
+        sketch.reset(2);
+        let mut seen = sketch.build();
+        for sighting in &mut seen.sightings {
+            sighting.census = Said::This(Census { counted: SlotSet::all(), keys: Vec::new() });
+        }
+        let planning = plan(&seen, &diagnose(&seen), &Policy::default());
+        assert!(!planning.plan.steps.is_empty(), "it is met and mended: {planning:#?}");
+    }
 }

@@ -48,9 +48,10 @@ pub fn check(lineage: Lineage<'_>, ledger: &Ledger, without_us: &BTreeSet<Key>) 
         if led.iter().all(|deed| deed.joins.is_some()) && without_us.contains(&key) {
             continue;
         }
-        // The user agreed to what a newer claim costs the one that it replaces: who makes the two
-        // meet later adds nothing to that.
-        let claim_agreed = led.iter().any(|deed| deed.agreed && deed.epoch.is_some());
+        // The user agreed to what a newer claim costs the one that it replaces, in the slots that
+        // it takes: who makes the two meet later adds nothing to that.
+        let claim_agreed = lineage.lost_the_slot(last)
+            && led.iter().any(|deed| deed.agreed && deed.epoch.is_some());
         let allowed = |deed: &Deed| deed.agreed || (claim_agreed && deed.joins.is_some());
         if let Some(deed) = led.iter().find(|deed| !allowed(deed)) {
             keys += 1;
@@ -71,6 +72,15 @@ impl<'a> Lineage<'a> {
     fn last_deletion(&self, key: Key, version: u64) -> Option<&'a Deleted> {
         let of_it = |one: &&Deleted| one.key == key && one.version >= version;
         self.world.deleted.iter().filter(of_it).rfind(|one| one.cause != Cause::Moved)
+    }
+
+    /// Whether who had a deleted key had lost its very slot to a newer claim: a stray key goes
+    /// with what it was beside.
+    fn lost_the_slot(&self, one: &Deleted) -> bool {
+        let slot = SlotSet::one(slot_of(one.key));
+        self.world.lost.iter().any(|lost| {
+            lost.node == one.node && lost.at <= one.at && !lost.slots.intersection(&slot).is_empty()
+        })
     }
 
     /// The commands of ours that led to a deletion.

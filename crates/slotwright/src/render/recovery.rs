@@ -36,7 +36,12 @@ pub fn draw(page: &mut Page, lines: &Lines<'_>) {
         (Ink::Plain, &format!("   {rounds}")),
     ]);
     if let (Some(before), Some(after)) = lines.keys {
-        let text = format!("{before} before, {after} after");
+        let twice = if lines.fine && after < before {
+            ": one that two primaries held counts twice before"
+        } else {
+            ""
+        };
+        let text = format!("{before} before, {after} after{twice}");
         page.line(&[(Ink::Faint, "keys     "), (Ink::Plain, &text)]);
     }
     refusals(page, lines.refusals);

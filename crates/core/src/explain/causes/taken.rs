@@ -145,15 +145,16 @@ fn foreign_primary(seen: &Seen) -> Option<Hit> {
         return None;
     }
     let open = seen.has(&["-p 6379:6379", "\"6379:6379\"", "- 6379:6379", "0.0.0.0:6379"]);
-    let signs = [!told.is_empty(), odd, !traces.is_empty(), open];
+    let signs = [!told.is_empty(), odd, !traces.is_empty()];
     let signs = signs.into_iter().filter(|sign| *sign).count();
-    // A primary at a usual port, and nothing that is odd about it, may be theirs.
+    // A primary at a usual port, and nothing that is odd about it, may be theirs. That the port is
+    // published says how it can have come about, and not that it has.
     if signs == 0 {
         return None;
     }
     let place = if *port == 0 { ip.clone() } else { format!("{ip}:{port}") };
     let hit = Hit::of(78)
-        .more_if(6, signs >= 2)
+        .more_if(6, signs >= 2 || open)
         .more_if(8, !traces.is_empty() && odd)
         .quote(*at)
         .quotes(told.into_iter().take(1))
