@@ -74,6 +74,8 @@ pub struct Rounds {
     quiet_since_ms: Option<u64>,
     /// The last round found everything done already.
     idle: bool,
+    /// Since when nothing but such rounds was planned.
+    idle_since_ms: Option<u64>,
     end: Option<End>,
     /// Why something was refused or waited for, so far.
     reasons: BTreeSet<Reason>,
@@ -99,7 +101,10 @@ impl Rounds {
     /// which everything was so already nothing was done.
     pub fn has_acted(&mut self, now_ms: u64, sent: usize, end: &End) {
         self.idle = sent == 0 && *end == End::Done;
-        if !self.idle {
+        if self.idle {
+            self.idle_since_ms.get_or_insert(now_ms);
+        } else {
+            self.idle_since_ms = None;
             self.acted += 1;
             self.since_act_ms = Some(now_ms);
         }
@@ -142,11 +147,21 @@ impl Rounds {
         let in_grace = self.since_act_ms.is_some_and(|since| now_ms < since + GRACE_MS);
         if !planning.plan.steps.is_empty() {
             if self.idle && self.last == sends(&planning) {
-                return if in_grace {
-                    self.again(Reason::ServersTakeItIn, "the servers take in what was done")
-                } else {
-                    Decision::Finished(Outcome::Stuck(self.no_progress(&planning)))
-                };
+                if in_grace {
+                    return self
+                        .again(Reason::ServersTakeItIn, "the servers take in what was done");
+                }
+                // One that bans a member forgets it with every ping of those who ban it, too: it is
+                // missing in a look, and there again when it is to be met.
+                let banned = meets_unknown(&planning, seen);
+                match self.idle_since_ms.filter(|_| banned) {
+                    None => return Decision::Finished(Outcome::Stuck(self.no_progress(&planning))),
+                    Some(since) if now_ms < since + BAN_MS => {
+                        return self
+                            .again(Reason::BanNotOver, "a member comes and goes: it is banned");
+                    }
+                    Some(_) => self.idle_since_ms = Some(now_ms),
+                }
             }
             return self.act(now_ms, planning, seen);
         }
@@ -164,7 +179,9 @@ impl Rounds {
         // One that has just been started says fail for some seconds, and nothing is wrong with it.
         let since = *self.quiet_since_ms.get_or_insert(now_ms);
         let passes = is_unexplained(&confirmed).then(|| until_forgiven(seen));
-        let patience = passes.or(healthy.then_some(GRACE_MS)).unwrap_or(0);
+        let moves =
+            healthy || is_untold(&confirmed, &planning) || is_being_forgotten(&confirmed, seen);
+        let patience = passes.or(moves.then_some(GRACE_MS)).unwrap_or(0);
         let in_grace = in_grace || now_ms < since + patience;
         if in_grace && !settled {
             return self.again(Reason::ServersTakeItIn, "the servers take in what was done");
@@ -296,6 +313,20 @@ impl Rounds {
         });
         Decision::Finished(Outcome::Stuck(refusals))
     }
+}
+
+/// Something that we mend is found, and there is neither anything to do about it nor a reason why
+/// not: the servers are at it, maybe since a run before this one.
+fn is_untold(report: &Report, planning: &Planning) -> bool {
+    let told = |found: &Found| planning.refusals.iter().any(|refusal| refusal.code == found.code);
+    report.all().any(|found| is_ours(found) && !told(found))
+}
+
+/// A silent member is listed by some and forgotten by others: since 7.2 the servers pass a FORGET
+/// on with their pings (the forgotten-node extension), and what seemed half done is done by itself.
+fn is_being_forgotten(report: &Report, seen: &Picture<'_>) -> bool {
+    let of_silent = |found: &Found| found.subject.nodes.iter().any(|id| !seen.is_alive(*id));
+    report.all().any(|found| found.code == "FORGET_NODE_RETURNS" && of_silent(found))
 }
 
 /// Nothing that was found tells why nodes say fail.

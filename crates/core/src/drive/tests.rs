@@ -6,8 +6,8 @@ use super::*;
 use crate::diagnose::{Risk, diagnose};
 use crate::journal::Story;
 use crate::model::{Endpoint, Flag};
-use crate::observation::Silence;
 use crate::observation::sketch::Sketch;
+use crate::observation::{LinkState, Silence};
 use crate::plan::{Change, Holds, Policy, SlotState};
 
 /// A step that gives slot `slot` to node 1 in the table of node `on`.
@@ -376,4 +376,46 @@ fn what_was_quiet_before_a_ban_does_not_count_after_it() {
     // It is not waited for without end.
     let end = decide_twice(&mut rounds, 100_000, &says_fail);
     assert!(matches!(end, Decision::Finished(Outcome::Stuck(_))), "{end:?}");
+}
+
+#[test]
+fn a_forget_that_the_servers_pass_on_is_waited_for_and_not_without_end() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let gone = Sketch::id(4);
+    sketch.nodes[1].table.as_mut().expect("a table").retain(|row| row.id != gone);
+    // A shard is down meanwhile: without that nothing is left to be done.
+    for node in [0, 3, 4] {
+        sketch.silence(node, Silence::Refused, Some(Silence::Refused));
+        sketch.flagged(node, Flag::Failed, LinkState::Disconnected);
+    }
+    let seen = sketch.build();
+    let mut rounds = Rounds::new(Policy::default());
+    let waits = decide_twice(&mut rounds, 0, &seen);
+    assert!(matches!(waits, Decision::LookAgain { .. }), "{waits:?}");
+    let end = decide_twice(&mut rounds, 60_000, &seen);
+    let Decision::Finished(Outcome::Stuck(refusals)) = end else { panic!("{end:?}") };
+    assert!(refusals.iter().any(|refusal| refusal.code == "FORGET_NODE_RETURNS"), "{refusals:?}");
+}
+
+#[test]
+fn who_is_banned_and_comes_and_goes_is_met_again_after_the_ban() {
+    let mut sketch = Sketch::healthy(3, 0);
+    let forgotten = Sketch::id(0);
+    for observer in 1..3 {
+        let table = sketch.nodes[observer].table.as_mut().expect("a table");
+        table.retain(|row| row.id != forgotten);
+    }
+    let seen = sketch.build();
+    let mut rounds = Rounds::new(Policy::default());
+    let acts = decide_twice(&mut rounds, 0, &seen);
+    assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+    // When it was to be met it was there.
+    rounds.has_acted(500, 0, &End::Done);
+    let waits = decide_twice(&mut rounds, 1_000, &seen);
+    assert!(
+        matches!(&waits, Decision::LookAgain { why, .. } if why.contains("banned")),
+        "{waits:?}"
+    );
+    let acts = rounds.decide(62_000, &seen, &diagnose(&seen));
+    assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
 }

@@ -106,8 +106,11 @@ fn marks(draft: &Draft<'_>) -> BTreeMap<Slot, Marks> {
 fn way(draft: &Draft<'_>, slot: Slot, marks: &Marks, claimants: &[NodeId]) -> Way {
     let keys = |id: NodeId| draft.live(id).and_then(|node| node.census()?.keys_in(slot));
     let primary = |id: NodeId| draft.live(id).is_some_and(Live::is_primary);
+    // Who does not own a slot gives nothing of it away.
+    if let Some((idle, _)) = marks.migrating.iter().find(|(from, _)| !claimants.contains(from)) {
+        return Way::Close { on: *idle };
+    }
     match (marks.migrating.as_slice(), marks.importing.as_slice()) {
-        ([(from, _)], _) if !claimants.contains(from) => Way::Close { on: *from },
         (_, [(to, _)]) if claimants.contains(to) => Way::Close { on: *to },
         ([(from, to)], [(there, whence)]) if to == there && from == whence => {
             if keys(*from) == Some(0) && keys(*to) == Some(0) {

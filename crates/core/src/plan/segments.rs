@@ -20,7 +20,8 @@ pub(super) struct Facts {
     pub(super) copies: Vec<NodeId>,
     /// Live nodes whose keys in it were not counted.
     pub(super) uncounted: Vec<NodeId>,
-    /// Whether any node is moving it.
+    /// Whether any primary is moving it: a mark that only a replica still has, after its primary's
+    /// own went, moves nothing.
     pub(super) open: bool,
 }
 
@@ -97,7 +98,7 @@ fn facts(views: &[View<'_>], slot: Slot) -> Facts {
         } else if view.occupied.contains(slot) {
             if primary { facts.holders.push(id) } else { facts.copies.push(id) }
         }
-        facts.open |= view.open.contains(slot);
+        facts.open |= primary && view.open.contains(slot);
     }
     facts
 }

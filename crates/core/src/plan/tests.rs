@@ -660,6 +660,33 @@ fn a_move_of_nothing_is_taken_back_at_the_giver_first() {
 }
 
 #[test]
+fn who_does_not_own_a_slot_gives_nothing_of_it_away() {
+    let mut sketch = Sketch::healthy(3, 0);
+    let (giver, receiver, third) = (Sketch::id(0), Sketch::id(1), Sketch::id(2));
+    sketch.row(0, 0, |row| row.open.push(OpenSlot::Migrating { slot: slot(7), to: third }));
+    sketch.row(1, 1, |row| row.open.push(OpenSlot::Importing { slot: slot(7), from: giver }));
+    sketch.row(2, 2, |row| row.open.push(OpenSlot::Migrating { slot: slot(7), to: receiver }));
+    let mut held = owned(&sketch);
+    held[1] = held[1].union(&SlotSet::one(slot(7)));
+    let planning = planned(&with_keys(&sketch, &held, &[]));
+    let stable = Change::SetSlots { slots: SlotSet::one(slot(7)), to: SlotState::Stable };
+    assert_eq!(changes(&planning), [(third, &stable)], "{planning:#?}");
+}
+
+#[test]
+fn a_mark_that_only_a_replica_has_moves_nothing() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let (owner, holder) = (Sketch::id(0), Sketch::id(1));
+    sketch.row(4, 4, |row| row.open.push(OpenSlot::Importing { slot: slot(7), from: owner }));
+    let mut held = owned(&sketch);
+    held[1] = held[1].union(&SlotSet::one(slot(7)));
+    let planning = planned(&with_keys(&sketch, &held, &[]));
+    let moves = |step: &&Step| matches!(step.change, Change::MoveKeys { to, .. } if to == owner);
+    let step = planning.plan.steps.iter().find(moves);
+    assert_eq!(step.map(|step| step.on), Some(holder), "{planning:#?}");
+}
+
+#[test]
 fn a_receiver_that_lags_behind_its_givers_epoch_is_waited_for() {
     let mut sketch = Sketch::healthy(3, 0);
     let owns = owned(&sketch);

@@ -13,6 +13,9 @@ use super::{Ledger, missing};
 use crate::server::{Id, Key};
 use crate::world::World;
 
+/// Every server dials those whom it does not reach so often (`clusterCron`, ten times a second).
+const DIALLED_WITHIN_MS: u64 = 100;
+
 /// The harm in the world. The figures about votes and views are no part of it.
 pub fn truth(world: &World, ledger: &Ledger, with_keys: bool) -> Harm {
     let mut harm = Harm::default();
@@ -79,8 +82,13 @@ impl Fence {
             };
             all().filter(hears).count()
         };
-        // Of a circle of replicas none is a primary.
-        let leads = |n: &usize| world.nodes[*n].primary.is_none() && world.nodes[*n].is_live();
+        // Of a circle of replicas none is a primary. One that started a moment ago nobody has
+        // dialled yet.
+        let leads = |n: &usize| {
+            let node = &world.nodes[*n];
+            let dialled = world.now >= node.started_at + DIALLED_WITHIN_MS;
+            node.primary.is_none() && node.is_live() && dialled
+        };
         let stands = |n: usize| {
             let election = &world.nodes[n].election;
             election.asked && (election.manual || world.is_fresh(n))

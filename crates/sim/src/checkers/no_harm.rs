@@ -146,6 +146,7 @@ impl<'a> Lineage<'a> {
             *who == winner && *when <= at && !which.intersection(slots).is_empty()
         };
         let took = self.world.took.iter().rfind(itself).map(|(when, ..)| *when);
+        let took = took.max(self.took_a_stray(loser, slots, at));
         let after = |deed: &&'a Deed| took.is_none_or(|took| deed.known_at > took);
         led.extend(self.before(at).filter(after).filter(|deed| {
             let made = deed.id == winner && deed.epoch.is_some() && deed.epoch == epoch;
@@ -157,6 +158,23 @@ impl<'a> Lineage<'a> {
             made || stood || met
         }));
         led
+    }
+
+    /// When a loser took a slot for its own, by itself, that it had stray keys of: without that it
+    /// would have kept them. Where we had made it let go of the slot, that is of our doing.
+    fn took_a_stray(&self, loser: usize, slots: &SlotSet, at: u64) -> Option<u64> {
+        let own = self.world.nodes[loser].id;
+        let itself = |(when, who, which): &&(u64, Id, SlotSet)| {
+            *who == own && *when <= at && !which.intersection(slots).is_empty()
+        };
+        let let_go = |deed: &Deed| {
+            let command = deed.words.get(1).map(String::as_str);
+            deed.node == loser && matches!(command, Some("DELSLOTS" | "DELSLOTSRANGE" | "RESET"))
+        };
+        if self.before(at).any(let_go) {
+            return None;
+        }
+        self.world.took.iter().rfind(itself).map(|(when, ..)| *when)
     }
 
     /// Why a replica took over data without the key: whom it follows, and why that one lacks it.
