@@ -11,7 +11,26 @@ use crate::model::{Flag, SLOT_COUNT, SlotSet};
 const QUOTES_MAX: usize = 3;
 
 /// What a program imports or a logger is called: it says more than the name of a variable.
-const PACKAGES: [(&str, &[&str]); 7] = [
+const PACKAGES: [(&str, &[&str]); 13] = [
+    (
+        "GLIDE",
+        &["valkey-glide", "glide_core", "glideclusterclient", "glide_shared", "import glide"],
+    ),
+    ("fred", &["fred::", "fred =", "redis error - kind:", "valkey error - kind:"]),
+    ("rustis", &["rustis"]),
+    ("Redix", &["redix."]),
+    ("redigo", &["gomodule/redigo", "redigo:", "mna/redisc", "redisc:"]),
+    (
+        "redis-rs",
+        &[
+            "use redis::",
+            "redis::cluster",
+            "signalled by the server",
+            "redis::rediserror",
+            "redis::client::open",
+            "redis-rs",
+        ],
+    ),
     (
         "go-redis",
         &[
@@ -212,7 +231,8 @@ impl Seen {
 
     /// Replicas whose primary is at an address that no pod has now.
     pub fn stale_roles(&self) -> Vec<&ReplicaRole> {
-        let gone = |host: &str| !self.pod_ips.is_empty() && !self.pod_ips.contains(host);
+        let listed = !self.pod_ips.is_empty() && !self.some_pods;
+        let gone = |host: &str| listed && !self.pod_ips.contains(host);
         self.roles.iter().filter(|role| gone(&role.host)).collect()
     }
 
@@ -226,7 +246,10 @@ impl Seen {
             });
             let linked = row.linked == Some(true) && row.ping == 0 && !row.is_failing();
             let well = told_now && linked && !row.is_myself();
+            // A list of some pods speaks of the one in which the question was asked only.
+            let listed = !self.some_pods || (row.is_myself() && self.asked_in_a_listed_pod(row));
             let gone = !well
+                && listed
                 && !self.pod_ips.is_empty()
                 && !row.address.ip.is_empty()
                 && !self.pod_ips.contains(&row.address.ip);
@@ -236,6 +259,13 @@ impl Seen {
             }
         }
         found
+    }
+
+    /// Whether a row was printed by a command in one of the pods of the list.
+    fn asked_in_a_listed_pod(&self, row: &Row) -> bool {
+        let before = self.lines.get(..row.line).unwrap_or_default();
+        let exec = before.iter().rev().take(40).find(|line| line.lower.contains("exec "));
+        exec.is_some_and(|line| self.pods.iter().any(|pod| line.text.contains(&pod.name)))
     }
 
     /// Whether the rows of a flag exist.

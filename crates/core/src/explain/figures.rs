@@ -139,8 +139,13 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
         let primaries = table.rows.iter().filter(|row| row.is_primary()).count();
         let replicas = table.rows.iter().filter(|row| row.is_replica()).count();
         let owned = table.assigned();
+        // A later check that misses slots says more than an earlier listing.
+        let earlier = table.source == Source::Check
+            && seen.has(&["[err] not all 16384 slots"])
+            && owned.complement().is_empty();
+        let when = if earlier { "Before the check that misses slots, the" } else { "The" };
         out.push(format!(
-            "The table has {primaries} primaries and {replicas} replicas; {} of 16384 slots have \
+            "{when} table has {primaries} primaries and {replicas} replicas; {} of 16384 slots have \
              an owner{}.",
             owned.len(),
             match owned.complement() {

@@ -30,6 +30,16 @@ struct Step {
     sentence: &'static str,
 }
 
+/// What a framework sends at its start.
+const SPRING_SESSION_CONFIG: Note = Note {
+    code: "COMMAND_RENAMED_OR_DISABLED",
+    words: &[&["configurenotifykeyspaceevents", "notify-keyspace-events", "spring.session"]],
+    sentence: "Spring Session sends CONFIG at its start to switch keyspace events on, and \
+            managed services refuse CONFIG: declare a bean ConfigureRedisAction.NO_OP (or \
+            spring.session.redis.configure-action=none), and set notify-keyspace-events (gxE) in \
+            the parameter group of the service.",
+};
+
 static NOTES: &[Note] = &[
     Note {
         code: "SERVER_CRASHED",
@@ -60,14 +70,23 @@ static NOTES: &[Note] = &[
             half line after a full disk or power loss). Put it aside with a copy, and write the \
             node's row back with its id and slots as the other nodes' CLUSTER NODES show them.",
     },
+    SPRING_SESSION_CONFIG,
     Note {
         code: "COMMAND_RENAMED_OR_DISABLED",
-        words: &[&["configurenotifykeyspaceevents", "notify-keyspace-events", "spring.session"]],
-        sentence: "Spring Session sends CONFIG at its start to switch keyspace events on, and \
-            managed services refuse CONFIG: declare a bean ConfigureRedisAction.NO_OP (or \
-            spring.session.redis.configure-action=none), and set notify-keyspace-events (gxE) in \
-            the parameter group of the service.",
+        words: &[&[
+            "unknown command 'psubscribe",
+            "unknown command `psubscribe",
+            "unknown command 'subscribe",
+            "unknown command 'publish",
+            "unknown command 'eval",
+            "unknown command `eval",
+        ]],
+        sentence: "Every Redis and Valkey server has this command, so who answers is most often none \
+            of its own kind: a serverless or managed offer that leaves it out, or a proxy. Which \
+            endpoint does the client dial? There a setting of the server is not to be had: the \
+            program must do without (Socket.IO: createShardedAdapter or the streams adapter).",
     },
+    Note { code: "SERVICE_REFUSES_COMMAND", ..SPRING_SESSION_CONFIG },
     Note {
         code: "CLUSTER_DISABLED_ON_NODE",
         words: &[&["redis.conf:/", "/redis.conf"], &["image:", "docker run", "docker-compose"]],

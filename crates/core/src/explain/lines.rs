@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::Paste;
+use super::{Paste, redirects};
 
 /// Lines kept of all pastes together. Matching costs a few hundred looks at each.
 const LINES_MAX: usize = 20_000;
@@ -29,7 +29,8 @@ pub(super) struct Line {
     pub number: usize,
     /// The text as it is quoted: no control characters, no colours.
     pub text: String,
-    /// The same in small letters, for matching.
+    /// The same in small letters, for matching; a redirect in a library's rendering is followed by
+    /// the server's own words.
     pub lower: String,
 }
 
@@ -80,7 +81,11 @@ fn clean_one(paste: usize, text: &str, lines: &mut Vec<Line>) -> usize {
         let text = unquote(&text);
         if !text.trim().is_empty() {
             let number = at + 1;
-            let lower = text.to_lowercase();
+            let mut lower = text.to_lowercase();
+            if let Some(said) = redirects::in_server_words(&lower) {
+                lower.push(' ');
+                lower.push_str(&said);
+            }
             lines.push(Line { paste, number, text: text.to_owned(), lower });
         }
     }

@@ -20,10 +20,12 @@ mod libraries;
 mod lines;
 mod observed;
 mod prose;
+mod redirects;
 mod refuted;
 mod reply;
 mod sayings;
 mod seen;
+mod stated;
 mod table;
 mod template;
 mod wordings;
@@ -154,6 +156,9 @@ const SUBJECT: &[&str] = &[
     "moved ",
     "(error) ",
     "root nodes",
+    "claims to be slave",
+    "errorreply",
+    "replyerror",
     "clientoffline",
     "allconnectionsunavailable",
     "crossslot",
@@ -264,7 +269,8 @@ fn steps(cause: &Cause, hit: &Hit, seen: &Seen) -> Vec<String> {
     let fixed = cause.fix.iter().map(|step| template::fill(step, &hit.facts));
     let known = known::steps(cause.code, seen).into_iter().map(str::to_owned);
     let library = libraries::steps(cause.code, seen).map(str::to_owned);
-    hit.steps.iter().cloned().chain(library).chain(fixed).chain(known).collect()
+    let all = hit.steps.iter().cloned().chain(library).chain(fixed).chain(known);
+    all.map(|step| stated::marked(step, seen)).collect()
 }
 
 const fn confidence(score: u8) -> Confidence {

@@ -43,7 +43,17 @@ static AGAINST: &[Against] = &[
     },
     Against {
         when: |hits, _| likely(hits, "CLUSTER_CLIENT_MISUSED"),
-        over: &[("AUTH_MISMATCH", 30), ("NON_CLUSTER_CLIENT", 20), ("NOSCRIPT_ON_OTHER_NODE", 20)],
+        over: &[
+            ("AUTH_MISMATCH", 30),
+            ("NON_CLUSTER_CLIENT", 20),
+            ("NOSCRIPT_ON_OTHER_NODE", 20),
+            ("UNSUPPORTED_IN_CLUSTER", 40),
+            ("CLIENT_REDIRECT_LOOP", 20),
+        ],
+    },
+    Against {
+        when: |hits, _| likely(hits, "SERVICE_REFUSES_COMMAND"),
+        over: &[("COMMAND_RENAMED_OR_DISABLED", 30), ("MANAGED_SERVICE_CLUSTER_MODE", 40)],
     },
     Against {
         when: |hits, _| likely(hits, "FAIL_AFTER_NODE_TIMEOUT"),

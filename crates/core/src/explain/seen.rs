@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::{self, Event};
 use super::lines::Line;
+use super::redirects::{self, Redirect};
 use super::reply;
 use super::table::{self, Row};
 use crate::model::SlotSet;
@@ -114,6 +115,8 @@ pub(super) struct Seen {
     pub pods: Vec<Pod>,
     /// Addresses that the platform says pods have now.
     pub pod_ips: BTreeSet<String>,
+    /// Whether these are a part only: pods that were asked for by name.
+    pub some_pods: bool,
     /// Settings.
     pub settings: Vec<Setting>,
     /// How many lines of server logs there are.
@@ -122,6 +125,8 @@ pub(super) struct Seen {
     pub addresses: BTreeMap<(String, u16), usize>,
     /// `currentEpoch` of `nodes.conf`.
     pub file_epoch: Option<u64>,
+    /// Redirects that clients were given.
+    pub redirects: Vec<Redirect>,
     /// Events of Kubernetes.
     pub events: Vec<Event>,
     /// What looks like a known format and could not be read.
@@ -139,6 +144,7 @@ impl Seen {
         seen.read_pods();
         seen.read_settings();
         seen.read_rest();
+        seen.redirects = redirects::all(&seen.lines);
         seen.events = events::read(&seen.lines);
         let (tables, unread) = reply::tables(&seen.lines);
         seen.tables.extend(tables);
@@ -314,6 +320,11 @@ impl Seen {
             }
             ips.extend(container_ip(&line.text));
         }
+        let rows = self.tables.iter().map(|table| table.rows.len()).max().unwrap_or(0);
+        let asked = self.lines.iter().filter(|line| line.lower.contains("kubectl "));
+        let lists: Vec<bool> = asked.filter_map(|line| asks_for_one(&line.lower)).collect();
+        let by_name = !lists.is_empty() && lists.iter().all(|one| *one);
+        self.some_pods = by_name && ips.len() < rows || (pods.len() == 1 && rows >= 3);
         self.pods = pods;
         self.pod_ips = ips;
     }
@@ -506,6 +517,25 @@ fn pod(text: &str, line: usize) -> Option<Pod> {
         ip: ip_at.and_then(|at| words.get(at)).map(ToString::to_string),
         machine: ip_at.and_then(|at| words.get(at + 1)).map(ToString::to_string),
     })
+}
+
+/// Whether `kubectl get pods` asks for pods by their names; `None` for another command.
+fn asks_for_one(lower: &str) -> Option<bool> {
+    let marks = [" get pod ", " get pods ", " get po ", " get pod/", " get pods/", " get po/"];
+    let line = format!("{lower} ");
+    let (mark, rest) = marks.iter().find_map(|mark| Some((mark, line.split_once(mark)?.1)))?;
+    let mut before = "";
+    for word in rest.split_whitespace() {
+        let value = ["-n", "--namespace", "-o", "-l", "--selector", "--context"].contains(&before);
+        if ["|", ">", "&&", ";"].contains(&word) {
+            break;
+        }
+        if !value && !word.starts_with('-') {
+            return Some(true);
+        }
+        before = word;
+    }
+    Some(mark.ends_with('/'))
 }
 
 /// `1/2`.

@@ -259,6 +259,34 @@ const SAYS: &[(&str, &str)] = &[
     ("seen12-compose-other-ports", "on the host these are 27100, 27101 and 27102"),
     ("seen12-every-peer-at-old-address", "gossip cannot heal it"),
     ("seen12-redisson-session-rename", "The command is RENAME: it takes two keys"),
+    ("seen13-redisrs-moved-loopback", "names 127.0.0.1:7002, while the client dials 198.51.100.7"),
+    ("seen13-redispy-movederror", "for slot 12182 names 127.0.0.1:7002"),
+    ("seen13-redisrs-moved-inside", "ANNOUNCE: 172.31.9.14"),
+    ("seen13-redisrs-moved-plain", "slot 9189 is served by 10.3.0.5:7002"),
+    ("seen13-rustis-moved", "slot 3999 is served by 10.4.0.7:6381"),
+    ("seen13-serverless-no-patterns", "ElastiCache Serverless answers PSUBSCRIBE"),
+    ("seen13-memorystore-config", "ConfigureRedisAction.NO_OP"),
+    ("seen13-patterns-unknown-nowhere", "Which endpoint does the client dial?"),
+    ("seen13-horizon-eval", "Laravel Horizon sent it"),
+    ("seen13-exporter-key-moved", "Only that figure is missing"),
+    ("seen13-ioredis-pipelines-at-replicas", "hash tags mend nothing"),
+    ("seen13-replica-volume-removed", "cache-follower-1 (10.71.8.44) is a new node"),
+    ("seen13-replica-volume-removed", "10.71.2.10:6379, which has no replica until then"),
+    ("seen13-own-address-is-a-variable", "calls itself '$(MY_POD_IP)'"),
+    ("seen13-import-of-slots-refused", "the slots stay with the source"),
+    ("seen13-few-slots-typed", "The commands here name 6 slots in all"),
+    ("seen13-two-owners-one-dead", "Its replicas (10.30.0.2:7001) have the data"),
+    ("seen13-replicas-uneven", "10.61.1.10:6379 has 3"),
+    ("seen13-fixed-server-name", "A fixed server name in the client's TLS options"),
+    ("seen13-another-nodes-certificate", "is for kv-2.corp.example"),
+    ("seen13-aof-rewrite-denied", "no command is refused. The file (here 3110%"),
+    ("seen13-lettuce-same-id-old-address", "Lettuce before 6.1.6 (here 6.1.4)"),
+    ("seen13-import-meets-a-key", "no slot moves and none is open"),
+    ("seen13-binary-keys-and-tool", "(here 5.0.14)"),
+    ("seen13-save-denied", "The last save or AOF write failed, and"),
+    ("seen13-unknown-primary-alone", "leave the replica as it is"),
+    ("seen13-owner-volume-recreated", "reclaim policy Retain"),
+    ("seen13-name-not-in-certificate", "Two things lead there"),
 ];
 
 #[test]
@@ -283,7 +311,49 @@ const STEPS: &[(&str, &str)] = &[
     ("seen12-lettuce-from-outside", "cluster-announce-ip 192.168.70.21"),
     ("seen12-every-peer-at-old-address", "10.60.9.133 (cart-leader-1)"),
     ("seen12-redisson-session-rename", "Upgrade Redisson"),
+    ("seen13-redisrs-moved-loopback", "CONFIG SET cluster-announce-ip 198.51.100.7"),
+    ("seen13-serverless-no-patterns", "createShardedAdapter"),
+    ("seen13-horizon-eval", "'use' in config/horizon.php"),
+    ("seen13-nextcloud-moved", "'redis.cluster' =>"),
+    ("seen13-exporter-key-moved", "--check-single-keys"),
+    ("seen13-ioredis-pipelines-at-replicas", "enableAutoPipelining: false"),
+    ("seen13-replica-volume-removed", "CLUSTER MEET 10.71.8.44"),
+    ("seen13-own-address-is-a-variable", "Give the container MY_POD_IP"),
+    ("seen13-import-of-slots-refused", "ACL SETUSER repl +hset"),
+    ("seen13-import-of-slots-refused", "start the same migration again"),
+    ("seen13-noperm-of-one-command", "ACL SETUSER billing +incrby"),
+    ("seen13-two-owners-one-dead", "first 10.30.0.1:7000 again"),
+    ("seen13-replicas-uneven", "a replica of 10.61.1.10:6379, to 10.61.2.10:6379"),
+    ("seen13-fixed-server-name", "Take the fixed servername out"),
+    ("seen13-aof-rewrite-denied", "fsGroup"),
+    ("seen13-lettuce-same-id-old-address", "6.1.6 or later"),
+    ("seen13-import-meets-a-key", "--cluster-replace"),
+    ("seen13-noperm-of-a-channel", "&<pattern>"),
+    ("seen13-lettuce-refresh-is-set", "(enablePeriodicRefresh is set in what was pasted"),
 ];
+
+/// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
+const NOT_STEPS: &[(&str, &str)] = &[
+    ("seen13-ioredis-pipelines-at-replicas", "hash tag"),
+    ("seen13-exporter-key-moved", "new Redis.Cluster"),
+    ("seen13-horizon-eval", "pass every key in KEYS"),
+    ("seen13-fixed-server-name", "or have the client check the seed's name"),
+    ("seen13-two-owners-one-dead", "CLUSTER REPLICATE"),
+    ("seen13-import-meets-a-key", "SETSLOT"),
+    ("seen13-serverless-no-patterns", "rename-command"),
+    ("seen13-aof-rewrite-denied", "Free space"),
+    ("seen13-save-denied", "Free space"),
+    ("seen13-horizontally-is-no-horizon", "Horizon"),
+    ("seen13-unknown-primary-alone", "CLUSTER REPLICATE"),
+];
+
+#[test]
+fn steps_do_not_contradict_the_paste() {
+    for (name, words, answer) in answers(NOT_STEPS) {
+        let said = answer.fix.iter().find(|step| step.contains(words));
+        assert_eq!(said, None, "{name}");
+    }
+}
 
 #[test]
 fn steps_speak_of_the_product_and_the_nodes_of_the_paste() {

@@ -17,6 +17,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let hit = announced(seen).or_else(|| sent_inside(seen));
             let hit = stronger(stronger(hit, named_inside(seen)), dialled::inside(seen));
             let hit = stronger(hit, super::outside::behind_nat(seen));
+            let hit = stronger(hit, super::redirected::to_the_inside(seen));
             // What no node has now is announced by none.
             hit.map(|hit| hit.less_if(24, dialled::gone(seen).is_some()))
         },
@@ -47,6 +48,7 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| {
             let shared = shared_place(seen).or_else(|| shared_setting(seen));
+            let shared = shared.or_else(|| super::literal::own_address(seen));
             if let Some(hit) = shared.or_else(|| calls_itself_otherwise(seen)) {
                 return Some(hit);
             }

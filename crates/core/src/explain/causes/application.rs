@@ -1,5 +1,6 @@
 //! Commands and keys that a cluster does not allow.
 
+use super::products::{self, Stands};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 use crate::explain::template::list;
@@ -100,6 +101,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "cluster mode only supports",
                 ],
             )
+            .map(|hit| products::owned(seen, hit))
         },
         cause: "Transactions, pipelines, scripts and multi-key commands work on one node and one \
             slot at a time. The library refuses what it would have to spread over several nodes, \
@@ -241,51 +243,6 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
-/// Frameworks and what to set there.
-const FRAMEWORKS: [(&str, &str, &str); 9] = [
-    (
-        "bull",
-        "BullMQ's and Bull's scripts use several keys of a queue.",
-        "BullMQ: set prefix: '{bull}' (or one tag per queue, '{mail}') on Queue, Worker and QueueEvents alike.",
-    ),
-    (
-        "horizon",
-        "Laravel Horizon uses several keys in one script.",
-        "Laravel: put braces into the queue name ('{default}') and the Horizon prefix.",
-    ),
-    (
-        "laravel",
-        "Laravel's queue scripts use several keys of a queue.",
-        "Laravel: put the queue name in braces, 'queue' => '{default}'.",
-    ),
-    (
-        "sidekiq",
-        "Sidekiq does not support Redis Cluster: it uses many keys without tags.",
-        "Sidekiq: use a single server (with replicas) in place of a cluster.",
-    ),
-    (
-        "celery",
-        "Celery's broker (kombu) needs multi-key commands.",
-        "Celery: use a single server or another broker.",
-    ),
-    (
-        "kombu",
-        "Kombu needs multi-key commands.",
-        "Kombu: use a single server, or a key prefix with a hash tag if its version can.",
-    ),
-    ("resque", "Resque uses several keys without tags.", "Resque: use a single server."),
-    (
-        "redlock",
-        "Scripts of locks must use one key or one tag.",
-        "Put all keys of one lock into one hash tag.",
-    ),
-    (
-        "socket.io",
-        "The adapter uses several channels and keys.",
-        "Socket.IO: use the sharded adapter.",
-    ),
-];
-
 /// `cmdstat_flushall:calls=3`, in a text that misses keys.
 fn flushed(seen: &Seen) -> Option<Hit> {
     let missed =
@@ -340,15 +297,15 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     let told: Vec<String> =
         keys.iter().map(|key| format!("{key} (slot {})", Slot::of_key(key.as_bytes()))).collect();
     let untagged = !keys.is_empty() && keys.iter().all(|key| !key.contains('{'));
-    let framework = FRAMEWORKS.iter().find(|(mark, ..)| seen.has(&[mark]));
+    let product = products::named(seen).filter(|product| product.stands != Stands::Watches);
     let lines = keys.first().map(|key| key.to_lowercase());
     let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
     Some(
         renamed(seen, hit)
             .quotes(lines.into_iter().take(2))
             .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))
-            .fact_if("remedy", framework.map(|(_, _, remedy)| *remedy))
-            .fact_if("library", framework.map(|(_, why, _)| *why))
+            .fact_if("remedy", product.map(|product| product.setting))
+            .fact_if("library", product.map(|product| product.why))
             .fact_if(
                 "untagged",
                 untagged.then_some("The names carry no {hash tag}, so each whole name is hashed."),

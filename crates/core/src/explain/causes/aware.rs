@@ -51,6 +51,40 @@ static MISUSES: &[Misuse] = &[
             nodes.",
     },
     Misuse {
+        words: &[
+            &["scalereads"],
+            &["enableautopipelining: true", "enableautopipelining:true", "autopipelining.js"],
+            &["moved ", "all keys in the pipeline should", "readonly you can't", "crossslot"],
+        ],
+        not: &["scalereads: 'master'", "scalereads: \"master\""],
+        score: 91,
+        says: "It is the pair of options of ioredis: enableAutoPipelining gathers all commands of \
+            one tick by slot into one pipeline, and scaleReads (other than 'master') sends a \
+            pipeline to a replica, writes with it. The replica answers MOVED, ioredis changes its \
+            map by that, and the pipeline then spans two nodes ('All keys in the pipeline should \
+            belong to the same slots allocation group'). The application's keys are not at \
+            fault, and hash tags mend nothing.",
+        step: "ioredis: upgrade to its newest release (mended in 5.9 and later, redis/ioredis#2064 \
+            and #2072); until then scaleReads: 'master' with auto-pipelining, or \
+            enableAutoPipelining: false; or two clients, one for reads from replicas without \
+            pipelining, one for the rest.",
+    },
+    Misuse {
+        words: &[
+            &["enableautopipelining: true", "enableautopipelining:true", "autopipelining.js"],
+            &["all keys in the pipeline should"],
+        ],
+        not: &[".pipeline("],
+        score: 80,
+        says: "The pipeline is not the application's: enableAutoPipelining of ioredis gathers the \
+            commands of one tick by the slots' nodes, and its map changed in between (a failover, \
+            a moved slot, MOVED from a replica), so the pipeline spans two nodes now. Keys need no \
+            hash tags for it.",
+        step: "ioredis: its newest release; if it goes on, enableAutoPipelining: false. What else \
+            stands in the log at that time (MOVED, a failover, scaleReads) tells why the map \
+            changes.",
+    },
+    Misuse {
         words: &[&["predis"], &["pipeline"], MOVED],
         not: &[],
         score: 78,
@@ -123,7 +157,9 @@ static MISUSES: &[Misuse] = &[
 ];
 
 /// Classes and options of libraries that follow redirects by themselves.
-const AWARE: [&str; 15] = [
+const AWARE: [&str; 17] = [
+    "clusterclient::new",
+    "clusterclientbuilder",
     "strictrediscluster(",
     "new rediscluster(",
     "rediscluster(startup",

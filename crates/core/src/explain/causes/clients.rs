@@ -331,11 +331,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 return Some(hit);
             }
             let hit = seen.says(56, &["moved "])?;
-            let real = seen.lines.iter().any(|l| {
-                l.text.split_once("MOVED ").is_some_and(|(_, rest)| {
-                    rest.split([' ', '"']).next().is_some_and(|w| w.parse::<u16>().is_ok())
-                })
-            });
+            let real = !seen.redirects.is_empty();
             let cluster_client =
                 seen.has(&CLUSTER_CLASSES) || seen.has(&["too many cluster redirections"]);
             real.then(|| {
@@ -356,12 +352,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 .less_if(20, cluster_client || super::aware::is_aware(seen))
                 .less_if(40, seen.client() == Some("StackExchange.Redis"))
             })
-            .map(|hit| match moved(seen) {
-                Some((slot, place)) => {
-                    hit.note(format!("Here it says that slot {slot} is served by {place}."))
-                }
-                None => hit,
-            })
+            .map(|hit| super::products::shows_moved(seen, super::redirected::told(seen, hit)))
         },
         cause: "MOVED is no fault: the node says that another one owns this key's slot. A \
             cluster-aware client follows it \
@@ -556,17 +547,6 @@ fn cluster_class_at_sentinels(seen: &Seen) -> Option<Hit> {
                  cluster (chart bitnami/redis-cluster) and give the cluster client its port 6379.",
             ),
     )
-}
-
-/// Slot and target of the first MOVED in the text.
-fn moved(seen: &Seen) -> Option<(String, String)> {
-    seen.lines.iter().find_map(|line| {
-        let (_, rest) = line.text.split_once("MOVED ")?;
-        let mut words = rest.split([' ', '"', '\'', ',', ')', ']', '}']);
-        let slot = words.next()?.parse::<u16>().ok()?;
-        let place = words.next().filter(|place| place.contains(':'))?;
-        Some((slot.to_string(), place.trim_end_matches('.').to_owned()))
-    })
 }
 
 /// Whether the name that "does not resolve" is an IP: the host was gone, and the error is how this

@@ -40,11 +40,11 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "TOO_FEW_VOTERS",
         title: "With fewer than three primaries there is no majority after a loss",
         side: Side::Cluster,
-        when: too_few,
+        when: |seen| super::electorate::two_owners(seen).or_else(|| too_few(seen)),
         cause: "Only <<voters>> primaries own slots. A failover needs the votes of more than half \
             of them, the dead one included in the count: with two primaries both votes are needed, \
             so when one dies its replica can never be elected, and the survivor stops too, because \
-            it is no majority.",
+            it is no majority. Primaries without slots have no vote.",
         check: "cluster_size in CLUSTER INFO: 2 or 1.",
         fix: &[
             "Now: start the dead primary again, with its own files. If it cannot come back and \

@@ -7,19 +7,28 @@ use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::{Flag, SLOT_COUNT};
 
+/// Nobody said that the file is gone.
+const ELSEWHERE: &str =
+    "So the old nodes.conf, with the data beside it, very likely still exists somewhere else.";
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "NODE_IDENTITY_LOST",
         title: "A node did not find its nodes.conf and made up a new node id",
         side: Side::Cluster,
-        when: |seen| stranger_from_a_pod(seen).or_else(|| identity_lost(seen)),
+        when: |seen| {
+            let replica = super::volumes::without_its_volume(seen);
+            replica.or_else(|| {
+                let hit = stranger_from_a_pod(seen).or_else(|| identity_lost(seen))?;
+                Some(hit.fact("elsewhere", ELSEWHERE))
+            })
+        },
         cause: "At its start the process found no nodes.conf where it looked, so it has a new node \
             id[[ (<<new_id>>)]] and knows nobody. [[The old id stays in the cluster as \
             <<old_flags>> (<<old>>) and still owns its <<old_slots>> slots. ]]The file is looked \
             for as cluster-config-file inside dir; with the default dir './' that is the directory \
-            from which the process was started, and in a container it must be on the volume. So \
-            the old nodes.conf, with the data beside it, very likely still exists somewhere \
-            else.",
+            from which the process was started, and in a container it must be on the \
+            volume.[[ <<elsewhere>>]]",
         check: "Search the machine or the old volume for the old nodes.conf (its myself line has \
             the old id), and compare dir (CONFIG GET dir) and the working directory of the process \
             with where it was before.",
@@ -48,7 +57,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "REPLICA_OF_UNKNOWN_PRIMARY",
         title: "A replica lives whose primary the others do not know any more",
         side: Side::Cluster,
-        when: headless,
+        when: |seen| headless(seen).or_else(|| named_by_the_tool(seen)),
         cause: "A replica[[ (<<replicas>>)]] names a primary[[ (<<primary>>)]] that is in no row of \
             the table: it was forgotten, came back with a new id, or never got known \
             here.[[ <<missing_count>> slots (<<missing>>) have no owner.]] The replica is alive \
@@ -343,6 +352,20 @@ fn headless(seen: &Seen) -> Option<Hit> {
             .fact("replicas", list(&places(replicas.iter().copied()), 3))
             .fact("primary", list(&lost_ids(&replicas), 3)),
     )
+}
+
+/// The tool says so and shows no row. It leaves out whom it cannot reach, so the primary may just
+/// be down.
+fn named_by_the_tool(seen: &Seen) -> Option<Hit> {
+    let hit =
+        seen.says(60, &["claims to be slave of unknown node", "claims to be replica of unknown"])?;
+    let down = ["could not connect to", "can't connect to"];
+    Some(hit.less_if(6, seen.has(&down)).note(
+        "The tool lists only the nodes that it reached: a primary that is down, or that this machine \
+         does not reach, is 'unknown' to it, and still stands in the other nodes' CLUSTER NODES \
+         with its slots. Look there first: if it is listed, start it again (or let its replica \
+         take over), and leave the replica as it is.",
+    ))
 }
 
 /// The ids that replicas name as their primaries, each once.

@@ -19,17 +19,22 @@ mod dialects;
 mod dialled;
 mod directives;
 mod doubles;
+mod electorate;
 pub(super) mod endpoints;
 mod failover;
 mod frames;
 mod healthy;
 mod identity;
 mod joining;
+mod kept_address;
 mod kubernetes;
+mod literal;
 mod members;
 mod misuse;
 mod names;
 mod network;
+mod noperm;
+mod offered;
 mod open_marks;
 mod operations;
 mod outside;
@@ -37,16 +42,23 @@ mod particular;
 mod passing;
 mod ports;
 mod process;
+mod products;
+mod redirected;
 mod refused;
 mod replication;
+mod rewriting;
 mod security;
 mod service;
 mod slots;
 mod stale_map;
 mod startup;
 mod taken;
+mod tls_names;
 mod told;
+mod uneven;
+mod unfinished;
 mod unreached;
+mod volumes;
 
 use super::cause::Cause;
 
@@ -62,6 +74,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         create::CAUSES,
         decisive::CAUSES,
         slots::CAUSES,
+        unfinished::CAUSES,
         members::CAUSES,
         alone::CAUSES,
         misuse::CAUSES,
@@ -78,16 +91,20 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         security::CAUSES,
         application::CAUSES,
         service::CAUSES,
+        offered::CAUSES,
         dialects::CAUSES,
         kubernetes::CAUSES,
         process::CAUSES,
+        rewriting::CAUSES,
         startup::CAUSES,
         taken::CAUSES,
         told::CAUSES,
         particular::CAUSES,
+        kept_address::CAUSES,
         stale_map::CAUSES,
         aware::CAUSES,
         clients::CAUSES,
+        uneven::CAUSES,
         healthy::CAUSES,
     ]
     .into_iter()
@@ -246,6 +263,12 @@ mod tests {
             "Or with 7.0 and later",
             "the command that was meant, on the node that it was sent to",
         ),
+        (
+            "SLOTS_NEVER_ASSIGNED",
+            "If all nodes are empty and new",
+            "nobody ever owned these slots, and DBSIZE is looked at first",
+        ),
+        ("SLOTS_NEVER_ASSIGNED", "If a node has keys", "it sends to the search for the owner"),
         ("OOM_KILLED", "Raise the limit", "it warns of what would delete keys"),
         (
             "EMPTY_PRIMARY_RESTART_WIPED_SHARD",

@@ -53,9 +53,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 h.less_if(6, seen.has(&["nodes.conf", "cluster config file"]))
                     .less_if(30, seen.has(&["can't save in background"]))
             })
+            .map(|hit| super::rewriting::saved(seen, hit))
         },
-        cause: "The last save or AOF write failed (disk full, read-only, missing rights, a wrong \
-            dir; or no memory for the fork), and stop-writes-on-bgsave-error protects the data by \
+        cause: "The last save or AOF write failed[[<<unsaid>>]], and stop-writes-on-bgsave-error protects the data by \
             refusing writes. PING may fail too, so probes can kill the process.",
         check: "INFO persistence (rdb_last_bgsave_status, aof_last_write_status), df and ls -ld \
             of dir, and the log line of the \

@@ -1,5 +1,6 @@
 //! Commands that a server refuses, and what the refusal means.
 
+use super::products::{self, Stands};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
 use crate::explain::seen::Seen;
@@ -268,24 +269,14 @@ pub(super) static CAUSES: &[Cause] = &[
                 "include cross slot keys",
             ];
             let hit = Hit::of(0);
-            let framework = [
-                ("Celery (kombu)", &["celery", "kombu"][..]),
-                ("Sidekiq", &["sidekiq", "stat:processed", "error: heartbeat:"]),
-                ("Django channels_redis without sharding", &["channels_redis"]),
-                ("RQ", &["rq.worker", "from rq import", "rq:queue", "rq/queue.py"]),
-                (
-                    "Credis (Magento's Cm_RedisSession, Cm_Cache_Backend_Redis)",
-                    &["cm_redissession", "cm_cache_backend_redis", "credis_", "/credis/"],
-                ),
-                ("Resque", &["resque"]),
-            ];
-            let (name, words) = framework.into_iter().find(|(_, words)| seen.has(words))?;
+            let product =
+                products::named(seen).filter(|product| product.stands == Stands::Without)?;
             let lines = seen.lines_with(&symptom);
             (!lines.is_empty()).then(|| {
                 Hit { score: 98, ..hit }
                     .quotes(lines)
-                    .quotes(seen.lines_with(words).into_iter().take(1))
-                    .fact("name", name)
+                    .quotes(products::lines(product, seen).into_iter().take(1))
+                    .fact("name", product.name)
             })
         },
         cause: "<<name>> speaks to one Redis server: it uses keys of different slots in one \

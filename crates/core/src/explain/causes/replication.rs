@@ -180,7 +180,6 @@ pub(super) static CAUSES: &[Cause] = &[
                 seen.says(
                     74,
                     &[
-                        "claims to be slave of unknown node",
                         "can only replicate a master, not a replica",
                         "i can only replicate a master",
                     ],

@@ -122,10 +122,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     "ip address mismatch",
                 ],
             )
+            .map(|hit| super::tls_names::fitted(seen, hit))
         },
-        cause: "The map hands out IPs (CLUSTER SLOTS), and the client checks the certificate \
-            against the IP that it dials; the certificate names only host names. The seed by name \
-            works, the announced nodes fail. The cluster is healthy.",
+        cause: "[[<<usual>> ]]The cluster is healthy.",
         check: "The names (subjectAltName) of the certificate against the addresses in CLUSTER \
             SLOTS.",
         fix: &[
@@ -318,12 +317,13 @@ pub(super) static CAUSES: &[Cause] = &[
                 return unseen;
             }
             let said = ["noperm", "has no permissions to run", "no permissions to access"];
-            seen.says(92, &said).or_else(|| {
+            let hit = seen.says(92, &said).or_else(|| {
                 seen.says(
                     88,
                     &["executing the script can't run this", "executing the function can't"],
                 )
-            })
+            });
+            hit.map(|hit| super::noperm::fitted(seen, hit))
         },
         cause: "The ACL of this user does not allow the command in the message. Cluster clients \
             need more than the data commands: cluster|slots, cluster|shards, cluster|nodes, \

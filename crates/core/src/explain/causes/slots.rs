@@ -4,6 +4,7 @@ use super::{claims, open_marks, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, Table};
+use crate::explain::stated::dotted;
 use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::SLOT_COUNT;
@@ -107,7 +108,8 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The key already exists on the target of the move",
         side: Side::Cluster,
         when: |seen| {
-            seen.says(91, &["busykey", "target key name already exists", "target key name is busy"])
+            let busy = ["busykey", "target key name already exists", "target key name is busy"];
+            seen.says(91, &busy).map(|hit| imported(seen, hit))
         },
         cause: "An earlier, interrupted move (or a write through the wrong node) left a copy of \
             the key on the target. MIGRATE does not overwrite without REPLACE; other keys of the \
@@ -179,18 +181,23 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let moves = ["--cluster rebalance", "--cluster reshard", "moving slot", "slots from"];
             let refused = seen.says(97, &["crossslot"]).filter(|_| seen.has(&moves));
-            refused.filter(|_| seen.has(&["replied with error", "calling migrate", "[err]"]))
+            let refused =
+                refused.filter(|_| seen.has(&["replied with error", "calling migrate", "[err]"]));
+            let tool = seen.stated(&["redis-cli"]).map(dotted);
+            refused.map(|hit| hit.fact_if("tool", tool))
         },
         cause: "The CROSSSLOT is not of an application: the tool itself got it while it moved a \
             slot. All keys of one slot are in one slot, so a name must have been changed on the \
-            way: redis-cli before 5.0.6 cuts keys with binary bytes in them (redis/redis#6135). \
-            The slot stays open; no key is lost.",
+            way: redis-cli of the 4.0 and 5.0 series[[ (here <<tool>>)]] cuts or garbles keys with \
+            binary bytes in them (redis/redis#6135); 6.0 and later send them whole. The slot stays \
+            open; no key is lost.",
         check: "redis-cli --version; and CLUSTER GETKEYSINSLOT of the open slot on its source: names \
             with unprintable bytes.",
         fix: &[
             "Take a redis-cli (or valkey-cli) of a current version, it works with old servers too.",
             "Look for the open slot with --cluster check and finish its move with that one, then \
-             repeat the rebalance.",
+             repeat the rebalance. (--cluster-pipeline 1 moves one key at a time and so gets past \
+             the refusal of several; a key whose name is cut stays behind even so.)",
         ],
         never: &["Do not rename the application's keys for it, and do not use STABLE while the \
              target has keys of the slot."],
@@ -472,6 +479,28 @@ fn unassigned(seen: &Seen) -> Option<Hit> {
             )
             .fact_if("missing", by_table.as_ref().map(slots)),
     )
+}
+
+/// The same in an import from a server outside of the cluster: no slot is being moved.
+fn imported(seen: &Seen, hit: Hit) -> Hit {
+    let imports = seen.lines_with(&[">>> importing data", "--cluster import", "*** importing"]);
+    let Some(at) = imports.first() else { return hit };
+    hit.quote(*at)
+        .note(
+            "Here it is an import of a server outside (--cluster import): no slot moves and none is \
+             open. The key is in the cluster already: from an earlier run of the import (with \
+             --cluster-copy the source keeps its own), or written by the application since.",
+        )
+        .step(
+            "Decide which copy is right, key by key or for all (compare the value or DUMP of both). \
+             The source's: run the import again with --cluster-replace, which overwrites the \
+             cluster's copy of EVERY key of the source, also where the application has written \
+             since (add --cluster-copy so that the source keeps its own). The \
+             cluster's: leave that key out, by moving it away at the source or taking it from a \
+             copy of the source.",
+        )
+        .step("Keys that were imported before the error are where they belong.")
+        .only_these_steps()
 }
 
 fn open_slots(seen: &Seen) -> Option<Hit> {

@@ -254,7 +254,7 @@ pub(super) static CAUSES: &[Cause] = &[
 
 /// A client that should follow redirects shows one as an error.
 fn moved_in_a_cluster_client(seen: &Seen) -> Option<Hit> {
-    let shown = ["errorreply: moved", "replyerror: moved", "responseerror: moved"];
+    let shown = ["errorreply: moved", "replyerror: moved", "responseerror: moved", "by the server"];
     seen.says(60, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))
 }
 

@@ -194,6 +194,13 @@ fn forbidden_by_service(seen: &Seen) -> Option<Hit> {
         "unknown command `config`",
         "unknown command 'migrate'",
         "unknown command 'slaveof'",
+        "beginning with: 'meet'",
+        "beginning with: 'forget'",
+        "beginning with: 'replicate'",
+        "beginning with: 'setslot'",
+        "beginning with: 'addslots'",
+        "beginning with: 'failover'",
+        "beginning with: 'reset'",
     ];
     let hit = seen.says(74, &refused)?;
     let service = seen.lines_with(&SERVICES).into_iter().next();

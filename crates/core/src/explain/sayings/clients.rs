@@ -23,6 +23,13 @@ pub(super) static SAYINGS: &[Saying] = &[
             "rediscommandtimeout*cluster topology",
             "no connection to any redis cluster node",
             "slot refresh error",
+            "failed to update shards with all nodes",
+            "failed to sync cluster",
+            "cluster sync failed",
+            "no reachable node",
+            "redis error - kind: io",
+            "redix.connectionerror",
+            "failed to connect to redis (",
         ],
         "",
     ),
@@ -65,6 +72,10 @@ pub(super) static SAYINGS: &[Saying] = &[
             "no targets were found to execute",
             "cannot find node*slot",
             "no endpoint for slot",
+            "failed to find cluster owner",
+            "no known node for slot",
+            "kind: cluster, details: failed",
+            "no shard for slot",
             "server has fail flag",
         ],
         "",
@@ -110,10 +121,17 @@ pub(super) static SAYINGS: &[Saying] = &[
         &[
             "over clusters of connections",
             "transaction over aggregate connections",
-            "with redis-cluster.",
             "unexpected response length for cluster pipeline",
         ],
         "",
+    ),
+    say(
+        "UNSUPPORTED_IN_CLUSTER",
+        78,
+        &["cannot use '*' with redis-cluster"],
+        "Predis sends a command to the owner of its keys' slot: in cluster mode it refuses one \
+         without keys (EVAL with 0 keys, KEYS, MULTI) or with keys of several slots, since it \
+         cannot tell where that is to go.",
     ),
     say(
         "READONLY_WRITE_TO_REPLICA",
@@ -196,7 +214,33 @@ pub(super) static SAYINGS: &[Saying] = &[
         "The JVM does not trust the CA of the servers: put it into the trust store (or the \
          client's SslOptions).",
     ),
-    say("AUTH_MISMATCH", 72, &["warning: auth failed"], ""),
+    say(
+        "AUTH_MISMATCH",
+        72,
+        &[
+            "warning: auth failed",
+            "authenticationfailed",
+            "password authentication failed",
+            "kind: auth, details",
+        ],
+        "",
+    ),
+    say(
+        "READONLY_WRITE_TO_REPLICA",
+        76,
+        &[
+            "by the server - readonly",
+            "by the server: - readonly",
+            "redis.exceptions.readonlyerror",
+        ],
+        "",
+    ),
+    say(
+        "CLIENT_MAP_DURING_MOVE",
+        66,
+        &["by the server - tryagain", "by the server - ask:", "by the server: - ask:"],
+        "",
+    ),
     say(
         "COMMAND_RENAMED_OR_DISABLED",
         72,

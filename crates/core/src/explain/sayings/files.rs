@@ -43,8 +43,6 @@ pub(super) static SAYINGS: &[Saying] = &[
         76,
         &[
             "background saving error",
-            "background aof rewrite terminated with error",
-            "background aof rewrite has repeatedly failed",
             "failed to fsync directory while saving db",
             "error moving temp db file",
             "error moving temp append only file",

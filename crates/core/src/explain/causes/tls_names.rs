@@ -1,0 +1,168 @@
+//! Which name a client checked, and which names the certificate has.
+
+use super::announced::ipv4s;
+use crate::explain::cause::Hit;
+use crate::explain::seen::{Seen, is_ipv4};
+
+/// What an error of this kind says.
+struct Mismatch {
+    /// The name or address that was checked.
+    asked: String,
+    /// Host names of the certificate.
+    names: Vec<String>,
+    /// Whether it has addresses.
+    has_ips: bool,
+}
+
+fn is_name(word: &str) -> bool {
+    word.contains('.') && !is_ipv4(word) && !word.ends_with(".js") && !word.contains("node:")
+}
+
+/// A word without the signs around it.
+fn bare(word: &str) -> String {
+    let word = word.trim_matches(|c: char| !(c.is_ascii_alphanumeric() || "*-_.".contains(c)));
+    word.trim_end_matches('.').to_owned()
+}
+
+/// Phrases in front of what was checked, and in front of what the certificate has.
+const ASKED: [&str; 7] = [
+    "host: ",
+    "ip: ",
+    ", not ",
+    "not valid for '",
+    "alternative dns name matching ",
+    "alternative names matching ip address ",
+    "no name matching ",
+];
+const HAS: [&str; 4] = ["altnames: dns", "altnames:", "certificate is valid for ", "valid for "];
+
+fn read(seen: &Seen) -> Option<Mismatch> {
+    seen.lines.iter().find_map(|line| {
+        let lower = line.lower.as_str();
+        let marks = ["altname", "certificate is", "alternative", "no name matching", "mismatch"];
+        if !marks.iter().any(|mark| lower.contains(mark)) {
+            return None;
+        }
+        let asked = ASKED.iter().find_map(|phrase| {
+            let word = lower.split_once(phrase)?.1.split([' ', '\'', '"', ',', ')']).next()?;
+            Some(bare(word)).filter(|word| is_name(word) || is_ipv4(word))
+        })?;
+        let has = HAS.iter().find_map(|phrase| Some(lower.rsplit_once(phrase)?.1)).unwrap_or("");
+        let words = has.split([' ', ',', ':', ';']).map(bare);
+        let names: Vec<String> = words.filter(|word| is_name(word) && *word != asked).collect();
+        let has_ips = ipv4s(has).any(|ip| ip != asked);
+        Some(Mismatch { asked, names, has_ips })
+    })
+}
+
+/// Options that fix the name for all connections.
+const FIXED: [&str; 7] = [
+    "servername:",
+    "servername =",
+    "servername=",
+    "server_hostname",
+    "ssl_host",
+    "--sni",
+    "sslhost",
+];
+
+/// The story of an address that is not in the certificate.
+fn of_an_address(said: &Mismatch, seen: &Seen) -> String {
+    if said.has_ips {
+        format!(
+            "The client dialled {} and checked the certificate against it; the certificate has \
+             addresses, but not this one: it was made for another node, or the node's address \
+             changed since.",
+            said.asked
+        )
+    } else if !said.names.is_empty() || seen.has(&["any ip sans"]) {
+        format!("{USUAL} Here the client checked {}.", said.asked)
+    } else {
+        format!(
+            "The client dialled {} (an address of the map, CLUSTER SLOTS) and checked the \
+             certificate against it, which has not this address: it has host names only, or \
+             the addresses of another node or of an earlier time.",
+            said.asked
+        )
+    }
+}
+
+/// Fits the story and the cure to the names.
+pub(super) fn fitted(seen: &Seen, hit: Hit) -> Hit {
+    let Some(said) = read(seen) else { return hit.fact("usual", USUAL) };
+    if is_ipv4(&said.asked) {
+        return hit.fact("usual", of_an_address(&said, seen));
+    }
+    let fixed = seen.lines_with(&FIXED);
+    let why = match said.names.first() {
+        Some(name) => format!(
+            "The client checked the name {}, and the certificate that came is for {name}{}: most \
+             likely that of another node, for which it is right.",
+            said.asked,
+            if said.has_ips { " (and an address)" } else { "" }
+        ),
+        None => {
+            format!("The client checked the name {}, and the certificate has it not.", said.asked)
+        }
+    };
+    match fixed.first() {
+        Some(line) => fixed_name(hit.quote(*line), &why),
+        None => shared_name(hit, &why),
+    }
+}
+
+/// One name is fixed for all connections.
+fn fixed_name(hit: Hit, why: &str) -> Hit {
+    hit.fact(
+        "usual",
+        format!(
+            "{why} A fixed server name in the client's TLS options makes it so: one name is \
+            checked for every node of the map, and each node but one has a certificate \
+            of its own, so all others fail. Cluster, certificates and CA are fine."
+        ),
+    )
+    .check(
+        "openssl s_client -connect <each node> -servername <its own name>: each certificate \
+            fits its own node; and the TLS options of the client: servername.",
+    )
+    .step(
+        "Take the fixed servername out of the TLS options: each connection then checks the \
+            host or address that it dials (which stands in the certificate of that node, \
+            as long as CLUSTER SLOTS hands out what the certificates name).",
+    )
+    .step(
+        "Or issue all nodes certificates that carry one common name beside their own, and \
+            leave the option as it is.",
+    )
+    .only_these_steps()
+}
+
+/// Nothing shows where the name comes from.
+fn shared_name(hit: Hit, why: &str) -> Hit {
+    hit.fact(
+        "usual",
+        format!(
+            "{why} Two things lead there: one fixed name for all connections in the \
+            client's TLS options (servername, server_hostname, ssl_host), or a name that \
+            leads to several nodes (a Service, a balancer, round robin) and stands in \
+            none of their certificates."
+        ),
+    )
+    .check(
+        "The TLS options of the client: is a server name fixed there? And does the name resolve \
+            to several nodes (getent hosts)?",
+    )
+    .step(
+        "A fixed name: take it out. A shared name: put it into every node's certificate \
+            beside the node's own.",
+    )
+    .step(
+        "Names in CLUSTER SLOTS that are in no certificate: cluster-announce-hostname on all \
+            nodes to the certified names (7.0 and later).",
+    )
+    .only_these_steps()
+}
+
+const USUAL: &str = "The map hands out IPs (CLUSTER SLOTS), and the client checks the certificate \
+    against the IP that it dials; the certificate names only host names. The seed by name works, \
+    the announced nodes fail.";
