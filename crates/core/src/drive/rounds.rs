@@ -5,7 +5,7 @@ use super::End;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::diagnose::{Found, Report, Settling, Severity};
+use crate::diagnose::{Found, Report, Risk, Settling, Severity};
 use crate::model::NodeId;
 use crate::observation::{Observation, Picture};
 use crate::plan::{
@@ -72,6 +72,8 @@ pub struct Rounds {
     was_sure: bool,
     /// Since when there is nothing to do.
     quiet_since_ms: Option<u64>,
+    /// Who was given slots whose keys may be lost, by the user's word.
+    heirs: BTreeSet<NodeId>,
     /// The last round found everything done already.
     idle: bool,
     /// Since when nothing but such rounds was planned.
@@ -171,7 +173,7 @@ impl Rounds {
         if unsure {
             return self.again(Reason::MayPass, "some of this may pass by itself");
         }
-        let healthy = is_healthy(&confirmed);
+        let healthy = self.is_healthy(&confirmed);
         if healthy && all_say_ok(seen) {
             return self.seems_healthy(now_ms, &planning, seen);
         }
@@ -277,8 +279,21 @@ impl Rounds {
             self.met.retain(|(old, _)| *old != self.last);
             self.met.push((self.last.clone(), self.repeats));
         }
+        let inherits = planning.plan.steps.iter().filter(|step| step.risk == Risk::MayLoseData);
+        self.heirs.extend(inherits.map(|step| step.on));
         planning.plan.parent = stamp(seen.observation());
         Decision::Act(Box::new(planning))
+    }
+
+    /// Nothing is wrong that matters now. That who inherited slots has no key of them is what the
+    /// user agreed to.
+    fn is_healthy(&self, report: &Report) -> bool {
+        let agreed = |found: &Found| {
+            found.code == "EMPTY_PRIMARY_RESTART_WIPED_SHARD"
+                && found.subject.nodes.iter().any(|id| self.heirs.contains(id))
+        };
+        let mut roots = report.roots.iter().map(|root| &root.found);
+        roots.all(|found| found.severity < Severity::Error || agreed(found))
     }
 
     /// Until when members that were met must stay known, so that it can be said that they do: until
@@ -352,11 +367,6 @@ fn is_explained(seen: &Picture<'_>, report: &Report) -> bool {
 /// held so for two more node timeouts (`clearNodeFailureIfNeeded`), and then the state is judged.
 fn until_forgiven(picture: &Picture<'_>) -> u64 {
     GRACE_MS.max(2 * picture.node_timeout_ms() + 5_000)
-}
-
-/// Nothing is wrong that matters now.
-fn is_healthy(report: &Report) -> bool {
-    report.worst() < Some(Severity::Error)
 }
 
 /// Whether a part of the planner mends it.

@@ -1,13 +1,13 @@
 //! The drive against a toy cluster on paper: what it sends, when, and what it never does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::diagnose::{Risk, diagnose};
 use crate::journal::Story;
 use crate::model::{Endpoint, Flag};
 use crate::observation::sketch::Sketch;
-use crate::observation::{LinkState, Silence};
+use crate::observation::{Census, LinkState, Said, Silence};
 use crate::plan::{Change, Holds, Policy, SlotState};
 
 /// A step that gives slot `slot` to node 1 in the table of node `on`.
@@ -418,4 +418,31 @@ fn who_is_banned_and_comes_and_goes_is_met_again_after_the_ban() {
     );
     let acts = rounds.decide(62_000, &seen, &diagnose(&seen));
     assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+}
+
+#[test]
+fn an_heir_without_keys_is_healthy_when_the_user_agreed_to_that() {
+    let mut sketch = Sketch::healthy(3, 0);
+    sketch.silence(0, Silence::Refused, Some(Silence::Refused));
+    sketch.flagged(0, Flag::Failed, LinkState::Disconnected);
+    let mut dead = sketch.build();
+    for sighting in dead.sightings.iter_mut().filter(|sighting| sighting.nodes.get().is_some()) {
+        sighting.census = Said::This(Census { counted: SlotSet::all(), keys: Vec::new() });
+    }
+    let mut sketch = Sketch::healthy(3, 0);
+    sketch.info(0, "db0", "keys=1000,expires=0").info(2, "db0", "keys=1000,expires=0");
+    sketch.info(1, "uptime_in_seconds", "30");
+    sketch.config(1, "save", "").config(1, "appendonly", "no");
+    let heir_is_empty = sketch.build();
+
+    let mut agreed =
+        Rounds::new(Policy { gone: BTreeSet::from([Sketch::id(0).short()]), ..Policy::default() });
+    let acts = decide_twice(&mut agreed, 0, &dead);
+    assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+    agreed.has_acted(500, 1, &End::Done);
+    let end = decide_twice(&mut agreed, 60_000, &heir_is_empty);
+    assert_eq!(end, Decision::Finished(Outcome::Healthy));
+    let end = decide_twice(&mut Rounds::new(Policy::default()), 60_000, &heir_is_empty);
+    let Decision::Finished(Outcome::Stuck(refusals)) = end else { panic!("{end:?}") };
+    assert!(refusals.iter().any(|refusal| refusal.code == "EMPTY_PRIMARY_RESTART_WIPED_SHARD"));
 }

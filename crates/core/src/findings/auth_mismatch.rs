@@ -37,7 +37,7 @@ finding! {
     /// off to get in.
     pub struct AuthMismatch { refused: Vec<Endpoint>, accepted: usize }
     group: Security, severity: Error, after: [AddressReusedByForeignNode],
-    obstacle: "some nodes take another password than the one that you gave, and we know no other: \
+    obstacle: "some nodes take another password than the rest, and we know no other: \
                give them the same, or name the one that all take",
     since: "0.1",
 }

@@ -59,7 +59,9 @@ impl Finding for PersistenceOff {
     }
 
     fn message(&self, seen: &Picture<'_>) -> String {
-        format!("{} keep nothing on disk: a restart brings them back empty", names(seen, &self.ids))
+        let (keep, them) = if self.ids.len() == 1 { ("keeps", "it") } else { ("keep", "them") };
+        let who = names(seen, &self.ids);
+        format!("{who} {keep} nothing on disk: a restart brings {them} back empty")
     }
 
     fn by_hand(&self, seen: &Picture<'_>) -> ByHand {

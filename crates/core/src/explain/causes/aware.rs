@@ -64,7 +64,7 @@ static MISUSES: &[Misuse] = &[
             map by that, and the pipeline then spans two nodes ('All keys in the pipeline should \
             belong to the same slots allocation group'). The application's keys are not at \
             fault, and hash tags mend nothing.",
-        step: "ioredis: upgrade to its newest release (mended in 5.9 and later, redis/ioredis#2064 \
+        step: "ioredis: upgrade to its newest release (mended in 5.9.3 and later, redis/ioredis#2064 \
             and #2072); until then scaleReads: 'master' with auto-pipelining, or \
             enableAutoPipelining: false; or two clients, one for reads from replicas without \
             pipelining, one for the rest.",
