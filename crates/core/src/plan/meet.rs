@@ -81,7 +81,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 /// newer claim which stands in the table of another (`clusterUpdateSlotsConfigWith`, dirty slots),
 /// with the claimant; where that takes all of its slots and has keys of these too, it has taken
 /// over, and what it has is what counts. Two that both claim a few slots may have different keys.
-fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
+pub(super) fn who_would_lose(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
     let occupied = |node: &Live<'_>| node.census().map(Census::occupied).unwrap_or_default();
     let mut all = Vec::new();
     for node in &draft.live {

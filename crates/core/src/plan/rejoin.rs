@@ -18,7 +18,10 @@
 //!
 //! One whose old id owns no slot was a replica, or becomes one: [`newcomer`].
 
+use std::collections::BTreeSet;
+
 use super::live::Live;
+use super::meet::who_would_lose;
 use super::newcomer;
 use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
@@ -187,8 +190,12 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let occupied = node.census().map(|census| census.occupied()).unwrap_or_default();
     let held = occupied.intersection(&heir.slots);
     let rest = heir.slots.difference(&node.claims());
-    let survivors: Vec<NodeId> =
-        draft.live.iter().filter(|n| n.id != heir.new).map(|n| n.id).collect();
+    // Another one under a new id would hear of the newer claim of its own lost id, and delete what
+    // it has: it joins when it has taken over, or not at all.
+    let at_stake: BTreeSet<NodeId> =
+        who_would_lose(draft).into_iter().map(|(loser, _)| loser).collect();
+    let all = draft.live.iter().map(|node| node.id).filter(|id| *id != heir.new);
+    let survivors: Vec<NodeId> = all.filter(|id| !at_stake.contains(id)).collect();
     let newest = newest_epoch(draft) + 1;
     let outbids = heir.copied || (alone && epoch == 0);
     let risk = own_up(draft, heir);
