@@ -100,13 +100,15 @@ fn shared_place(seen: &Seen) -> Option<Hit> {
         row.address.port != 0 && is_ipv4(&row.address.ip) && !row.flags.has(Flag::NoAddress)
     };
     let named: Vec<&Row> = rows.iter().filter(named).collect();
-    // A node under a new id beside its old one is no matter of what is announced.
-    let reborn = named.len() >= 2
-        && named.iter().any(|row| row.is_failing())
-        && named.iter().any(|row| !row.is_failing() && row.slots.is_empty());
-    let same = |row: &Row| named.iter().filter(|other| other.place() == row.place()).count();
-    let shared: Vec<&Row> = named.iter().copied().filter(|row| same(row) > 1).collect();
-    let first = shared.first().filter(|_| shared.len() > 2 || !reborn)?;
+    // One that lives where another one died stands at an address that was used again: that is no
+    // matter of what is announced.
+    let at_one_place = |row: &&&Row| {
+        let here = || named.iter().filter(|other| other.place() == row.place());
+        here().count() > 2 || here().filter(|other| !other.is_failing()).count() > 1
+    };
+    let first = named.iter().find(at_one_place)?;
+    let shared: Vec<&Row> =
+        named.iter().copied().filter(|row| row.place() == first.place()).collect();
     let loopback = first.address.ip.starts_with("127.");
     if loopback && named.iter().any(|row| !row.address.ip.starts_with("127.")) {
         return None;

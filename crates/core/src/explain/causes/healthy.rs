@@ -74,9 +74,10 @@ pub(super) static CAUSES: &[Cause] = &[
             )
         },
         cause: "[[<<place>> was met, but never proved its identity: the handshake entry comes \
-            and goes. ]]A handshake needs the bus in both directions: [[<<bus>> ]]of the other \
-            node must be reachable from here, and this node's bus from there, because the other \
-            side dials back. Without that it is given up after cluster-node-timeout.",
+            and goes. ]]A handshake needs the bus in both directions: \
+            [[port <<bus>> of ]]the other node must be reachable from here, and this node's bus \
+            from there, because the other side dials back. Without that it is given up after \
+            cluster-node-timeout.",
         check: "nc -vz in both directions on the bus ports (client port + 10000).",
         fix: &[
             "Open the bus ports both ways; announce addresses that the other side reaches; same \
