@@ -5,6 +5,7 @@ use super::joining::list_without_bus;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::explain::table::Row;
+use crate::model::SLOT_COUNT;
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -382,6 +383,29 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["NODE_IDENTITY_LOST", "CLIENT_SEED_HAS_NO_SLOTS"],
     },
     Cause {
+        code: "CLIENT_SEED_HAS_NO_SLOTS",
+        title: "A start node of the client is outside the cluster and knows no slot",
+        side: Side::Client,
+        when: asked_outside,
+        cause: "<<host>> answers CLUSTER SLOTS with nothing: it stands alone (it was taken out, or \
+            reset, and its process still runs), while the table here has an owner for every \
+            slot. A client that asks this node for its map gets an empty one; some (Jedis before \
+            4.4) take it, have no node left and do not recover until they are started again. The \
+            cluster itself is in order.",
+        check: "CLUSTER NODES at <<host>> (itself alone) and at a member; the client's list of \
+            start nodes.",
+        fix: &[
+            "Take <<host>> out of the start nodes of every client, and stop its process if it was \
+             taken out for good.",
+            "Restart the clients that fail; upgrade the client library to its newest release.",
+        ],
+        never: &[
+            "Do not give it slots, and do not run fix or create: the cluster has an owner for \
+             every slot.",
+        ],
+        like: &["NODE_IDENTITY_LOST", "CLIENT_STALE_TOPOLOGY"],
+    },
+    Cause {
         code: "CREATE_NEEDS_YES",
         title: "The create command waits for 'yes' that nobody types",
         side: Side::Command,
@@ -535,15 +559,35 @@ fn met_and_alone(seen: &Seen) -> Option<Hit> {
 
 /// CLUSTER SLOTS or SHARDS with an empty answer.
 fn empty_slots_reply(seen: &Seen) -> Option<Hit> {
-    let at = seen.lines.windows(2).position(|pair| match pair {
+    if seen.table().is_some_and(|table| table.assigned().len() == SLOT_COUNT) {
+        return None;
+    }
+    let at = empty_slots(seen)?;
+    Some(Hit::of(76).quote(at).quote(at + 1))
+}
+
+/// A node is asked for slots that answers with none, beside a table in which all have an owner.
+fn asked_outside(seen: &Seen) -> Option<Hit> {
+    let table = seen.table().filter(|table| table.assigned().len() == SLOT_COUNT)?;
+    let at = empty_slots(seen)?;
+    let line = seen.lines.get(at)?;
+    let (_, host) = line.lower.split_once("-h ")?;
+    let host: String = host.trim_start().chars().take_while(|c| !c.is_whitespace()).collect();
+    let owns = table.rows.iter().any(|row| row.address.ip == host && !row.slots.is_empty());
+    (!owns && !host.is_empty())
+        .then(|| Hit::of(86).quote(at).quote(at + 1).fact("host", host.clone()))
+}
+
+/// The line of a command for slots whose answer is empty.
+fn empty_slots(seen: &Seen) -> Option<usize> {
+    seen.lines.windows(2).position(|pair| match pair {
         [ask, answer] => {
             let asked = ask.lower.contains("cluster s");
             let empty = answer.lower.trim();
             asked && (empty.starts_with("(empty ") || empty == "[]")
         }
         _ => false,
-    })?;
-    Some(Hit::of(76).quote(at).quote(at + 1))
+    })
 }
 
 /// A check of the tool in which no node has a slot.

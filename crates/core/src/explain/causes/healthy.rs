@@ -69,14 +69,14 @@ pub(super) static CAUSES: &[Cause] = &[
                     first
                         .address
                         .bus()
-                        .map_or_else(|| "client port + 10000".to_owned(), |b| b.to_string()),
+                        .map_or_else(|| "(client port + 10000)".to_owned(), |b| b.to_string()),
                 ),
             )
         },
         cause: "[[<<place>> was met, but never proved its identity: the handshake entry comes \
             and goes. ]]A handshake needs the bus in both directions: \
-            [[port <<bus>> of ]]the other node must be reachable from here, and this node's bus \
-            from there, because the other side dials back. Without that it is given up after \
+            [[bus port <<bus>> of ]]the other node must be reachable from here, and this node's \
+            bus from there, because the other side dials back. Without that it is given up after \
             cluster-node-timeout.",
         check: "nc -vz in both directions on the bus ports (client port + 10000).",
         fix: &[
