@@ -343,15 +343,20 @@ fn decide_twice(rounds: &mut Rounds, now_ms: u64, seen: &Observation) -> Decisio
     rounds.decide(now_ms + 200, seen, &report)
 }
 
-#[test]
-fn what_was_quiet_before_a_ban_does_not_count_after_it() {
+/// Node 0 of three is in nobody's table but its own.
+fn forgotten_by_the_others() -> Observation {
     let mut sketch = Sketch::healthy(3, 0);
     let forgotten = Sketch::id(0);
     for observer in 1..3 {
         let table = sketch.nodes[observer].table.as_mut().expect("a table");
         table.retain(|row| row.id != forgotten);
     }
-    let banned = sketch.build();
+    sketch.build()
+}
+
+#[test]
+fn what_was_quiet_before_a_ban_does_not_count_after_it() {
+    let banned = forgotten_by_the_others();
     let mut sketch = Sketch::healthy(3, 0);
     sketch.cluster_info(1, "cluster_state", "fail");
     let says_fail = sketch.build();
@@ -399,13 +404,7 @@ fn a_forget_that_the_servers_pass_on_is_waited_for_and_not_without_end() {
 
 #[test]
 fn who_is_banned_and_comes_and_goes_is_met_again_after_the_ban() {
-    let mut sketch = Sketch::healthy(3, 0);
-    let forgotten = Sketch::id(0);
-    for observer in 1..3 {
-        let table = sketch.nodes[observer].table.as_mut().expect("a table");
-        table.retain(|row| row.id != forgotten);
-    }
-    let seen = sketch.build();
+    let seen = forgotten_by_the_others();
     let mut rounds = Rounds::new(Policy::default());
     let acts = decide_twice(&mut rounds, 0, &seen);
     assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
