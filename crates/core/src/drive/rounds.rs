@@ -74,9 +74,7 @@ pub struct Rounds {
     quiet_since_ms: Option<u64>,
     /// Who was given slots whose keys may be lost, by the user's word.
     heirs: BTreeSet<NodeId>,
-    /// The last round found everything done already.
-    idle: bool,
-    /// Since when nothing but such rounds was planned.
+    /// Since when each round of the last steps found everything done already.
     idle_since_ms: Option<u64>,
     end: Option<End>,
     /// Why something was refused or waited for, so far.
@@ -102,8 +100,7 @@ impl Rounds {
     /// A round was carried out, or ended early. `sent` is how many steps were sent: in a round of
     /// which everything was so already nothing was done.
     pub fn has_acted(&mut self, now_ms: u64, sent: usize, end: &End) {
-        self.idle = sent == 0 && *end == End::Done;
-        if self.idle {
+        if sent == 0 && *end == End::Done {
             self.idle_since_ms.get_or_insert(now_ms);
         } else {
             self.idle_since_ms = None;
@@ -148,22 +145,8 @@ impl Rounds {
         self.reasons.extend(reasons);
         let in_grace = self.since_act_ms.is_some_and(|since| now_ms < since + GRACE_MS);
         if !planning.plan.steps.is_empty() {
-            if self.idle && self.last == sends(&planning) {
-                if in_grace {
-                    return self
-                        .again(Reason::ServersTakeItIn, "the servers take in what was done");
-                }
-                // One that bans a member forgets it with every ping of those who ban it, too: it is
-                // missing in a look, and there again when it is to be met.
-                let banned = meets_unknown(&planning, seen);
-                match self.idle_since_ms.filter(|_| banned) {
-                    None => return Decision::Finished(Outcome::Stuck(self.no_progress(&planning))),
-                    Some(since) if now_ms < since + BAN_MS => {
-                        return self
-                            .again(Reason::BanNotOver, "a member comes and goes: it is banned");
-                    }
-                    Some(_) => self.idle_since_ms = Some(now_ms),
-                }
+            if let Some(decision) = self.stands_still(now_ms, &planning, seen, in_grace) {
+                return decision;
             }
             return self.act(now_ms, planning, seen);
         }
@@ -198,6 +181,30 @@ impl Rounds {
             });
         }
         Decision::Finished(Outcome::Stuck(refusals))
+    }
+
+    /// What to do about steps that the last round found done already, and that are planned again.
+    fn stands_still(
+        &mut self,
+        now_ms: u64,
+        planning: &Planning,
+        seen: &Picture<'_>,
+        in_grace: bool,
+    ) -> Option<Decision> {
+        let since = self.idle_since_ms.filter(|_| self.last == sends(planning))?;
+        if in_grace {
+            return Some(self.again(Reason::ServersTakeItIn, "the servers take in what was done"));
+        }
+        // One that bans a member forgets it with every ping of those who ban it, too: it is missing
+        // in a look, and there again when it is to be met.
+        if !meets_unknown(planning, seen) {
+            return Some(Decision::Finished(Outcome::Stuck(self.no_progress(planning))));
+        }
+        if now_ms < since + BAN_MS {
+            return Some(self.again(Reason::BanNotOver, "a member comes and goes: it is banned"));
+        }
+        self.idle_since_ms = None;
+        None
     }
 
     /// Whether some of what is found was not there in the look before, and may pass by itself. What
@@ -246,7 +253,7 @@ impl Rounds {
             self.repeats = before.map_or(0, |(_, times)| *times);
             self.last = steps;
             // That nothing was left to do was said of other steps.
-            self.idle = false;
+            self.idle_since_ms = None;
         }
         self.repeats += 1;
         if self.repeats > REPEATS_MAX || self.acted >= ROUNDS_MAX {

@@ -190,12 +190,8 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let occupied = node.census().map(|census| census.occupied()).unwrap_or_default();
     let held = occupied.intersection(&heir.slots);
     let rest = heir.slots.difference(&node.claims());
-    // Another one under a new id would hear of the newer claim of its own lost id, and delete what
-    // it has: it joins when it has taken over, or not at all.
-    let at_stake: BTreeSet<NodeId> =
-        who_would_lose(draft).into_iter().map(|(loser, _)| loser).collect();
-    let all = draft.live.iter().map(|node| node.id).filter(|id| *id != heir.new);
-    let survivors: Vec<NodeId> = all.filter(|id| !at_stake.contains(id)).collect();
+    let survivors: Vec<NodeId> =
+        draft.live.iter().filter(|n| n.id != heir.new).map(|n| n.id).collect();
     let newest = newest_epoch(draft) + 1;
     let outbids = heir.copied || (alone && epoch == 0);
     let risk = own_up(draft, heir);
@@ -251,12 +247,16 @@ fn forget(draft: &mut Draft<'_>, heir: &Heir, by: &[NodeId], risk: Risk, proof: 
     }
 }
 
-/// Everybody meets the newcomer, whose claim is the newest: with that it has the slots.
+/// Everybody meets the newcomer, whose claim is the newest: with that it has the slots. But for
+/// those who would hear through it of a newer claim to slots of theirs, and delete their keys:
+/// another one under a new id joins when it has taken over itself, or not at all.
 fn join(draft: &mut Draft<'_>, heir: &Heir, survivors: &[NodeId], risk: Risk, outbids: bool) {
     let Some(node) = draft.live(heir.new) else { return };
     let (ip, port, bus_port) = (node.ip.clone(), node.port, node.bus_port);
     let rest = heir.slots.complement();
-    for id in survivors.iter().copied() {
+    let at_stake: BTreeSet<NodeId> =
+        who_would_lose(draft).into_iter().map(|(loser, _)| loser).collect();
+    for id in survivors.iter().copied().filter(|id| !at_stake.contains(id)) {
         let knows = draft.live(id).and_then(|node| node.row(draft.seen, heir.new)).is_some();
         if knows {
             continue;
@@ -313,11 +313,13 @@ pub(super) fn push(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use crate::diagnose::diagnose;
-    use crate::model::{Flag, NodeId, SlotSet};
+    use crate::model::{Endpoint, Flag, NodeId, SlotSet};
     use crate::observation::sketch::Sketch;
     use crate::observation::{Census, LinkState, Observation, Said, Silence};
-    use crate::plan::{Change, Policy, plan};
+    use crate::plan::{Change, Policy, Step, plan};
 
     /// The first primary of three, with a replica each, is back under a new id. It has so many
     /// keys of slot 7; its replica, which follows to that address, has the other number.
@@ -360,6 +362,35 @@ mod tests {
     fn a_newcomer_that_the_replica_copies_takes_its_place_and_nobody_forgets_first() {
         let sent = sends(&lost_its_table([2, 2], "up"));
         assert_eq!(sent, ["adds", "epoch", "meets", "meets", "meets", "meets", "meets"]);
+    }
+
+    #[test]
+    fn another_that_lost_its_id_and_would_delete_its_keys_is_not_brought_in_with_it() {
+        let (first, second) = (NodeId::made_up(77), NodeId::made_up(78));
+        let mut sketch = Sketch::healthy(5, 0);
+        for node in [0, 1] {
+            sketch.silence(node, Silence::Refused, Some(Silence::Refused));
+            sketch.flagged(node, Flag::Failed, LinkState::Disconnected);
+        }
+        // A slot that nobody owned when it started: it owns more than its old id did.
+        let free = SlotSet::range(6_001, 6_001);
+        sketch.rows_about(1, |row| row.slots = row.slots.difference(&free));
+        sketch.stranger(first, Endpoint::new("127.0.9.1", 6379), SlotSet::range(7, 7));
+        sketch.stranger(second, Endpoint::new("127.0.9.2", 6379), SlotSet::range(6_000, 6_001));
+        let mut seen = sketch.build();
+        for sighting in &mut seen.sightings {
+            let held = match sighting.myid.get() {
+                Some(id) if *id == first => vec![(7, 1)],
+                Some(id) if *id == second => vec![(6_000, 1), (6_001, 1)],
+                Some(_) => Vec::new(),
+                None => continue,
+            };
+            sighting.census = Said::This(Census { counted: SlotSet::all(), keys: held });
+        }
+        let planning = plan(&seen, &diagnose(&seen), &Policy::default());
+        let meets = |step: &&Step| matches!(step.change, Change::Meet { .. });
+        let by: BTreeSet<NodeId> = planning.plan.steps.iter().filter(meets).map(|s| s.on).collect();
+        assert_eq!(by, BTreeSet::from([2, 3, 4].map(Sketch::id)), "{planning:#?}");
     }
 
     #[test]

@@ -141,12 +141,10 @@ impl<'a> Lineage<'a> {
         let lost =
             |one: &&crate::world::Lost| one.node == loser && one.at == at && one.to == winner;
         let epoch = self.world.lost.iter().find(lost).map(|one| one.epoch);
-        // A claim that the winner made by itself is not of what we did before it, or could know.
-        let itself = |(when, who, which): &&(u64, Id, SlotSet)| {
-            *who == winner && *when <= at && !which.intersection(slots).is_empty()
-        };
-        let took = self.world.took.iter().rfind(itself).map(|(when, ..)| *when);
-        let took = took.max(self.took_a_stray(loser, slots, at));
+        // A claim that the winner made by itself is not of what we did before it, or could know;
+        // nor is one of the loser, to a slot that it had stray keys of: these had stayed.
+        let took = self.took(winner, slots, at);
+        let took = took.max(self.took(own, slots, at).filter(|_| !self.let_go(loser, at)));
         let after = |deed: &&'a Deed| took.is_none_or(|took| deed.known_at > took);
         led.extend(self.before(at).filter(after).filter(|deed| {
             let made = deed.id == winner && deed.epoch.is_some() && deed.epoch == epoch;
@@ -160,21 +158,20 @@ impl<'a> Lineage<'a> {
         led
     }
 
-    /// When a loser took a slot for its own, by itself, that it had stray keys of: without that it
-    /// would have kept them. Where we had made it let go of the slot, that is of our doing.
-    fn took_a_stray(&self, loser: usize, slots: &SlotSet, at: u64) -> Option<u64> {
-        let own = self.world.nodes[loser].id;
-        let itself = |(when, who, which): &&(u64, Id, SlotSet)| {
-            *who == own && *when <= at && !which.intersection(slots).is_empty()
+    /// When a server last took one of these slots for its own, by itself.
+    fn took(&self, who: Id, slots: &SlotSet, at: u64) -> Option<u64> {
+        let itself = |(when, id, which): &&(u64, Id, SlotSet)| {
+            *id == who && *when <= at && !which.intersection(slots).is_empty()
         };
-        let let_go = |deed: &Deed| {
-            let command = deed.words.get(1).map(String::as_str);
-            deed.node == loser && matches!(command, Some("DELSLOTS" | "DELSLOTSRANGE" | "RESET"))
-        };
-        if self.before(at).any(let_go) {
-            return None;
-        }
         self.world.took.iter().rfind(itself).map(|(when, ..)| *when)
+    }
+
+    /// Whether we made a node let go of slots: what it takes then is of our doing.
+    fn let_go(&self, node: usize, at: u64) -> bool {
+        self.before(at).any(|deed| {
+            let command = deed.words.get(1).map(String::as_str);
+            deed.node == node && matches!(command, Some("DELSLOTS" | "DELSLOTSRANGE" | "RESET"))
+        })
     }
 
     /// Why a replica took over data without the key: whom it follows, and why that one lacks it.
