@@ -167,6 +167,9 @@ impl Rounds {
         let moves =
             healthy || is_untold(&confirmed, &planning) || is_being_forgotten(&confirmed, seen);
         let patience = passes.or(moves.then_some(GRACE_MS)).unwrap_or(0);
+        // A member that runs and that somebody forgot joins again by itself after the ban.
+        let returns = is_untold(&confirmed, &planning) && is_returning(&confirmed, seen);
+        let patience = if returns { BAN_MS } else { patience };
         let in_grace = in_grace || now_ms < since + patience;
         if in_grace && !settled {
             return self.again(Reason::ServersTakeItIn, "the servers take in what was done");
@@ -299,8 +302,8 @@ impl Rounds {
             found.code == "EMPTY_PRIMARY_RESTART_WIPED_SHARD"
                 && found.subject.nodes.iter().any(|id| self.heirs.contains(id))
         };
-        let mut roots = report.roots.iter().map(|root| &root.found);
-        roots.all(|found| found.severity < Severity::Error || agreed(found))
+        // A cause may be less grave than what it leads to.
+        report.all().all(|found| found.severity < Severity::Error || agreed(found))
     }
 
     /// Until when members that were met must stay known, so that it can be said that they do: until
@@ -349,6 +352,12 @@ fn is_untold(report: &Report, planning: &Planning) -> bool {
 fn is_being_forgotten(report: &Report, seen: &Picture<'_>) -> bool {
     let of_silent = |found: &Found| found.subject.nodes.iter().any(|id| !seen.is_alive(*id));
     report.all().any(|found| found.code == "FORGET_NODE_RETURNS" && of_silent(found))
+}
+
+/// A member that runs was forgotten by some: it joins again by itself when the ban is over.
+fn is_returning(report: &Report, seen: &Picture<'_>) -> bool {
+    let of_living = |found: &Found| found.subject.nodes.iter().any(|id| seen.is_alive(*id));
+    report.all().any(|found| found.code == "FORGET_NODE_RETURNS" && of_living(found))
 }
 
 /// Nothing that was found tells why nodes say fail.

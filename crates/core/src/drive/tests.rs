@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::diagnose::{Risk, diagnose};
 use crate::journal::Story;
-use crate::model::{Endpoint, Flag};
+use crate::model::{Endpoint, Flag, SlotSet};
 use crate::observation::sketch::Sketch;
-use crate::observation::{Census, LinkState, Said, Silence};
+use crate::observation::{Census, LinkState, Picture, Said, Silence};
 use crate::plan::{Change, Holds, Policy, SlotState};
 
 /// A step that gives slot `slot` to node 1 in the table of node `on`.
@@ -400,6 +400,26 @@ fn a_forget_that_the_servers_pass_on_is_waited_for_and_not_without_end() {
     let end = decide_twice(&mut rounds, 60_000, &seen);
     let Decision::Finished(Outcome::Stuck(refusals)) = end else { panic!("{end:?}") };
     assert!(refusals.iter().any(|refusal| refusal.code == "FORGET_NODE_RETURNS"), "{refusals:?}");
+}
+
+#[test]
+fn a_member_that_runs_and_was_forgotten_by_one_is_waited_for_until_the_ban_is_over() {
+    let mut sketch = Sketch::healthy(3, 1);
+    let banned = Sketch::id(4);
+    sketch.nodes[0].table.as_mut().expect("a table").retain(|row| row.id != banned);
+    let given = sketch.build();
+    let given = Picture::new(&given).slots_of(Sketch::id(1));
+    // It is for that one that the slots of another are not settled.
+    sketch.row(0, 1, |row| row.slots = SlotSet::new());
+    sketch.row(0, 2, |row| row.slots = row.slots.union(&given));
+    let seen = sketch.build();
+    let mut rounds = Rounds::new(Policy::default());
+    let waits = decide_twice(&mut rounds, 30_000, &seen);
+    assert!(matches!(waits, Decision::LookAgain { .. }), "{waits:?}");
+    let waits = decide_twice(&mut rounds, 60_000, &seen);
+    assert!(matches!(waits, Decision::LookAgain { .. }), "{waits:?}");
+    let end = decide_twice(&mut rounds, 120_000, &seen);
+    assert!(matches!(end, Decision::Finished(Outcome::Stuck(_))), "{end:?}");
 }
 
 #[test]

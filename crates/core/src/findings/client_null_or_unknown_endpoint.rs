@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::settings::names;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
-use crate::model::NodeId;
+use crate::model::{Flag, NodeId};
 use crate::observation::{Picture, SlotsNode};
 use crate::scenario::{Scenario, Until};
 
@@ -22,7 +22,8 @@ finding! {
     /// empty text comes from a node that does not know its own IP.
     ///
     /// ## What we look at
-    /// The raw answer of every node to `CLUSTER SLOTS`.
+    /// The raw answer of every node to `CLUSTER SLOTS`. Not the nodes of which the teller has no
+    /// address at all (`noaddr`): there the address is what is lost, and other findings tell of it.
     ///
     /// ## The repair
     /// Set `cluster-announce-hostname` on all nodes first, wait until all tables show the names,
@@ -78,6 +79,11 @@ impl Kind {
     }
 }
 
+/// Whether a teller has lost the address of a node: what it tells clients is but the outcome.
+fn is_lost(seen: &Picture<'_>, teller: usize, about: NodeId) -> bool {
+    seen.view_of(teller, about).is_some_and(|(row, _)| row.flags.has(Flag::NoAddress))
+}
+
 impl Finding for ClientNullOrUnknownEndpoint {
     fn detect(seen: &Picture<'_>, out: &mut Sink<Self>) {
         for kind in Kind::ALL {
@@ -93,6 +99,7 @@ impl Finding for ClientNullOrUnknownEndpoint {
                     .flat_map(|range| &range.nodes)
                     .filter(|node| Kind::of(node) == Some(kind))
                     .filter_map(|node| node.id)
+                    .filter(|about| !is_lost(seen, number, *about))
                     .collect();
                 if undialable.is_empty() {
                     continue;
@@ -202,6 +209,20 @@ mod tests {
         let mut sketch = Sketch::healthy(3, 0);
         told(&mut sketch, 2, |node| node.port = 0);
         assert_eq!(sketch.detect::<ClientNullOrUnknownEndpoint>(&ENTRY).len(), 1);
+    }
+
+    #[test]
+    fn who_lost_an_address_has_none_to_tell() {
+        let mut sketch = Sketch::healthy(3, 0);
+        let lost = Sketch::id(1);
+        told(&mut sketch, 0, |node| {
+            if node.id == Some(lost) {
+                node.endpoint = Some(String::new());
+            }
+        });
+        assert_eq!(sketch.detect::<ClientNullOrUnknownEndpoint>(&ENTRY).len(), 1);
+        sketch.row(0, 1, |row| row.flags = row.flags.with(Flag::NoAddress));
+        assert_eq!(sketch.detect::<ClientNullOrUnknownEndpoint>(&ENTRY), []);
     }
 
     #[test]

@@ -200,9 +200,12 @@ fn attach_the_idle(draft: &mut Draft<'_>) {
         let acquainted = |a: NodeId, b: NodeId| {
             draft.live(a).is_some_and(|node| node.row(draft.seen, b).is_some())
         };
-        let mut bare = copies.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id);
-        let least = bare.find(|primary| acquainted(id, *primary) && acquainted(*primary, id));
-        let Some(primary) = least else { continue };
+        let bare = copies.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id);
+        let known = bare.filter(|primary| acquainted(id, *primary) && acquainted(*primary, id));
+        // Who refuses writes without a replica needs it most.
+        let Some(primary) = known.min_by_key(|id| (!waits_for_replicas(draft, *id), *id)) else {
+            continue;
+        };
         copies.entry(primary).and_modify(|count| *count += 1);
         let mends = draft.code(Repair::Attach, id);
         let within_ms = draft.seen.node_timeout_ms().clamp(2_000, 20_000);
@@ -221,4 +224,12 @@ fn attach_the_idle(draft: &mut Draft<'_>) {
             stage: 0,
         });
     }
+}
+
+/// Whether a primary refuses writes because it has too few replicas (`min-replicas-to-write`).
+fn waits_for_replicas(draft: &Draft<'_>, primary: NodeId) -> bool {
+    let mut all = draft.report.all();
+    all.any(|found| {
+        found.code == "WRITES_REFUSED_MIN_REPLICAS" && found.subject.nodes.contains(&primary)
+    })
 }

@@ -301,6 +301,7 @@ fn finish(
             ("not mended", 3, refusals)
         }
         Recovered::Over(Outcome::Stuck(refusals)) => ("not healthy yet", 8, refusals),
+        Recovered::Declined if recovery.rounds == 0 => ("as it was", desk.declined(), &[]),
         Recovered::Declined => ("nothing more was sent", desk.declined(), &[]),
         Recovered::Stopped => ("interrupted", 130, &[]),
     };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use slotwright_core::model::{NodeId, SLOT_COUNT, Slot};
-use slotwright_core::observation::Picture;
+use slotwright_core::model::{NodeId, SLOT_COUNT, Slot, SlotSet};
+use slotwright_core::observation::{Opinion, Picture};
 
 use super::page::{Ink, Page};
 use super::text::count;
@@ -17,10 +17,13 @@ const LEGEND_MAX: usize = 12;
 /// Letters for owners, in the order of their first slot; those beyond share the last sign.
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
+/// Slots that observers give to different owners.
+const DISPUTED: char = '%';
+
 /// Draws who owns what in the opinion that most observers share.
 ///
-/// A letter is an owner; `_` slots without one; `%` slots on which observers differ; `+` several
-/// owners in one cell.
+/// A letter is an owner; `_` slots without one; `%` slots that observers give to different owners;
+/// `+` several owners in one cell.
 pub fn draw(page: &mut Page, seen: &Picture<'_>) {
     let Some(agreed) = seen.agreed() else { return };
     let mut owners: Vec<(NodeId, Option<Slot>)> =
@@ -45,10 +48,35 @@ pub fn draw(page: &mut Page, seen: &Picture<'_>) {
         let text = format!("{} without an owner: {missing}", count(missing.len().into(), "slot"));
         page.hang(&[(Ink::Bad, "      _ ")], Ink::Plain, &text);
     }
-    if seen.opinions().len() > 1 {
+    if cells.contains(&DISPUTED) {
         let text = format!("the observers hold {} different opinions", seen.opinions().len());
-        page.hang(&[(Ink::Warn, "      % ")], Ink::Plain, &text);
+        page.hang(&[(Ink::Warn, &format!("      {DISPUTED} "))], Ink::Plain, &text);
     }
+    unknown(page, seen);
+}
+
+/// Slots of which some observers know no owner, and most do.
+fn unknown(page: &mut Page, seen: &Picture<'_>) {
+    let Some((agreed, others)) = seen.opinions().split_first() else { return };
+    let lack = |opinion: &&Opinion| !agreed.assigned.difference(&opinion.assigned).is_empty();
+    let lacking: Vec<&Opinion> = others.iter().filter(lack).collect();
+    let slots = lacking.iter().fold(SlotSet::new(), |all, opinion| {
+        all.union(&agreed.assigned.difference(&opinion.assigned))
+    });
+    if slots.is_empty() {
+        return;
+    }
+    let who = lacking.iter().map(|opinion| opinion.by.len()).sum::<usize>();
+    let all = seen.observers().count();
+    let know = if who == 1 { "knows" } else { "know" };
+    let text = format!("{who} of {all} observers {know} no owner of slots {}", brief(&slots));
+    page.hang(&[(Ink::Warn, "        ")], Ink::Plain, &text);
+}
+
+/// As many ranges as fit a line.
+fn brief(slots: &SlotSet) -> String {
+    let ranges = slots.to_string();
+    if ranges.len() > 40 { format!("{}...", &ranges[..36]) } else { ranges }
 }
 
 fn cells(seen: &Picture<'_>, letters: &BTreeMap<NodeId, char>) -> Vec<char> {
@@ -71,7 +99,7 @@ fn cells(seen: &Picture<'_>, letters: &BTreeMap<NodeId, char>) -> Vec<char> {
         .zip(disputed.chunks(per_cell))
         .map(|(owners, disputed)| {
             if disputed.contains(&true) {
-                '%'
+                DISPUTED
             } else if owners.contains(&None) {
                 '_'
             } else if owners.iter().any(|owner| owner != &owners[0]) {
@@ -94,13 +122,12 @@ fn legend(
     for (id, _) in shown() {
         let slots = seen.slots_of(*id);
         let head = format!("      {} ", letters.get(id).copied().unwrap_or('?'));
-        let ranges = slots.to_string();
-        let ranges = if ranges.len() > 40 { format!("{}...", &ranges[..36]) } else { ranges };
         let replicas = seen.replicas_of(*id).len();
         let text = format!(
-            "{:names$}  {} {ranges}, {}",
+            "{:names$}  {} {}, {}",
             seen.name(*id),
             count(slots.len().into(), "slot"),
+            brief(&slots),
             count(replicas, "replica")
         );
         page.hang(&[(Ink::Strong, &head)], Ink::Plain, &text);

@@ -1,5 +1,9 @@
 //! Tests of the planner on its own: what it plans, and what it must not.
 
+mod attach;
+mod meets;
+mod settings;
+
 use super::*;
 use crate::diagnose::diagnose;
 use crate::model::{ConfigEpoch, Flag, Flags, Slot, SlotSet};
@@ -183,22 +187,6 @@ fn slots_are_given_to_nobody_while_a_named_address_is_silent() {
     assert!(whys.any(|why| why.contains("leave it out")), "{planning:#?}");
 }
 
-#[test]
-fn a_replica_that_dials_where_its_primary_was_follows_it_anew() {
-    let mut sketch = Sketch::healthy(3, 1);
-    let owns = owned(&sketch);
-    sketch.info(3, "master_link_status", "down").info(3, "master_host", "10.0.0.99");
-    let planning = planned(&with_keys(&sketch, &owns, &[]));
-    let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
-    assert_eq!(step.change, Change::Replicate { primary: Sketch::id(0) });
-    assert_eq!(step.on, Sketch::id(3));
-    // It dials the right place: the port between them is closed, and no command opens it.
-    sketch.info(3, "master_host", "10.0.0.1");
-    let planning = planned(&with_keys(&sketch, &owns, &[]));
-    assert_eq!(planning.plan.steps, []);
-    assert!(planning.refusals.iter().any(|r| r.why.contains("client port")), "{planning:#?}");
-}
-
 /// Two primaries, and 6,383 slots that nobody owns.
 fn with_a_gap() -> Sketch {
     let mut sketch = Sketch::healthy(2, 0);
@@ -272,168 +260,6 @@ fn what_no_part_mends_says_why() {
             entry.name
         );
     }
-}
-
-/// Node 2 announces an address at which it does not live.
-fn misannounced() -> Sketch {
-    let mut sketch = Sketch::healthy(3, 0);
-    sketch.config(2, "cluster-announce-ip", "10.0.7.7");
-    sketch.rows_about(2, |row| {
-        row.address.ip = "10.0.7.7".to_owned();
-        row.link = LinkState::Disconnected;
-        row.flags = row.flags.with(Flag::Failed);
-    });
-    sketch.row(2, 2, |row| row.address.ip = "10.0.7.7".to_owned());
-    sketch
-}
-
-#[test]
-fn a_wrong_address_is_set_right_where_we_dial_as_the_peers_do() {
-    let planning = planned(&misannounced().build());
-    let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
-    let (name, value) = ("cluster-announce-ip".to_owned(), "10.0.0.3".to_owned());
-    assert_eq!(step.change, Change::ConfigSet { name, value });
-    assert_eq!((step.on, step.risk), (Sketch::id(2), Risk::Reversible));
-    let (ip, about) = ("10.0.0.3".to_owned(), Sketch::id(2));
-    let reaches = Holds::Reaches { about, ip, port: 6379 };
-    assert!(step.expect.contains(&Fact::new(Sketch::id(0), reaches)), "{step:#?}");
-}
-
-#[test]
-fn through_a_tunnel_no_address_is_set() {
-    let mut sketch = misannounced();
-    // Its peers know node 1 elsewhere than we do, and reach it there.
-    sketch.row(0, 1, |row| row.address.ip = "192.168.0.2".to_owned());
-    let planning = planned(&sketch.build());
-    assert_eq!(changes(&planning), [], "{planning:#?}");
-    assert!(whys(&planning).contains("another address than its peers"), "{planning:#?}");
-}
-
-#[test]
-fn drift_goes_to_the_greater_part_and_never_to_a_half() {
-    let mut sketch = Sketch::healthy(4, 0);
-    sketch.config(3, "cluster-node-timeout", "5000");
-    let planning = planned(&sketch.build());
-    let (name, value) = ("cluster-node-timeout".to_owned(), "15000".to_owned());
-    assert_eq!(changes(&planning), [(Sketch::id(3), &Change::ConfigSet { name, value })]);
-    sketch.config(2, "cluster-node-timeout", "5000");
-    let planning = planned(&sketch.build());
-    assert_eq!(changes(&planning), []);
-    assert!(whys(&planning).contains("no value of cluster-node-timeout"), "{planning:#?}");
-}
-
-#[test]
-fn who_evicts_is_not_for_us_to_set() {
-    let mut sketch = Sketch::healthy(3, 0);
-    for (n, policy) in ["allkeys-lru", "allkeys-lru", "noeviction"].into_iter().enumerate() {
-        sketch.config(n, "maxmemory-policy", policy);
-    }
-    let planning = planned(&sketch.build());
-    assert_eq!(changes(&planning), []);
-    assert!(whys(&planning).contains("for a person to choose"), "{planning:#?}");
-}
-
-/// All nodes want a password, and no one has it for its primary.
-fn without_masterauth() -> Sketch {
-    let mut sketch = Sketch::healthy(3, 1);
-    for n in 0..6 {
-        sketch.config(n, "requirepass", "secret-1").config(n, "masterauth", "");
-        sketch.config(n, "masteruser", "");
-    }
-    sketch
-}
-
-#[test]
-fn the_password_that_let_us_in_is_given_to_those_who_lack_it() {
-    let planning = planned(&without_masterauth().build());
-    assert_eq!(planning.plan.steps.len(), 6, "{planning:#?}");
-    assert!(planning.plan.steps.iter().all(|step| step.change == Change::LogInAsYou));
-    let text = serde_json::to_string(&planning.plan).expect("a plan is data");
-    assert!(!text.contains("secret-1"), "not even its number");
-}
-
-#[test]
-fn another_password_or_user_than_ours_is_not_made_up() {
-    let mut sketch = without_masterauth();
-    sketch.nodes[4].sighting.whoami = Said::This("admin".to_owned());
-    let planning = planned(&sketch.build());
-    assert_eq!(changes(&planning), []);
-    assert!(whys(&planning).contains("not the default user"), "{planning:#?}");
-    let mut sketch = without_masterauth();
-    sketch.config(1, "requirepass", "secret-2");
-    let planning = planned(&sketch.build());
-    let sets = |(_, change): &(NodeId, &Change)| **change == Change::LogInAsYou;
-    assert!(!changes(&planning).iter().any(sets), "{planning:#?}");
-}
-
-#[test]
-fn a_library_that_most_have_is_added_where_it_is_missing() {
-    let mut sketch = Sketch::healthy(3, 0);
-    for (n, names) in [vec!["orders", "users"], vec!["users"], vec![]].into_iter().enumerate() {
-        let names = names.into_iter().map(str::to_owned).collect();
-        sketch.nodes[n].sighting.functions = Said::This(names);
-    }
-    let planning = planned(&sketch.build());
-    let mut lacking: Vec<(NodeId, &str)> = Vec::new();
-    for step in &planning.plan.steps {
-        let Change::CopyLibrary { name, from, .. } = &step.change else { panic!("{step:#?}") };
-        let has = Holds::HasLibrary { name: name.clone() };
-        assert!(step.guard.contains(&Fact::new(*from, has)), "{step:#?}");
-        lacking.push((step.on, name));
-    }
-    // One node has the other: nobody loads the code of one.
-    assert_eq!(lacking, [(Sketch::id(2), "users")]);
-    assert_eq!(planning.plan.risk(), Risk::Reversible);
-}
-
-#[test]
-fn a_name_that_reads_as_a_pattern_is_not_asked_for() {
-    let mut sketch = Sketch::healthy(3, 0);
-    for (n, names) in [vec!["*"], vec![], vec![]].into_iter().enumerate() {
-        let names = names.into_iter().map(str::to_owned).collect();
-        sketch.nodes[n].sighting.functions = Said::This(names);
-    }
-    assert_eq!(changes(&planned(&sketch.build())), []);
-}
-
-/// Primary 0 has no replica, and primary 1 has both.
-fn orphaned() -> Sketch {
-    let mut sketch = Sketch::healthy(3, 1);
-    for observer in 0..6 {
-        sketch.row(observer, 3, |row| row.primary = Some(Sketch::id(1)));
-    }
-    sketch.info(3, "master_host", "10.0.0.2");
-    sketch
-}
-
-#[test]
-fn a_spare_replica_goes_to_a_primary_without_and_one_stays() {
-    let planning = planned(&orphaned().build());
-    let [step] = planning.plan.steps.as_slice() else { panic!("{planning:#?}") };
-    assert_eq!(step.change, Change::Replicate { primary: Sketch::id(0) });
-    let (keeper, primary) = if step.on == Sketch::id(3) { (4, 1) } else { (3, 1) };
-    let stays = Holds::ReplicaOf { primary: Sketch::id(primary) };
-    assert!(step.guard.contains(&Fact::new(Sketch::id(keeper), stays)), "{step:#?}");
-    let in_sync = Holds::Follows { ip: "10.0.0.2".to_owned(), port: 6379 };
-    assert!(step.guard.contains(&Fact::new(Sketch::id(keeper), in_sync)), "{step:#?}");
-}
-
-#[test]
-fn a_replica_is_no_spare_while_the_other_one_is_not_in_sync_or_kept_back() {
-    let mut sketch = orphaned();
-    sketch.info(4, "master_link_status", "down");
-    let planning = planned(&sketch.build());
-    assert!(
-        !changes(&planning).iter().any(|(on, _)| *on == Sketch::id(3)),
-        "the only copy in sync went away: {planning:#?}"
-    );
-    let mut sketch = orphaned();
-    sketch.row(4, 4, |row| row.flags = row.flags.with(Flag::NoFailover));
-    let lends = |planning: &Planning| {
-        let mut all = planning.plan.steps.iter();
-        all.any(|step| matches!(step.change, Change::Replicate { .. }))
-    };
-    assert!(!lends(&planned(&sketch.build())));
 }
 
 #[test]
@@ -706,53 +532,6 @@ fn a_receiver_that_lags_behind_its_givers_epoch_is_waited_for() {
     assert!(handover.is_some_and(|step| step.guard.contains(&knows)), "{planning:#?}");
 }
 
-/// Node 2 is forgotten by the others, who are forgotten by it but for node 1.
-fn forgotten_owner(primaries: usize) -> (Sketch, Vec<SlotSet>) {
-    let mut sketch = Sketch::healthy(primaries, 0);
-    let owns = owned(&sketch);
-    for node in [0, 1] {
-        let table = sketch.nodes[node].table.as_mut().expect("a table");
-        table.retain(|row| row.id != Sketch::id(2));
-        sketch.cluster_info(node, "cluster_state", "fail");
-    }
-    sketch.row(2, 1, |row| row.link = LinkState::Disconnected);
-    let table = sketch.nodes[2].table.as_mut().expect("a table");
-    table.retain(|row| row.id != Sketch::id(0));
-    (sketch, owns)
-}
-
-fn meets(planning: &Planning) -> Vec<&Step> {
-    let met = |step: &&Step| matches!(step.change, Change::Meet { .. });
-    planning.plan.steps.iter().filter(met).collect()
-}
-
-#[test]
-fn nobody_is_met_who_would_lead_a_loser_to_the_newer_claim() {
-    let (sketch, owns) = forgotten_owner(3);
-    assert_ne!(meets(&planned(&with_keys(&sketch, &owns, &[]))), [] as [&Step; 0]);
-    // Node 0 has keys of a slot that node 2, of a newer epoch, claims without one.
-    let (mut sketch, mut owns) = forgotten_owner(3);
-    sketch.row(0, 0, |row| row.slots = row.slots.union(&SlotSet::one(slot(16_000))));
-    owns[0] = owns[0].union(&SlotSet::one(slot(16_000)));
-    owns[2] = owns[2].difference(&SlotSet::one(slot(16_000)));
-    let planning = planned(&with_keys(&sketch, &owns, &[]));
-    assert_eq!(meets(&planning), [] as [&Step; 0], "not from node 1 either: {planning:#?}");
-}
-
-#[test]
-fn who_claims_the_same_meanwhile_stops_a_meet() {
-    let (sketch, owns) = forgotten_owner(4);
-    let planning = planned(&with_keys(&sketch, &owns, &[]));
-    let met = meets(&planning);
-    assert_ne!(met, [] as [&Step; 0], "{planning:#?}");
-    for step in met {
-        let owners = [Sketch::id(2)].into();
-        let theirs = Holds::OwnedOnlyBy { owners, slots: owns[2].clone() };
-        let guarded = |fact: &Fact| fact.holds == theirs && fact.on != Sketch::id(2);
-        assert!(step.guard.iter().any(guarded), "{step:#?}");
-    }
-}
-
 #[test]
 fn an_old_table_takes_nothing_back_from_a_newer_owner_that_is_silent() {
     // Node 3 was elected in place of node 0, and is dead; node 0 is back with its old table.
@@ -773,24 +552,4 @@ fn an_old_table_takes_nothing_back_from_a_newer_owner_that_is_silent() {
     let bumps = changes(&planning).iter().any(|(_, change)| **change == Change::BumpEpoch);
     assert!(!bumps, "{planning:#?}");
     assert!(whys(&planning).contains("whose claim is newer"), "{planning:#?}");
-}
-
-#[test]
-fn primaries_meet_each_other_before_any_replica() {
-    let mut sketch = Sketch::healthy(3, 1);
-    for observer in 0..6 {
-        for about in (0..6).filter(|about| *about != observer) {
-            sketch.row(observer, about, |row| {
-                row.address.ip = "10.9.9.9".to_owned();
-                row.link = LinkState::Disconnected;
-            });
-        }
-    }
-    let owns = owned(&sketch);
-    let planning = planned(&with_keys(&sketch, &owns, &[]));
-    let is_met = |step: &&Step| matches!(step.change, Change::Meet { .. });
-    let primary = |id: NodeId| (0..3).any(|n| Sketch::id(n) == id);
-    let met: Vec<&Step> = planning.plan.steps.iter().filter(is_met).collect();
-    let firsts = met.iter().take_while(|step| primary(step.on)).count();
-    assert!(met.len() > 6 && firsts >= 6, "{planning:#?}");
 }
