@@ -57,6 +57,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             draft.refuse_all(Repair::Meet, &Reason::MeetWouldDelete.says(why));
         }
     }
+    leave_early_heirs(draft, &mut pairs);
     let mut pairs: Vec<(NodeId, NodeId)> = pairs.into_iter().collect();
     // Primaries first: a replica that finds a majority of them before its own primary does is
     // elected. Interleaved by the one who is met, so that no node gets all its handshakes at once.
@@ -118,8 +119,7 @@ fn who_would_copy(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
     let mut all = Vec::new();
     for node in &draft.live {
         let claims = node.claims();
-        let strays = node.census().map(|census| census.occupied().difference(&claims));
-        if claims.is_empty() || strays.is_none_or(|strays| strays.is_empty()) {
+        if claims.is_empty() || strays(node).is_empty() {
             continue;
         }
         let takes_over =
@@ -128,6 +128,50 @@ fn who_would_copy(draft: &Draft<'_>) -> Vec<(NodeId, NodeId)> {
         all.extend(winners.into_iter().map(|winner| (node.id, winner)));
     }
     all
+}
+
+/// Leaves out whom [`heirs_too_early`] names, and waits.
+fn leave_early_heirs(draft: &mut Draft<'_>, pairs: &mut BTreeSet<(NodeId, NodeId)>) {
+    let early = heirs_too_early(draft, pairs);
+    if early.is_empty() {
+        return;
+    }
+    pairs.retain(|(from, to)| !early.contains(from) && !early.contains(to));
+    let names: Vec<String> = early.iter().map(|id| draft.seen.name(*id)).collect();
+    draft.wait(Reason::ReturnedHeldForFailed.says(format!(
+        "{} would be elected over a primary that lives and has keys of others' slots: not met \
+         before all primaries hear it",
+        names.join(", ")
+    )));
+}
+
+/// Replicas that are not to hear of the others yet. While other primaries do not hear the one that
+/// it follows, or hold it for failed still, a replica that hears of them is elected over it
+/// (`clusterHandleSlaveFailover`). That costs nothing but where the primary has keys of slots that
+/// are not its own: it would copy the replica, which has none of them.
+fn heirs_too_early(draft: &Draft<'_>, pairs: &BTreeSet<(NodeId, NodeId)>) -> BTreeSet<NodeId> {
+    let primary = |id: NodeId| draft.live(id).filter(|node| node.is_primary());
+    let still_meet =
+        pairs.iter().any(|(from, to)| primary(*from).is_some() && primary(*to).is_some());
+    let unheard = |followed: NodeId| {
+        let mut others = draft.live.iter().filter(|node| node.is_primary() && node.id != followed);
+        others.any(|other| {
+            let row = other.row(draft.seen, followed);
+            row.is_some_and(|row| !is_up(row) && (still_meet || is_linked(row)))
+        })
+    };
+    let met = pairs.iter().flat_map(|(from, to)| [*from, *to]).collect::<BTreeSet<NodeId>>();
+    let early = met.into_iter().filter(|id| {
+        let followed = draft.live(*id).filter(|node| !node.is_primary());
+        let followed = followed.and_then(|node| primary(node.own.primary?));
+        followed.is_some_and(|node| !strays(node).is_empty() && unheard(node.id))
+    });
+    early.collect()
+}
+
+/// Slots that are not a node's own and of which it has keys.
+fn strays(node: &Live<'_>) -> SlotSet {
+    node.census().map(|census| census.occupied().difference(&node.claims())).unwrap_or_default()
 }
 
 /// Nodes that hear of each other by gossip: each with the first of those that links lead to.

@@ -49,8 +49,8 @@ fn who_claims_the_same_meanwhile_stops_a_meet() {
     }
 }
 
-#[test]
-fn primaries_meet_each_other_before_any_replica() {
+/// All addresses are wrong, and nobody hears anybody.
+fn scattered() -> Sketch {
     let mut sketch = Sketch::healthy(3, 1);
     for observer in 0..6 {
         for about in (0..6).filter(|about| *about != observer) {
@@ -60,11 +60,51 @@ fn primaries_meet_each_other_before_any_replica() {
             });
         }
     }
+    sketch
+}
+
+#[test]
+fn primaries_meet_each_other_before_any_replica() {
+    let sketch = scattered();
     let owns = owned(&sketch);
     let planning = planned(&with_keys(&sketch, &owns, &[]));
-    let is_met = |step: &&Step| matches!(step.change, Change::Meet { .. });
     let primary = |id: NodeId| (0..3).any(|n| Sketch::id(n) == id);
-    let met: Vec<&Step> = planning.plan.steps.iter().filter(is_met).collect();
+    let met = meets(&planning);
     let firsts = met.iter().take_while(|step| primary(step.on)).count();
     assert!(met.len() > 6 && firsts >= 6, "{planning:#?}");
+}
+
+#[test]
+fn a_replica_of_one_with_strays_hears_of_nobody_before_its_primary_is_heard() {
+    let (sketch, strays) = (scattered(), [(0, 16_000, 1)]);
+    let owns = owned(&sketch);
+    let replica = Sketch::id(3);
+    let goes_to = |step: &&Step| {
+        let ip = &sketch.nodes[3].sighting.from;
+        matches!(&step.change, Change::Meet { ip: there, port, .. }
+            if (there.as_str(), *port) == (ip.host.as_str(), ip.port))
+    };
+    let planning = planned(&with_keys(&sketch, &owns, &strays));
+    let met = meets(&planning);
+    assert!(!met.is_empty() && !met.iter().any(|step| step.on == replica), "{planning:#?}");
+    assert_eq!(met.iter().filter(|step| goes_to(step)).count(), 0, "{planning:#?}");
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert!(meets(&planning).iter().any(|step| step.on == replica), "nothing is at stake there");
+
+    // All have met but that one; one still holds its primary for failed.
+    let mut sketch = Sketch::healthy(3, 1);
+    for other in (0..6).filter(|other| *other != 3) {
+        for (observer, about) in [(3, other), (other, 3)] {
+            sketch.row(observer, about, |row| {
+                row.address.ip = "10.9.9.9".to_owned();
+                row.link = LinkState::Disconnected;
+            });
+        }
+    }
+    sketch.row(1, 0, |row| row.flags = row.flags.with(Flag::Failed));
+    let planning = planned(&with_keys(&sketch, &owns, &strays));
+    assert_eq!((meets(&planning).len(), planning.waiting.is_empty()), (0, false), "{planning:#?}");
+    sketch.row(1, 0, |row| row.flags = row.flags.without(Flag::Failed));
+    let planning = planned(&with_keys(&sketch, &owns, &strays));
+    assert!(meets(&planning).iter().any(|step| step.on == replica), "{planning:#?}");
 }
