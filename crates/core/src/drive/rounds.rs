@@ -302,8 +302,10 @@ impl Rounds {
             found.code == "EMPTY_PRIMARY_RESTART_WIPED_SHARD"
                 && found.subject.nodes.iter().any(|id| self.heirs.contains(id))
         };
+        // Of an owner that is not heard it is told apart from all others: [`Self::unheard`].
+        let apart = |found: &Found| found.code == "CLIENT_PORT_BLOCKED";
         // A cause may be less grave than what it leads to.
-        report.all().all(|found| found.severity < Severity::Error || agreed(found))
+        report.all().all(|found| found.severity < Severity::Error || agreed(found) || apart(found))
     }
 
     /// Until when members that were met must stay known, so that it can be said that they do: until

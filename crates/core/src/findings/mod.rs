@@ -21,6 +21,7 @@ pub mod busy_script;
 pub mod client_endpoint_unreachable;
 pub mod client_null_or_unknown_endpoint;
 pub(crate) mod client_port;
+pub mod client_port_blocked;
 pub mod client_seed_dns_all_or_nothing;
 pub mod client_seed_has_no_slots;
 pub mod client_seeds_unreachable;
@@ -140,6 +141,7 @@ pub static ALL: &[&Entry] = &[
     &busy_script::ENTRY,
     &client_endpoint_unreachable::ENTRY,
     &client_null_or_unknown_endpoint::ENTRY,
+    &client_port_blocked::ENTRY,
     &client_seed_dns_all_or_nothing::ENTRY,
     &client_seed_has_no_slots::ENTRY,
     &client_seeds_unreachable::ENTRY,

@@ -48,7 +48,7 @@ pub use reason::Reason;
 pub(crate) use reason::Why;
 pub use stamp::stamp;
 
-use crate::diagnose::{Found, Report, Risk, Severity, Step as ByHandStep};
+use crate::diagnose::{Found, Group, Report, Risk, Severity, Step as ByHandStep};
 use crate::limits::PLAN_STEPS_MAX;
 use crate::model::{Endpoint, Flag, NodeId, Slot, SlotSet};
 use crate::observation::{Observation, Picture};
@@ -540,7 +540,11 @@ fn may_move_keys(draft: &mut Draft<'_>, repair: Repair) -> bool {
     let name = draft.seen.name(node.id);
     let why =
         Reason::StateNotOk.says(format!("keys can be moved once {name} says cluster_state:ok"));
-    if draft.refusals.is_empty() {
+    // What keeps clients away leaves the servers as they are.
+    let of_clients = |refusal: &Refusal| {
+        crate::diagnose::known(&refusal.code).is_some_and(|it| it.entry.group == Group::Clients)
+    };
+    if draft.refusals.keys().all(of_clients) {
         draft.wait(why);
     } else {
         draft.refuse_all(repair, &why);

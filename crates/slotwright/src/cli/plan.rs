@@ -14,6 +14,7 @@ use slotwright_sim::rehearse::{Rehearsal, Rehearsing};
 
 use super::EXAMPLES_FIRST;
 use super::failure::Failure;
+use super::recover::flags_of;
 use super::rehearse::RehearseArgs;
 use super::target::TargetArgs;
 use crate::render::{self, Colour};
@@ -181,9 +182,11 @@ fn write(
                 Failure::Environment(format!("cannot write {}: {error}", path.display()))
             })?;
             render::result(&page())?;
+            let objected = rehearsal.and_then(Rehearsal::objection).is_some();
             render::aside(&format!(
-                "kept in {0}; `slotwright recover {0}` carries it out",
-                path.display()
+                "kept in {0}; `slotwright recover {0}{1}` carries it out",
+                path.display(),
+                flags_of(&planning.plan, objected)
             ));
         }
     }

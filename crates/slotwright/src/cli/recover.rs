@@ -434,15 +434,12 @@ impl Desk<'_> {
         let announced =
             (plan.risk() >= Risk::MayLoseData).then(|| "this round may lose data".to_owned());
         if let Some(why) = objection.or(announced).filter(|_| !accepted) {
-            let flag = format!("--accept-data-loss {}", plan.mark());
             return Err((
                 format!("{why}, which needs your word for this very plan"),
-                format!("if you have read what it may cost, agree with {flag}"),
+                format!("if you have read what it may cost, agree with {}", loss_flag(plan)),
             ));
         }
-        let grave = plan.steps.iter().filter(|step| step.risk == Risk::DropsCopy);
-        let codes: BTreeSet<&str> = grave.map(|step| step.mends.as_str()).collect();
-        let missing = codes.into_iter().filter(|code| !self.allow.contains(*code));
+        let missing = drops_copies(plan).into_iter().filter(|code| !self.allow.contains(*code));
         let flags: Vec<String> = missing.map(|code| format!("--allow {code}")).collect();
         if flags.is_empty() {
             return Ok(());
@@ -499,4 +496,24 @@ impl Attendant for Desk<'_> {
             why.clone_into(&mut self.waits);
         }
     }
+}
+
+/// The flag that agrees to what this very plan may lose.
+fn loss_flag(plan: &Plan) -> String {
+    format!("--accept-data-loss {}", plan.mark())
+}
+
+/// The codes of the steps that drop a copy.
+fn drops_copies(plan: &Plan) -> BTreeSet<&str> {
+    let grave = plan.steps.iter().filter(|step| step.risk == Risk::DropsCopy);
+    grave.map(|step| step.mends.as_str()).collect()
+}
+
+/// The flags without which a plan is not carried out, each with a blank before it. `objected`:
+/// whether its rehearsal lost a key.
+pub(super) fn flags_of(plan: &Plan, objected: bool) -> String {
+    let loses = objected || plan.risk() >= Risk::MayLoseData;
+    let loss = loses.then(|| format!(" {}", loss_flag(plan)));
+    let copies = drops_copies(plan).into_iter().map(|code| format!(" --allow {code}"));
+    loss.into_iter().chain(copies).collect()
 }
