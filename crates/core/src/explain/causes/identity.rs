@@ -574,6 +574,9 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
             if let Some(hit) = reborn_in_place(seen) {
                 return Some(hit);
             }
+            if let Some(hit) = super::reborn::each_alone_with_its_keys(seen) {
+                return Some(hit);
+            }
             if let Some(hit) = stranger_at_its_place(seen).or_else(|| reborn_fleet(seen)) {
                 return Some(hit);
             }

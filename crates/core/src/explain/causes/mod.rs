@@ -8,12 +8,14 @@ mod addresses;
 mod alone;
 mod announced;
 mod application;
+mod atomic;
 mod aware;
 mod bare;
 mod binding;
 mod claims;
 mod clients;
 mod create;
+mod damaged;
 mod decisive;
 mod dialects;
 mod dialled;
@@ -25,6 +27,7 @@ mod failover;
 mod frames;
 mod healthy;
 mod identity;
+mod imports;
 mod joining;
 mod kept_address;
 mod kubernetes;
@@ -37,12 +40,15 @@ mod noperm;
 mod offered;
 mod open_marks;
 mod operations;
+mod operators;
 mod outside;
 mod particular;
 mod passing;
 mod ports;
 mod process;
 mod products;
+mod promotion;
+mod reborn;
 mod redirected;
 mod refused;
 mod replication;
@@ -63,6 +69,11 @@ mod volumes;
 use super::cause::Cause;
 
 pub(super) use announced::seed_ips;
+
+/// Whether the paste shows that a controller emptied nodes.
+pub(super) fn was_emptied(seen: &super::seen::Seen) -> bool {
+    operators::flushed(seen).is_some()
+}
 
 /// Every cause.
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
@@ -85,6 +96,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         announced::CAUSES,
         network::CAUSES,
         operations::CAUSES,
+        atomic::CAUSES,
+        imports::CAUSES,
+        damaged::CAUSES,
         ports::CAUSES,
         binding::CAUSES,
         refused::CAUSES,

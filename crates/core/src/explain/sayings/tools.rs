@@ -31,7 +31,6 @@ pub(super) static SAYINGS: &[Saying] = &[
             "target node is also listed among the source nodes",
             "[err] unknown node id",
             "is not known or is not a master",
-            "source node should not be a cluster node",
         ],
         "The id is not one of a primary in the table of the node that was asked: copy all 40 \
          letters from CLUSTER NODES there. (add-node with a wrong master id has sent MEET all the \
