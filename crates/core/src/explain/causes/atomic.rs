@@ -63,6 +63,17 @@ const REFUSALS: &[(&[&str], &str, &str)] = &[
          is stuck; then ask for the next one.",
     ),
     (
+        &[
+            "unknown subcommand 'migrateslots'",
+            "unknown subcommand 'migration'",
+            "unknown subcommand 'getslotmigrations'",
+        ],
+        "The server is older than the command: CLUSTER MIGRATESLOTS is in Valkey 9.0 and later, \
+         CLUSTER MIGRATION in Redis 8.4 and later, and neither knows the other's.",
+        "Upgrade every node first, or move the slots with the tool as before (redis-cli or \
+         valkey-cli --cluster reshard, without its option for atomic migration).",
+    ),
+    (
         &["this node is already the owner of the slot range"],
         "The command went to the owner. CLUSTER MIGRATION IMPORT is sent to the DESTINATION, which \
          fetches the slots (CLUSTER MIGRATESLOTS of Valkey is sent to the source).",

@@ -44,6 +44,7 @@ mod operators;
 mod outside;
 mod particular;
 mod passing;
+mod pods;
 mod ports;
 mod process;
 mod products;
@@ -108,6 +109,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         offered::CAUSES,
         dialects::CAUSES,
         kubernetes::CAUSES,
+        pods::CAUSES,
         process::CAUSES,
         rewriting::CAUSES,
         startup::CAUSES,
@@ -298,6 +300,11 @@ mod tests {
             "K8S_NODE_LOST_POD_STUCK",
             "Make sure that the machine is off",
             "the machine object, not the data",
+        ),
+        (
+            "K8S_PODS_ENDED",
+            "Look which nodes these pods are",
+            "the pod object only: its process has ended, and the claim stays",
         ),
         ("AOF_OR_RDB_CORRUPT", "A replica is alive", "FORCE needs votes; the replica has the data"),
         ("DOWN_DURING_FAILOVER", "Where the other shards", "an option with its price named"),

@@ -37,6 +37,22 @@ pub(super) static SAYINGS: &[Saying] = &[
          same: the node is a member without slots now, and only CLUSTER REPLICATE is left to do.)",
     ),
     say(
+        "CLI_ARGUMENTS_WRONG",
+        78,
+        &["unrecognized option or bad number of args for"],
+        "The option is spelt otherwise or unknown to this version of the tool: compare <tool> \
+         --version with the version that introduced it (--cluster-use-atomic-slot-migration: \
+         valkey-cli 9.1), and take the tool of the servers' version.",
+    ),
+    say(
+        "MAXCLIENTS_EXHAUSTED",
+        84,
+        &["error registering fd event for the new client"],
+        "The process may open fewer files than maxclients needs (clients, bus links and files \
+         count): LimitNOFILE= in the systemd unit, ulimits nofile of the container, then restart \
+         the nodes one by one; 'maxclients has been reduced' at the start is the same reason.",
+    ),
+    say(
         "CANNOT_CONNECT_NODE",
         60,
         &["unable to load info for node", "some node failed to send cluster meet"],
