@@ -35,8 +35,8 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
 }];
 
 /// Said when no line of the paste gives the reason.
-const USUAL: &str = "Usual reasons: the target's client port, password (primaryauth, masterauth) or \
-    TLS does not let the source in, a failover or restart at one end, an open slot of a move by \
+const USUAL: &str = "Usual reasons: the target's client port, password (primaryauth, masterauth) \
+    or TLS does not let the source in, a failover or restart at one end, an open slot of a move by \
     hand, an output buffer that is too small for the writes of the meantime, more writes than the \
     handover's limit lets pass.";
 
@@ -223,11 +223,13 @@ pub(super) fn dropped_for_its_buffer(seen: &Seen) -> Option<usize> {
 }
 
 const BUFFER: &str = "The source itself closed the job's connection: while the snapshot went over, \
-    the writes to these slots piled up in the job's output buffer beyond client-output-buffer-limit \
-    replica. As long as that limit and the rate of writes are the same, each new try ends so.";
+    the writes to these slots piled up in the job's output buffer beyond \
+    client-output-buffer-limit replica. As long as that limit and the rate of writes are the \
+    same, each new try ends so.";
 
-const MORE_BUFFER: &str = "On the source: CONFIG SET client-output-buffer-limit 'replica 2gb 1gb 300' \
-    (as far as its memory allows), and move fewer slots in one job, at an hour with fewer writes.";
+const MORE_BUFFER: &str = "On the source: CONFIG SET client-output-buffer-limit 'replica 2gb 1gb \
+    300' (as far as its memory allows), and move fewer slots in one job, at an hour with fewer \
+    writes.";
 
 #[cfg(test)]
 mod tests {

@@ -39,19 +39,20 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Application,
         when: buffers,
         cause: "Replies that clients do not read in time, and queries that they pile up, count as \
-            used memory[[ (mem_clients_normal is <<bytes>> of maxmemory <<most>>)]]. At maxmemory the \
-            server makes room for them by evicting keys (with noeviction: refuses writes), and \
+            used memory[[ (mem_clients_normal is <<bytes>> of maxmemory <<most>>)]]. At maxmemory \
+            the server makes room for them by evicting keys (with noeviction: refuses writes), and \
             goes on for as long as the buffers grow; normal clients have no limit by default. Big \
             replies (MGET of thousands of keys, HGETALL, LRANGE 0 -1, KEYS, MONITOR) asked for \
             faster than they are read do that within seconds.[[ <<evicted>> keys were evicted so \
             far.]][[ The biggest: <<client>>.]] The slots, replication and failover have no part \
             in it.",
-        check: "CLIENT LIST, sorted by omem (tot-mem since 6.2): which address and name, which cmd; \
-            INFO memory: mem_clients_normal beside used_memory_dataset.",
+        check: "CLIENT LIST, sorted by omem (tot-mem since 6.2): which address and name, which \
+            cmd; INFO memory: mem_clients_normal beside used_memory_dataset.",
         fix: &[
             "Stop or slow those clients (CLIENT KILL ID for the few worst), so that eviction ends.",
             "Limit them: 7.0 and later CONFIG SET maxmemory-clients 10% (the biggest clients are \
-             dropped, not the keys), or client-output-buffer-limit 'normal 512mb 128mb 60' for all.",
+             dropped, not the keys), or client-output-buffer-limit 'normal 512mb 128mb 60' for \
+             all.",
             "In the application: smaller batches, SCAN in place of KEYS, read replies before the \
              next request. Then let the cache fill again.",
         ],

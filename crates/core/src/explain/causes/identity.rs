@@ -19,7 +19,9 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let replica = super::volumes::without_its_volume(seen);
             replica.or_else(|| {
-                let hit = stranger_from_a_pod(seen).or_else(|| identity_lost(seen))?;
+                let hit = stranger_from_a_pod(seen)
+                    .or_else(|| super::reborn::each_alone_with_its_keys(seen))
+                    .or_else(|| identity_lost(seen))?;
                 Some(hit.fact("elsewhere", ELSEWHERE))
             })
         },
@@ -572,9 +574,6 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
                 ));
             }
             if let Some(hit) = reborn_in_place(seen) {
-                return Some(hit);
-            }
-            if let Some(hit) = super::reborn::each_alone_with_its_keys(seen) {
                 return Some(hit);
             }
             if let Some(hit) = stranger_at_its_place(seen).or_else(|| reborn_fleet(seen)) {

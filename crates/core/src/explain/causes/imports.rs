@@ -10,7 +10,8 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
     when: source,
     cause: "redis-cli --cluster import ADDRESS --cluster-from SOURCE copies the keys of one \
         standalone server into a cluster. The tool asks the source for INFO and refuses when \
-        cluster_enabled there is not 0. Nothing was copied and the cluster is in order.[[ <<why>>]]",
+        cluster_enabled there is not 0. Nothing was copied and the cluster is in order.[[ \
+        <<why>>]]",
     check: "On the source: INFO server (redis_version) and INFO cluster: cluster_enabled:1 is a \
         cluster node; no such field at all is a server before 3.0, a proxy or a service that \
         hides it.",

@@ -388,18 +388,19 @@ fn stays_primary(seen: &Seen) -> Option<Hit> {
         return Some(hit.only_these_steps());
     }
     let step = format!(
-        "On {place}: ROLE and CLUSTER NODES. If it holds itself for a primary, copy its RDB and AOF \
-         away and compare its keys with those of {heir} (what only the old primary has is lost \
+        "On {place}: ROLE and CLUSTER NODES. If it holds itself for a primary, copy its RDB and \
+         AOF away and compare its keys with those of {heir} (what only the old primary has is lost \
          when it follows): copy those to {heir}. CLUSTER REPLICATE {primary} on it is refused \
-         while it holds keys, so emptying this one node is a person's decision, after the comparison.",
+         while it holds keys, so emptying this one node is a person's decision, after the \
+         comparison.",
         heir = heir.place()
     );
     Some(hit.fact("places", place).note(came_back).step(step).only_these_steps())
 }
 
-/// `A failover occurred in shard ...; node A lost 5461 slot(s) to node B` of Valkey 8.0 and later, in
-/// the log of a node that is still a primary; or a setting that keeps primaries without slots from
-/// following (valkey-io/valkey#2261).
+/// `A failover occurred in shard ...; node A lost 5461 slot(s) to node B` of Valkey 8.0 and later,
+/// in the log of a node that is still a primary; or a setting that keeps primaries without slots
+/// from following (valkey-io/valkey#2261).
 fn kept_from_following(seen: &Seen) -> Option<Hit> {
     let bare = |row: &&Row| row.is_primary() && row.slots.is_empty() && !row.is_failing();
     let lived = |row: &&Row| row.epoch.is_some_and(|epoch| epoch > 0);
@@ -426,20 +427,20 @@ fn kept_from_following(seen: &Seen) -> Option<Hit> {
     let hit = Hit::of(if lost.is_some() { 84 } else { 68 });
     let hit = hit.quotes(lost.map(|(at, _)| at)).quotes(stays.map(|s| s.line));
     let hit = hit.quote(former.line).quote(heir.line).fact("places", place.clone()).note(format!(
-        "It is a former primary: {told} {by} has the slots that it had. A primary that loses its last \
-         slot follows the new owner only within its own shard or when \
-         cluster-allow-replica-migration is yes; it took {by} for a node of another shard (after two \
-         failovers in its absence) or the setting is no, so it stays a primary without slots. All \
-         slots are served; only a replica is missing."
+        "It is a former primary: {told} {by} has the slots that it had. A primary that loses its \
+         last slot follows the new owner only within its own shard or when \
+         cluster-allow-replica-migration is yes; it took {by} for a node of another shard (after \
+         two failovers in its absence) or the setting is no, so it stays a primary without slots. \
+         All slots are served; only a replica is missing."
     ));
     Some(
         hit.step(format!(
-            "On {place}: DBSIZE. With keys, copy its RDB and AOF away and compare them with {by}: what \
-             was written last before the failover may be there only."
+            "On {place}: DBSIZE. With keys, copy its RDB and AOF away and compare them with {by}: \
+             what was written last before the failover may be there only."
         ))
         .step(format!(
-            "With 0 keys: CLUSTER REPLICATE {} on {place}. It is refused while the node holds keys; \
-             that it may be emptied is a person's decision, after the copy.",
+            "With 0 keys: CLUSTER REPLICATE {} on {place}. It is refused while the node holds \
+             keys; that it may be emptied is a person's decision, after the copy.",
             heir.id
         ))
         .only_these_steps(),

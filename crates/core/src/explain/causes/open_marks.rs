@@ -61,15 +61,15 @@ pub(super) fn notes(seen: &Seen) -> Vec<String> {
     notes
 }
 
-const IMPORTING_ONLY: &str = "No node is marked migrating for them: the owner serves these slots as \
-    ever (that is why all slots can be covered while some are open), and only the importing side \
-    still has its half of the move. The source was restarted or had its mark taken off, or the \
-    move ended between the two SETSLOT. If the importing node has no key of the slot, STABLE on \
-    that node ends it; if it has keys, mark the owner migrating again and finish the move.";
+const IMPORTING_ONLY: &str = "No node is marked migrating for them: the owner serves these slots \
+    as ever (that is why all slots can be covered while some are open), and only the importing \
+    side still has its half of the move. The source was restarted or had its mark taken off, or \
+    the move ended between the two SETSLOT. If the importing node has no key of the slot, STABLE \
+    on that node ends it; if it has keys, mark the owner migrating again and finish the move.";
 
-const MIGRATING_ONLY: &str = "No node is marked importing for them: the source answers ASK for keys \
-    that it does not have, and the target refuses. If the target has no key of the slot, STABLE on \
-    the source ends it; if it has keys, mark it importing again and finish the move.";
+const MIGRATING_ONLY: &str = "No node is marked importing for them: the source answers ASK for \
+    keys that it does not have, and the target refuses. If the target has no key of the slot, \
+    STABLE on the source ends it; if it has keys, mark it importing again and finish the move.";
 
 /// A mark stands in the table of the node that has it and nowhere else.
 const NOT_ASKED: &str = "The mark of the other side stands only in that node's own CLUSTER NODES, \
@@ -161,14 +161,14 @@ fn source_died(seen: &Seen) -> Option<String> {
             .filter(|row| gone && row.id != importer.id)?;
         let (to, died, now) = (importer.place(), source.place(), heir.place());
         Some(format!(
-            "Slot {slot}: {died}, from which it was being moved, is dead, and {now} was promoted in \
-             its place. A replica that is promoted does not take the migrating mark over (before 8.0 \
-             of Valkey), so {now} serves the slot as if nothing moved and does not send ASK, while \
-             the keys that had been moved are on {to} only, where nobody asks for them. CLUSTER \
-             COUNTKEYSINSLOT {slot} on {now} and on {to}. Keys on {to}: mark {now} migrating to \
-             {to} and finish the move (MIGRATE the rest, then the new owner, {to} first), or carry \
-             these keys back. None on {to}: STABLE there ends it. Keep {died} from coming back with \
-             its old mark until that is done."
+            "Slot {slot}: {died}, from which it was being moved, is dead, and {now} was promoted \
+             in its place. A replica that is promoted does not take the migrating mark over \
+             (before 8.0 of Valkey), so {now} serves the slot as if nothing moved and does not \
+             send ASK, while the keys that had been moved are on {to} only, where nobody asks for \
+             them. CLUSTER COUNTKEYSINSLOT {slot} on {now} and on {to}. Keys on {to}: mark {now} \
+             migrating to {to} and finish the move (MIGRATE the rest, then the new owner, {to} \
+             first), or carry these keys back. None on {to}: STABLE there ends it. Keep {died} \
+             from coming back with its old mark until that is done."
         ))
     })
 }

@@ -22,14 +22,15 @@ fn emptied(seen: &Seen, hit: Hit) -> Hit {
     hit.more_if(6, true)
         .quote(at)
         .note(
-            "The servers count the FLUSHALL: the reset was refused because there were keys, and the \
-             controller emptied the nodes to get on. The keys are gone from memory; what is left \
-             is in files.",
+            "The servers count the FLUSHALL: the reset was refused because there were keys, and \
+             the controller emptied the nodes to get on. The keys are gone from memory; what is \
+             left is in files.",
         )
         .step(
-            "At once, before any save or AOF rewrite: scale the operator to 0; on every node CONFIG \
-             SET auto-aof-rewrite-percentage 0 and CONFIG SET save \"\"; then copy appendonlydir and \
-             the RDB of every leader and follower away (or snapshot the volumes).",
+            "At once, before any save or AOF rewrite: scale the operator to 0; on every node \
+             CONFIG SET auto-aof-rewrite-percentage 0 and CONFIG SET save \"\"; then copy \
+             appendonlydir and the RDB of every leader and follower away (or snapshot the \
+             volumes).",
         )
         .step(
             "In a copy of the AOF the writes from before the emptying are still there, when \
@@ -60,19 +61,19 @@ fn last_copy(seen: &Seen, hit: Hit) -> Hit {
         .quote(copy.line)
         .quote(newer.line)
         .note(format!(
-            "{newer_at} has a new id and the slots: it was reset or born anew, and it is empty unless \
-             its DBSIZE says otherwise. {copy_at} still follows the id of before, which is dead; \
-             if it has keys, they are the last copy of this shard, and that is why it is refused \
-             as 'not empty'."
+            "{newer_at} has a new id and the slots: it was reset or born anew, and it is empty \
+             unless its DBSIZE says otherwise. {copy_at} still follows the id of before, which is \
+             dead; if it has keys, they are the last copy of this shard, and that is why it is \
+             refused as 'not empty'."
         ))
         .step(format!(
-            "With the operator paused, DBSIZE on {copy_at} and on {newer_at}. Keys on {copy_at} only: \
-             SAVE there and copy its RDB and AOF away before anything else is done to it."
+            "With the operator paused, DBSIZE on {copy_at} and on {newer_at}. Keys on {copy_at} \
+             only: SAVE there and copy its RDB and AOF away before anything else is done to it."
         ))
         .step(format!(
-            "Give the keys back: stop {newer_at}, put the copied RDB into its directory (appendonly \
-             no for this one start), start it and compare DBSIZE. Only then may {copy_at} be \
-             blanked by a person and join as its replica."
+            "Give the keys back: stop {newer_at}, put the copied RDB into its directory \
+             (appendonly no for this one start), start it and compare DBSIZE. Only then may \
+             {copy_at} be blanked by a person and join as its replica."
         ))
         .only_these_steps()
 }

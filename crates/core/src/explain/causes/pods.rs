@@ -11,8 +11,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Platform,
         when: ended,
         cause: "[[<<pods>>: ]]the pod object is there and no process: the machine was shut down or \
-            taken away in an orderly way (graceful node shutdown, a spot or preemptible machine, an \
-            upgrade), and kubelet ended the pod as Succeeded or Failed. Several versions of \
+            taken away in an orderly way (graceful node shutdown, a spot or preemptible machine, \
+            an upgrade), and kubelet ended the pod as Succeeded or Failed. Several versions of \
             Kubernetes leave such a pod of a StatefulSet standing, because its name is taken, and \
             start none in its place. While it lasts its shard is without that node; two such pods \
             can be a whole shard, or the majority of the voters.",
@@ -68,23 +68,23 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A replica counts more keys than its primary: expired ones, or keys of its own",
         side: Side::Cluster,
         when: more_keys,
-        cause: "The replica has <<theirs>> keys, its primary <<ours>>, and the link is up. A replica \
-            removes nothing by itself: it waits for the DEL that its primary sends when IT finds a \
-            key expired, so keys that have expired and that nobody reads stay in DBSIZE, INFO and \
-            memory of the replica until the primary's cycle comes to them (and servers before 3.2 \
-            even return them to readers). That makes a small difference. A large one that stays \
-            means keys that the primary does not have at all: written to the replica while it was \
-            writable, or left over from before a resync that did not replace the data (older \
-            versions).",
-        check: "Take a few keys of the replica (SCAN there) and ask both: TTL on the replica, EXISTS \
-            on the primary. TTL -2 or 0: expired and not yet removed, harmless. A TTL that runs (or \
-            -1), and the primary does not know the key: the replica has keys of its own.",
+        cause: "The replica has <<theirs>> keys, its primary <<ours>>, and the link is up. A \
+            replica removes nothing by itself: it waits for the DEL that its primary sends when \
+            IT finds a key expired, so keys that have expired and that nobody reads stay in \
+            DBSIZE, INFO and memory of the replica until the primary's cycle comes to them (and \
+            servers before 3.2 even return them to readers). That makes a small difference. A \
+            large one that stays means keys that the primary does not have at all: written to the \
+            replica while it was writable, or left over from before a resync that did not replace \
+            the data (older versions).",
+        check: "Take a few keys of the replica (SCAN there) and ask both: TTL on the replica, \
+            EXISTS on the primary. TTL -2 or 0: expired and not yet removed, harmless. A TTL that \
+            runs (or -1), and the primary does not know the key: the replica has keys of its own.",
         fix: &[
             "Expired ones only: let the primary find them sooner (hz 50 or active-expire-effort, \
              6.0 and later; or a SCAN over the primary), and size the replica's memory for them.",
             "Keys of its own: replica-read-only yes, then let it copy anew from its primary (it \
-             drops what is only there, so look at these keys first). Before any failover: a promotion \
-             would bring them back.",
+             drops what is only there, so look at these keys first). Before any failover: a \
+             promotion would bring them back.",
             "Upgrade a 3.x server: expiry on replicas was mended in 3.2 and 4.0.",
         ],
         never: &["Do not fail over to this replica before the difference is explained."],
@@ -104,7 +104,7 @@ fn ended(seen: &Seen) -> Option<Hit> {
     let pods: Vec<_> = pods.collect();
     let why = seen.lines_with(&WORDS);
     let ours = pods.iter().any(|pod| named.iter().any(|name| pod.name.contains(name)));
-    if pods.is_empty() || !(ours || !why.is_empty()) {
+    if pods.is_empty() || (!ours && why.is_empty()) {
         return None;
     }
     let names: Vec<String> = pods.iter().map(|pod| pod.name.clone()).collect();

@@ -65,8 +65,8 @@ pub(super) fn never_linked_by_info(seen: &Seen) -> Option<Hit> {
     let empty = block.fields.is("slave_repl_offset", "0");
     let hit = if empty {
         hit.note(
-            "Its offset is 0, which after a start says nothing about its keys: look at DBSIZE. With \
-             no keys a promotion would make the shard empty.",
+            "Its offset is 0, which after a start says nothing about its keys: look at DBSIZE. \
+             With no keys a promotion would make the shard empty.",
         )
     } else {
         hit
@@ -77,4 +77,5 @@ pub(super) fn never_linked_by_info(seen: &Seen) -> Option<Hit> {
 /// Beside a tool that refuses because of uncovered slots.
 pub(super) const NEVER_MOVES: &str = "Slots are not given to other shards by themselves, and \
     add-node, reshard and rebalance refuse while a range is not served: they cannot take keys from \
-    a dead node. The owner comes back first; a former primary of it that is down too follows later.";
+    a dead node. The owner comes back first; a former primary of it that is down too follows \
+    later.";

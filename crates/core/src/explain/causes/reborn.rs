@@ -34,17 +34,18 @@ pub(super) fn each_alone_with_its_keys(seen: &Seen) -> Option<Hit> {
     let hit = Hit::of(if single.len() > 1 || image { 88 } else { 78 })
         .quotes(single.iter().map(|row| row.line).take(4))
         .note(format!(
-            "Each node that was asked lists nobody but itself, with the config epoch 0 of a newborn. \
-             The odd slots ({}) were assigned by nobody: a node that starts without nodes.conf and \
-             with its data takes the free slots for which it finds keys. So the data files outlived \
-             the restart and nodes.conf did not.",
+            "Each node that was asked lists nobody but itself, with the config epoch 0 of a \
+             newborn. The odd slots ({}) were assigned by nobody: a node that starts without \
+             nodes.conf and with its data takes the free slots for which it finds keys. So the \
+             data files outlived the restart and nodes.conf did not.",
             list(&held, 4)
         ));
     let hit = if image { hit.note(IMAGE) } else { hit };
     Some(
         hit.step(
             "Copy the data directory of every node away. Does an old nodes.conf still exist (the \
-             former volume, container or directory)? Start the nodes with those, each with its own.",
+             former volume, container or directory)? Start the nodes with those, each with its \
+             own.",
         )
         .step(
             "None left and the data matter: load each copy into a scratch server without cluster \
@@ -52,15 +53,18 @@ pub(super) fn each_alone_with_its_keys(seen: &Seen) -> Option<Hit> {
              client.",
         )
         .step(
-            "None left and it is a test or a cache: new empty containers (docker compose down, then \
-             up, without the old data volume) make a whole cluster again.",
+            "None left and it is a test or a cache: new empty containers (docker compose down, \
+             then up, without the old data volume) make a whole cluster again.",
         )
-        .step("Keep nodes.conf beside the data, on the same volume, and let nothing remove it at start.")
+        .step(
+            "Keep nodes.conf beside the data, on the same volume, and let nothing remove it at \
+         start.",
+        )
         .only_these_steps(),
     )
 }
 
-const IMAGE: &str = "The entry point of grokzen/redis-cluster removes the nodes.conf of every node at \
-    each start of the container and runs create again, which refuses nodes that have keys ('is not \
-    empty'); so a stopped and started container is no cluster any more \
+const IMAGE: &str = "The entry point of grokzen/redis-cluster removes the nodes.conf of every \
+    node at each start of the container and runs create again, which refuses nodes that have keys \
+    ('is not empty'); so a stopped and started container is no cluster any more \
     (Grokzen/docker-redis-cluster#47, #89). The image is for tests and not meant to be restarted.";

@@ -199,9 +199,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Wait two node timeouts. If it stays, look at the keys first (DBSIZE on both): \
              CLUSTER REPLICATE <id of the real primary> on the replica drops its own copy, so \
              only when that primary has the shard's keys.",
-            "If the address that the replica dials is not its primary's any more (pods that swapped \
-             addresses; a replica that dials itself): CLUSTER MEET the primary at its present \
-             address, from this replica.",
+            "If the address that the replica dials is not its primary's any more (pods that \
+             swapped addresses; a replica that dials itself): CLUSTER MEET the primary at its \
+             present address, from this replica.",
             "If nobody in the shard is a primary and none of it lives elsewhere: CLUSTER \
              FAILOVER TAKEOVER on the member with the highest offset and the most keys, then \
              REPLICATE the others to it.",
@@ -388,9 +388,9 @@ fn syncs_for_hours(seen: &Seen) -> Option<Hit> {
     let syncs = seen.field_is(72, "master_sync_in_progress", &["1"])?;
     let down_s = seen.number("master_link_down_since_seconds").filter(|s| *s >= LONG_S)?;
     Some(syncs.quotes(seen.field_line("master_link_down_since_seconds")).note(format!(
-        "The link is down since {down_s} s while a full copy is in progress: one copy does not take \
-         that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only says \
-         that the size is not known beforehand)."
+        "The link is down since {down_s} s while a full copy is in progress: one copy does not \
+         take that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only \
+         says that the size is not known beforehand)."
     )))
 }
 
@@ -460,8 +460,8 @@ fn too_big_a_piece(seen: &Seen, hit: Hit) -> Hit {
     let resumed = ["partial resynchronization request from", "sending 0 bytes of backlog"];
     match whole.filter(|_| seen.has(&resumed)) {
         Some(at) => hit.more_if(6, true).quote(at).fact("why", HUGE).note(ONE_BIG_WRITE).step(
-            "Now: CONFIG SET client-output-buffer-limit 'replica 1gb 512mb 120' on the primary, with \
-             the hard limit well above omem of that line; the next partial resync then stays.",
+            "Now: CONFIG SET client-output-buffer-limit 'replica 1gb 512mb 120' on the primary, \
+             with the hard limit well above omem of that line; the next partial resync then stays.",
         ),
         None => hit,
     }
@@ -469,9 +469,9 @@ fn too_big_a_piece(seen: &Seen, hit: Hit) -> Hit {
 
 const HUGE: &str = "one huge write is more than the replica's buffer may hold";
 
-const ONE_BIG_WRITE: &str = "Here the PARTIAL resync is accepted each time, and the replica is dropped \
-    at once: omem is nearly all in one block (oll is 1 or a few), that is one single huge write \
-    (a value of hundreds of megabytes) in the replication buffer. Servers from 7.0 up to the fix \
-    (redis/redis#11666, in 7.0.10) count such a block whole, so the loop lasts until the block \
-    leaves the backlog. No full sync, disk or network is at fault. Upgrade, and keep such values \
-    out (find it with redis-cli --memkeys on a replica).";
+const ONE_BIG_WRITE: &str = "Here the PARTIAL resync is accepted each time, and the replica is \
+    dropped at once: omem is nearly all in one block (oll is 1 or a few), that is one single huge \
+    write (a value of hundreds of megabytes) in the replication buffer. Servers from 7.0 up to \
+    the fix (redis/redis#11666, in 7.0.10) count such a block whole, so the loop lasts until the \
+    block leaves the backlog. No full sync, disk or network is at fault. Upgrade, and keep such \
+    values out (find it with redis-cli --memkeys on a replica).";

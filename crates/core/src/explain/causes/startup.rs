@@ -11,8 +11,8 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |_| None,
         cause: "The process reads its configuration and ends before it serves anybody. What the \
             cluster, an operator, a probe or a client says after that is a consequence.",
-        check: "Start it once by hand with the same configuration (or kubectl logs --previous): the \
-            last line names the setting or the file.",
+        check: "Start it once by hand with the same configuration (or kubectl logs --previous): \
+            the last line names the setting or the file.",
         fix: &[
             "Correct what that line names, on this node and in the source of the configuration \
              (ConfigMap, chart values, template), so that the other nodes do not meet it at \
@@ -191,13 +191,13 @@ fn by_the_unit(seen: &Seen) -> Option<usize> {
     seen.lines_with(&MARKS).first().copied()
 }
 
-const BY_THE_UNIT: &str = "Here systemd does it: with ProtectSystem (strict: everything; full: /usr, \
-    /boot and /etc) the unit's process sees the file system as read-only except ReadWritePaths, \
-    whatever the mount and the owner say; the same user can write from a shell. The directory in the \
-    message is not among those paths.";
+const BY_THE_UNIT: &str = "Here systemd does it: with ProtectSystem (strict: everything; full: \
+    /usr, /boot and /etc) the unit's process sees the file system as read-only except \
+    ReadWritePaths, whatever the mount and the owner say; the same user can write from a shell. \
+    The directory in the message is not among those paths.";
 
-const ALLOW: &str = "systemctl edit <unit>: [Service] with ReadWritePaths=<the directory of dir, of \
-    cluster-config-file and of the log>; systemctl daemon-reload; systemctl restart <unit>.";
+const ALLOW: &str = "systemctl edit <unit>: [Service] with ReadWritePaths=<the directory of dir, \
+    of cluster-config-file and of the log>; systemctl daemon-reload; systemctl restart <unit>.";
 
 /// `drwxr-xr-x 2 1000 1000 ...` of `ls -ln`, or a container with a directory of the host in it.
 fn foreign_owner(seen: &Seen) -> Option<usize> {
