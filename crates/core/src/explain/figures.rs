@@ -292,6 +292,9 @@ pub(super) fn health(seen: &Seen, side: Option<Side>) -> String {
         Some(Side::Network) => {
             format!("The network or the announced addresses are at fault, not the data{tail}.")
         }
+        Some(Side::Platform) if super::causes::was_emptied(seen) => {
+            format!("Nodes were emptied by what runs above them; their files come first{tail}.")
+        }
         Some(Side::Platform) => {
             format!(
                 "The platform below the nodes is at fault; slots and data need no repair{tail}."

@@ -441,6 +441,33 @@ static NOTES: &[Note] = &[
             keeps its slot where it is.",
     },
     Note {
+        code: "AOF_OR_RDB_CORRUPT",
+        words: &[&["rdbchecksum no"], &["append only file", "append-only file"]],
+        sentence: "rdbchecksum no stands in the settings: with an AOF that begins with an RDB \
+            (aof-use-rdb-preamble yes) the versions 4.0.0 to 4.0.9 write such a file and cannot \
+            read it back (redis/redis#4902, #4931). The file may then be whole: start a copy of it \
+            with 4.0.10 or later, and set rdbchecksum yes.",
+    },
+    Note {
+        code: "DISK_ERROR_MISCONF",
+        words: &[&["errors writing to the aof", "aof_last_write_status:err"]],
+        sentence: "Here it is the AOF: the server tries the same write again every second, and \
+            accepts commands as soon as one succeeds; a BGSAVE has no part in it. The words behind \
+            'AOF file:' are the system's: no space (df, quota, size of the volume), read-only, or \
+            'resource temporarily unavailable' and I/O errors, which come from the storage (NFS, \
+            network volume, throttling) and not from Redis: look at the volume and dmesg. Probes \
+            that only look at the exit code of redis-cli ping stay green. Do not restart before a \
+            replica is in sync: what could not be written is in memory only.",
+    },
+    Note {
+        code: "MIGRATE_AUTH_OR_TLS_FAILED",
+        words: &[&["importing data from", "--cluster import"]],
+        sentence: "Here it is an import from a server outside: no slot moves and none was left \
+            open. redis-cli passes the cluster's password on (-a, --user) in import from 6.2 on, with \
+            --cluster-from-pass for the source (redis/redis#6489, #7994); 5.x and 6.0 cannot, with \
+            -a either. Keys that were copied before are where they belong.",
+    },
+    Note {
         code: "OOM_KILLED",
         words: &[
             &["for sync", "bgsave", "background saving"],

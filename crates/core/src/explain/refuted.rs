@@ -51,6 +51,20 @@ static AGAINST: &[Against] = &[
             ("CLIENT_REDIRECT_LOOP", 20),
         ],
     },
+    // What was asked for is no amount that anybody has: memory was not short.
+    Against {
+        when: |hits, _| likely(hits, "MEMORY_DAMAGED"),
+        over: &[("OOM_KILLED", 70), ("SERVER_CRASHED", 20), ("SAVE_CHILD_KILLED", 30)],
+    },
+    // Who dials there is the operator: no map of a server is in it.
+    Against {
+        when: |hits, _| likely(hits, "OPERATOR_DIALS_NO_POD"),
+        over: &[("SELF_ADDRESS_UNKNOWN", 60), ("K8S_OPERATOR_FIGHT", 20)],
+    },
+    Against {
+        when: |hits, _| likely(hits, "CLIENT_BUFFERS_FILL_MEMORY"),
+        over: &[("KEYS_EVICTED", 20), ("MAXMEMORY_REACHED", 20)],
+    },
     Against {
         when: |hits, _| likely(hits, "SERVICE_REFUSES_COMMAND"),
         over: &[("COMMAND_RENAMED_OR_DISABLED", 30), ("MANAGED_SERVICE_CLUSTER_MODE", 40)],

@@ -287,6 +287,29 @@ const SAYS: &[(&str, &str)] = &[
     ("seen13-unknown-primary-alone", "leave the replica as it is"),
     ("seen13-owner-volume-recreated", "reclaim policy Retain"),
     ("seen13-name-not-in-certificate", "Two things lead there"),
+    ("srv1-job-refused-open-slot", "exclude each other"),
+    ("srv1-job-at-the-wrong-end", "does not own these slots"),
+    ("srv1-job-buffer-overrun", "closed the job's connection"),
+    ("srv1-one-huge-write", "the PARTIAL resync is accepted each time"),
+    ("srv1-buffers-evict-keys", "mem_clients_normal is 5.5 GB of maxmemory 8.0 GB"),
+    ("srv1-import-from-old-server", "has no field cluster_enabled"),
+    ("srv2-failover-at-offset-zero", "replication offset is 0"),
+    ("srv2-replica-since-start", "2 of 3 owners of slots are up"),
+    ("srv2-former-primary-stays", "its log says that 10.44.0.2:6379 has the slots"),
+    ("srv2-setslot-missed-one", "never takes it over by itself"),
+    ("srv2-unit-without-the-path", "Here systemd does it"),
+    ("srv2-mount-of-another-user", "runs as uid 999"),
+    ("srv2-rebalance-does-nothing", "10.46.0.3:6379 has none"),
+    ("srv2-lost-shard-stops", "Slots are not given to other shards"),
+    ("srv2-born-anew-with-keys", "were assigned by nobody"),
+    ("srv2-follower-has-the-last-copy", "the last copy of this shard"),
+    ("srv2-operator-emptied", "the controller emptied the nodes"),
+    ("srv2-aof-of-an-early-version", "redis/redis#4902"),
+    ("srv3-volume-answers-io-error", "Rights, the server and its configuration have no part"),
+    ("srv3-aof-write-refused", "a BGSAVE has no part in it"),
+    ("srv3-import-into-a-cluster-with-password", "no slot moves and none was left open"),
+    ("srv3-source-of-a-move-died", "is dead, and 10.52.0.5:6379 was promoted"),
+    ("srv3-follows-by-its-own-word", "only the tables of the others are behind"),
 ];
 
 #[test]
@@ -345,6 +368,10 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("seen13-save-denied", "Free space"),
     ("seen13-horizontally-is-no-horizon", "Horizon"),
     ("seen13-unknown-primary-alone", "CLUSTER REPLICATE"),
+    ("srv1-impossible-amount", "Raise the limit"),
+    ("srv2-failover-with-an-offset", "Write something to this primary"),
+    ("srv2-setslot-missed-one", "Wait two node timeouts"),
+    ("srv3-follows-by-its-own-word", "Give it slots"),
 ];
 
 #[test]

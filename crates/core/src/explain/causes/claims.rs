@@ -83,8 +83,8 @@ pub(super) fn winner(a: &Row, b: &Row) -> Option<String> {
     }
     let (wins, loses) = if mine > other { (a, b) } else { (b, a) };
     Some(format!(
-        "Config epochs: {} has {}, {} has {}. The higher one wins at every node that hears both, so \
-         {} keeps these slots and {} deletes its keys of them (or becomes a replica and copies \
+        "Config epochs: {} has {}, {} has {}. The higher one wins at every node that hears both, \
+         so {} keeps these slots and {} deletes its keys of them (or becomes a replica and copies \
          everything, if these are all its slots). If it is {} that has the keys, copy them away \
          first.",
         wins.place(),
@@ -95,4 +95,59 @@ pub(super) fn winner(a: &Row, b: &Row) -> Option<String> {
         loses.place(),
         loses.place()
     ))
+}
+
+/// One of the two gives the slots to the other one by its own table: then nobody disputes them, and
+/// only a third node is behind.
+pub(super) fn conceded(seen: &Seen, a: &Row, b: &Row) -> Option<(String, String)> {
+    let both = a.slots.intersection(&b.slots);
+    let own = |row: &Row| {
+        seen.tables.iter().find(|table| table.myself().is_some_and(|me| me.id == row.id))
+    };
+    let gives = |teller: &Row, owner: &Row| {
+        let rows = own(teller).map(|table| &table.rows);
+        rows.is_some_and(|rows| {
+            rows.iter().any(|r| r.id == owner.id && r.slots.intersection(&both) == both)
+        })
+    };
+    let (owner, former) = if gives(b, a) && gives(a, a) {
+        (a, b)
+    } else if gives(a, b) && gives(b, b) {
+        (b, a)
+    } else {
+        return None;
+    };
+    let (place, before, both) = (owner.place(), former.place(), slots(&both));
+    let (epoch, old) = (owner.epoch?, former.epoch?);
+    let (why, step) = if epoch > old {
+        let why = format!(
+            "Its config epoch ({epoch}) is above that of {before} ({old}), so the node that is \
+             behind takes it over as soon as it hears of {place}."
+        );
+        let step = format!(
+            "Wait two node timeouts. If it stays: is {place} linked (connected) in the table of \
+             the node that is behind? If not, CLUSTER MEET it from there at its present address."
+        );
+        (why, step)
+    } else {
+        let why = format!(
+            "A node gives a slot to another owner only for a higher config epoch, and {place} has \
+             {epoch} while {before} has {old}: the node that is behind never takes it over by \
+             itself, waiting does not help, and clients that ask it are sent to {before}. SETSLOT \
+             NODE was not sent to every primary, or not to the new owner, which would have taken \
+             a new epoch."
+        );
+        let step = format!(
+            "CLUSTER COUNTKEYSINSLOT on {place} and {before}. With the keys on {place}: CLUSTER \
+             BUMPEPOCH on {place}, which makes its claim the newest everywhere (or the same \
+             SETSLOT NODE once more on the node that is behind). Keys on {before} as well: copy \
+             them away first."
+        );
+        (why, step)
+    };
+    let note = format!(
+        "{place} claims {both} and {before} gives them to it by its own table, so nobody disputes \
+         them; the table that still gives them to {before} is behind. {why}"
+    );
+    Some((note, step))
 }

@@ -1,6 +1,6 @@
 //! Replicas that are not promoted, and what a failover costs.
 
-use super::unreached;
+use super::{promotion, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
 use crate::explain::seen::{Block, Seen, Table};
@@ -155,7 +155,8 @@ pub(super) static CAUSES: &[Cause] = &[
                     "start the replica",
                     "only start",
                 ]);
-                sync.filter(|_| told || together).or_else(|| never_linked(seen))
+                let by_info = promotion::never_linked_by_info(seen);
+                by_info.or(sync.filter(|_| told || together)).or_else(|| never_linked(seen))
             })
         },
         cause: "A replica stands for election only if its link to the primary broke not longer ago \
@@ -295,7 +296,9 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| {
             let timed_out = seen.says(88, &["manual failover timed out"]);
-            timed_out.map(|hit| how_far(seen, hit)).or_else(|| {
+            let timed_out =
+                timed_out.map(|hit| promotion::waits_for_zero(seen, how_far(seen, hit)));
+            timed_out.or_else(|| {
                 seen.says(
                     80,
                     &[
@@ -619,11 +622,14 @@ fn shard_down(seen: &Seen) -> Option<Hit> {
                 }
                 _ => format!(", of which {} is flagged fail as well", list(&places(down), 3)),
             };
-            format!("it has {}{too}", list(&places(replicas), 3))
+            format!("it has {}{too}", list(&places(replicas.iter().copied()), 3))
         };
+        let refused = seen.lines_with(&["not all 16384 slots are covered"]);
+        let note = promotion::NEVER_MOVES;
+        let hit = Hit::of(70).more_if(10, replicas.is_empty() && !refused.is_empty());
+        let hit = if refused.is_empty() { hit } else { hit.note(note) };
         return Some(
-            Hit::of(70)
-                .more_if(16, unreached::node(seen).is_some())
+            hit.more_if(16, unreached::node(seen).is_some())
                 .quotes(down.iter().map(|row| row.line))
                 .fact("places", list(&places(down.iter().copied()), 3))
                 .fact("slots", format!("{} slots ({})", first.slots.len(), slots(&first.slots)))

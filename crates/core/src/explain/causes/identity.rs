@@ -19,7 +19,9 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let replica = super::volumes::without_its_volume(seen);
             replica.or_else(|| {
-                let hit = stranger_from_a_pod(seen).or_else(|| identity_lost(seen))?;
+                let hit = stranger_from_a_pod(seen)
+                    .or_else(|| super::reborn::each_alone_with_its_keys(seen))
+                    .or_else(|| identity_lost(seen))?;
                 Some(hit.fact("elsewhere", ELSEWHERE))
             })
         },

@@ -464,11 +464,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);
             let empties = ["flushall", "reset can't be called with master nodes containing keys"];
             let hit = hit.and(seen, 40, &empties);
-            Some(hit.more_if(42, creates && seen.has(&["is not empty. either"])).and(
+            let hit = hit.more_if(42, creates && seen.has(&["is not empty. either"])).and(
                 seen,
                 14,
                 &["cluster meet", "cluster forget", "reset", "recreat", "failed to", "error"],
-            ))
+            );
+            Some(super::operators::beside_the_nodes(seen, hit))
         },
         cause: "A controller changes the cluster at the same time (MEET, FORGET, REPLICATE, \
             create, restarts), by what it believes; if it asks one node that is new, restarted or \

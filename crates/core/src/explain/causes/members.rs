@@ -160,7 +160,13 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "DEL_NODE_NOT_EMPTY",
         title: "The node to be removed still owns slots",
         side: Side::Command,
-        when: |seen| seen.says(90, &["is not empty! reshard data away and try again"]),
+        when: |seen| {
+            let hit = seen.says(90, &["is not empty! reshard data away and try again"])?;
+            let place = seen.word_after("[err] node ").unwrap_or_default();
+            // Nothing can be moved out of a node that is down: its shard comes first.
+            let down = seen.failing().iter().any(|row| row.place() == place);
+            Some(hit.less_if(26, down))
+        },
         cause: "del-node removes only nodes without slots; this one still owns some.",
         check: "Its row in CLUSTER NODES.",
         fix: &["Reshard its slots to other primaries, then del-node it, and stop the process."],
@@ -217,7 +223,8 @@ pub(super) static CAUSES: &[Cause] = &[
                         .fact("places", list(&places(empty), 4)),
                 );
             }
-            if let Some(hit) = stays_primary(seen).or_else(|| returned_as_a_stranger(seen)) {
+            let former = stays_primary(seen).or_else(|| kept_from_following(seen));
+            if let Some(hit) = former.or_else(|| returned_as_a_stranger(seen)) {
                 return Some(hit);
             }
             (!empty.is_empty() && whole).then(|| {
@@ -360,13 +367,82 @@ fn stays_primary(seen: &Seen) -> Option<Hit> {
          behind and a minute settles it.",
         heir.place()
     );
+    let hit = Hit::of(82).quote(said).quote(row.line).quote(heir.line);
+    // By its own word it follows: only the others are behind.
+    let follows = seen.roles.iter().find(|role| {
+        role.host == heir.address.ip && matches!(role.state.as_str(), "connected" | "sync")
+    });
+    if let Some(role) = follows {
+        let note = format!(
+            "ROLE on it says that it follows {} and is linked, so it is a replica, and only the \
+             tables of the others are behind (a packet with the new role was lost, or they are \
+             swamped, redis/redis#6755). No slot and no key is concerned.",
+            heir.place()
+        );
+        let step = format!(
+            "Wait two node timeouts and look at CLUSTER NODES of {place} itself and of several \
+             others. Where it stays: on {place} once more CLUSTER REPLICATE {primary}, or restart \
+             that one node; it then tells everybody its role anew."
+        );
+        let hit = hit.quote(role.line).fact("places", place).note(note).step(step);
+        return Some(hit.only_these_steps());
+    }
     let step = format!(
-        "On {place}: ROLE and CLUSTER NODES. If it holds itself for a primary, copy its RDB and AOF \
-         away and compare its keys with those of {heir} (what only the old primary has is lost \
+        "On {place}: ROLE and CLUSTER NODES. If it holds itself for a primary, copy its RDB and \
+         AOF away and compare its keys with those of {heir} (what only the old primary has is lost \
          when it follows): copy those to {heir}. CLUSTER REPLICATE {primary} on it is refused \
-         while it holds keys, so emptying this one node is a person's decision, after the comparison.",
+         while it holds keys, so emptying this one node is a person's decision, after the \
+         comparison.",
         heir = heir.place()
     );
-    let hit = Hit::of(82).quote(said).quote(row.line).quote(heir.line);
-    Some(hit.fact("places", place).note(came_back).step(step))
+    Some(hit.fact("places", place).note(came_back).step(step).only_these_steps())
+}
+
+/// `A failover occurred in shard ...; node A lost 5461 slot(s) to node B` of Valkey 8.0 and later,
+/// in the log of a node that is still a primary; or a setting that keeps primaries without slots
+/// from following (valkey-io/valkey#2261).
+fn kept_from_following(seen: &Seen) -> Option<Hit> {
+    let bare = |row: &&Row| row.is_primary() && row.slots.is_empty() && !row.is_failing();
+    let lived = |row: &&Row| row.epoch.is_some_and(|epoch| epoch > 0);
+    let former = seen.server_rows().filter(bare).find(lived)?;
+    let lost = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let (_, rest) = line.lower.split_once(&former.id)?;
+        let (_, rest) = rest.split_once(" slot(s) to node ")?;
+        Some((at, rest.split_whitespace().next()?.to_owned()))
+    });
+    let stays = seen
+        .settings
+        .iter()
+        .find(|setting| setting.name == "cluster-allow-replica-migration" && setting.value == "no");
+    let heir = match &lost {
+        Some((_, id)) => seen.server_rows().find(|row| row.id == *id)?,
+        None => seen
+            .server_rows()
+            .filter(|row| !row.slots.is_empty() && row.epoch > former.epoch)
+            .max_by_key(|row| row.epoch)
+            .filter(|_| stays.is_some())?,
+    };
+    let (place, by) = (former.place(), heir.place());
+    let told = if lost.is_some() { "its log says that" } else { "by the config epochs" };
+    let hit = Hit::of(if lost.is_some() { 84 } else { 68 });
+    let hit = hit.quotes(lost.map(|(at, _)| at)).quotes(stays.map(|s| s.line));
+    let hit = hit.quote(former.line).quote(heir.line).fact("places", place.clone()).note(format!(
+        "It is a former primary: {told} {by} has the slots that it had. A primary that loses its \
+         last slot follows the new owner only within its own shard or when \
+         cluster-allow-replica-migration is yes; it took {by} for a node of another shard (after \
+         two failovers in its absence) or the setting is no, so it stays a primary without slots. \
+         All slots are served; only a replica is missing."
+    ));
+    Some(
+        hit.step(format!(
+            "On {place}: DBSIZE. With keys, copy its RDB and AOF away and compare them with {by}: \
+             what was written last before the failover may be there only."
+        ))
+        .step(format!(
+            "With 0 keys: CLUSTER REPLICATE {} on {place}. It is refused while the node holds \
+             keys; that it may be emptied is a person's decision, after the copy.",
+            heir.id
+        ))
+        .only_these_steps(),
+    )
 }

@@ -8,12 +8,14 @@ mod addresses;
 mod alone;
 mod announced;
 mod application;
+mod atomic;
 mod aware;
 mod bare;
 mod binding;
 mod claims;
 mod clients;
 mod create;
+mod damaged;
 mod decisive;
 mod dialects;
 mod dialled;
@@ -25,6 +27,7 @@ mod failover;
 mod frames;
 mod healthy;
 mod identity;
+mod imports;
 mod joining;
 mod kept_address;
 mod kubernetes;
@@ -37,12 +40,16 @@ mod noperm;
 mod offered;
 mod open_marks;
 mod operations;
+mod operators;
 mod outside;
 mod particular;
 mod passing;
+mod pods;
 mod ports;
 mod process;
 mod products;
+mod promotion;
+mod reborn;
 mod redirected;
 mod refused;
 mod replication;
@@ -63,6 +70,11 @@ mod volumes;
 use super::cause::Cause;
 
 pub(super) use announced::seed_ips;
+
+/// Whether the paste shows that a controller emptied nodes.
+pub(super) fn was_emptied(seen: &super::seen::Seen) -> bool {
+    operators::flushed(seen).is_some()
+}
 
 /// Every cause.
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
@@ -85,6 +97,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         announced::CAUSES,
         network::CAUSES,
         operations::CAUSES,
+        atomic::CAUSES,
+        imports::CAUSES,
+        damaged::CAUSES,
         ports::CAUSES,
         binding::CAUSES,
         refused::CAUSES,
@@ -94,6 +109,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         offered::CAUSES,
         dialects::CAUSES,
         kubernetes::CAUSES,
+        pods::CAUSES,
         process::CAUSES,
         rewriting::CAUSES,
         startup::CAUSES,
@@ -284,6 +300,11 @@ mod tests {
             "K8S_NODE_LOST_POD_STUCK",
             "Make sure that the machine is off",
             "the machine object, not the data",
+        ),
+        (
+            "K8S_PODS_ENDED",
+            "Look which nodes these pods are",
+            "the pod object only: its process has ended, and the claim stays",
         ),
         ("AOF_OR_RDB_CORRUPT", "A replica is alive", "FORCE needs votes; the replica has the data"),
         ("DOWN_DURING_FAILOVER", "Where the other shards", "an option with its price named"),

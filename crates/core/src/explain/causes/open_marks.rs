@@ -26,7 +26,9 @@ pub(super) fn notes(seen: &Seen) -> Vec<String> {
         return notes;
     }
     let nobodys = nobodys(seen, &marks);
-    if let Some(slot) = &nobodys {
+    if let Some(note) = source_died(seen) {
+        notes.push(note);
+    } else if let Some(slot) = &nobodys {
         notes.push(format!(
             "Slot {slot} has no owner in this listing although it is open: the move broke off \
              after its owner had given it up, or the owner lost its table. No node serves it, and \
@@ -59,15 +61,15 @@ pub(super) fn notes(seen: &Seen) -> Vec<String> {
     notes
 }
 
-const IMPORTING_ONLY: &str = "No node is marked migrating for them: the owner serves these slots as \
-    ever (that is why all slots can be covered while some are open), and only the importing side \
-    still has its half of the move. The source was restarted or had its mark taken off, or the \
-    move ended between the two SETSLOT. If the importing node has no key of the slot, STABLE on \
-    that node ends it; if it has keys, mark the owner migrating again and finish the move.";
+const IMPORTING_ONLY: &str = "No node is marked migrating for them: the owner serves these slots \
+    as ever (that is why all slots can be covered while some are open), and only the importing \
+    side still has its half of the move. The source was restarted or had its mark taken off, or \
+    the move ended between the two SETSLOT. If the importing node has no key of the slot, STABLE \
+    on that node ends it; if it has keys, mark the owner migrating again and finish the move.";
 
-const MIGRATING_ONLY: &str = "No node is marked importing for them: the source answers ASK for keys \
-    that it does not have, and the target refuses. If the target has no key of the slot, STABLE on \
-    the source ends it; if it has keys, mark it importing again and finish the move.";
+const MIGRATING_ONLY: &str = "No node is marked importing for them: the source answers ASK for \
+    keys that it does not have, and the target refuses. If the target has no key of the slot, \
+    STABLE on the source ends it; if it has keys, mark it importing again and finish the move.";
 
 /// A mark stands in the table of the node that has it and nowhere else.
 const NOT_ASKED: &str = "The mark of the other side stands only in that node's own CLUSTER NODES, \
@@ -136,4 +138,37 @@ fn add(found: &mut Vec<Mark>, mark: Mark) {
     if !mark.slots.is_empty() && !found.contains(&mark) {
         found.push(mark);
     }
+}
+
+/// The node from which a slot is imported is dead, and another one has its slots: the replica that
+/// was promoted knows nothing of the move (redis/redis#2591).
+fn source_died(seen: &Seen) -> Option<String> {
+    seen.tables.iter().find_map(|table| {
+        let importer = table.rows.iter().find(|row| row.open.iter().any(|o| o.contains("-<-")))?;
+        let open = importer.open.iter().find(|open| open.contains("-<-"))?;
+        let (slot, from) = open.trim_matches(['[', ']']).split_once("-<-")?;
+        let source = table.rows.iter().find(|row| row.id == from)?;
+        let number: u16 = slot.parse().ok()?;
+        let mut one = SlotSet::new();
+        one.insert(number, number);
+        let owns = |row: &&crate::explain::table::Row| !row.slots.intersection(&one).is_empty();
+        let gone = source.is_failing() && source.slots.is_empty();
+        let heir = table
+            .rows
+            .iter()
+            .find(owns)
+            .or_else(|| table.rows.iter().filter(|row| row.id != from).max_by_key(|row| row.epoch))
+            .filter(|row| gone && row.id != importer.id)?;
+        let (to, died, now) = (importer.place(), source.place(), heir.place());
+        Some(format!(
+            "Slot {slot}: {died}, from which it was being moved, is dead, and {now} was promoted \
+             in its place. A replica that is promoted does not take the migrating mark over \
+             (before 8.0 of Valkey), so {now} serves the slot as if nothing moved and does not \
+             send ASK, while the keys that had been moved are on {to} only, where nobody asks for \
+             them. CLUSTER COUNTKEYSINSLOT {slot} on {now} and on {to}. Keys on {to}: mark {now} \
+             migrating to {to} and finish the move (MIGRATE the rest, then the new owner, {to} \
+             first), or carry these keys back. None on {to}: STABLE there ends it. Keep {died} \
+             from coming back with its old mark until that is done."
+        ))
+    })
 }

@@ -1,7 +1,6 @@
 //! What rolling updates, upgrades, tools and load do to a cluster.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::{Seen, reply_value};
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -50,34 +49,6 @@ pub(super) static CAUSES: &[Cause] = &[
             "A firewall is not the cause when only pairs of old and new fail.",
         ],
         like: &["BUS_PORT_BLOCKED", "MIXED_VERSIONS"],
-    },
-    Cause {
-        code: "ASM_STUCK_OR_FAILED",
-        title: "A slot migration that the servers do by themselves failed or stands still",
-        side: Side::Cluster,
-        when: slot_job,
-        cause: "A job of CLUSTER MIGRATESLOTS (Valkey 9.0 and later) or CLUSTER MIGRATION (Redis \
-            8.4 and later) moves whole slots between two primaries[[; this one (slots <<slots>>) \
-            is <<state>>]][[: <<why>>]]. Until the handover the source owns the slots and serves \
-            them, so a failed job loses nothing; what was asked for is not done. Usual reasons: \
-            the target's client port, password (primaryauth, masterauth) or TLS does not let the \
-            source in, a failover or restart at one end, an open slot of a move by hand, more \
-            writes than the handover's limit lets pass.",
-        check: "CLUSTER GETSLOTMIGRATIONS (Valkey) or CLUSTER MIGRATION STATUS ALL (Redis) at both \
-            ends, with both logs at that time; and CLUSTER NODES: who owns the slots now?",
-        fix: &[
-            "Remove the reason that the message names; from the source's host, log in to the \
-             target's client port with the replication user.",
-            "Cancel what still runs (Valkey: CLUSTER CANCELSLOTMIGRATIONS at the source; Redis: \
-             CLUSTER MIGRATION CANCEL at the destination), and start the job again.",
-            "If a log says 'Write loss risk' or 'Write pause timeout during slot handoff', compare \
-             the keys of both ends before anything is trimmed.",
-        ],
-        never: &[
-            "Do not use SETSLOT on these slots while a job is under way.",
-            "Do not run --cluster fix: the slots have an owner.",
-        ],
-        like: &["SLOT_OPEN", "REPLICA_AUTH_FAILED", "MIGRATE_AUTH_OR_TLS_FAILED"],
     },
     Cause {
         code: "LIGHT_MESSAGE_LINK_LOOP",
@@ -594,43 +565,3 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["AOF_OR_RDB_CORRUPT", "K8S_ROLLING_TOO_FAST"],
     },
 ];
-
-/// A job in a reply of the servers, a message about one in a log, or a refusal to start one.
-fn slot_job(seen: &Seen) -> Option<Hit> {
-    let asked = seen.lines_with(&["getslotmigrations", "cluster migration status", "migrateslots"]);
-    let in_log = seen.says(
-        88,
-        &[
-            "write loss risk! during slot migration",
-            "write pause timeout during slot handoff",
-            "slot migration failed",
-            "slot import failed",
-            "slot export failed",
-            "asm task failed",
-        ],
-    );
-    let refused = seen.says_all(80, &[&["migrateslots", "cluster migration import"], &["(error)"]]);
-    let value = |name: &str| {
-        let at = seen.lines.iter().position(|line| reply_value(&line.text) == name)?;
-        let value = seen.lines.get(at + 1).map(|line| reply_value(&line.text))?;
-        Some((at + 1, value)).filter(|(_, value)| !value.is_empty())
-    };
-    let state = value("state").filter(|_| !asked.is_empty() || value("slot_ranges").is_some());
-    let failed =
-        state.filter(|(_, state)| matches!(state.as_str(), "failed" | "canceled" | "cancelled"));
-    let by_reply = failed.map(|(at, _)| Hit::of(90).quote(at));
-    let why = value("message").or_else(|| value("last_error"));
-    Some(
-        by_reply
-            .or(in_log)
-            .or(refused)?
-            .quotes(why.as_ref().map(|(at, _)| *at))
-            .quotes(asked.into_iter().take(1))
-            .fact_if("state", value("state").map(|(_, state)| state))
-            .fact_if(
-                "slots",
-                value("slot_ranges").or_else(|| value("slots")).map(|(_, slots)| slots),
-            )
-            .fact_if("why", why.map(|(_, why)| why)),
-    )
-}

@@ -189,8 +189,15 @@ pub(super) static CAUSES: &[Cause] = &[
                     .iter()
                     .any(|at| seen.lines.get(*at).is_some_and(|line| line.text.contains(&place)))
             })?;
+            // What stops the tool is then the shard that nobody serves, not the dead entry.
+            let served = |owner: &&&Row| {
+                let follows = |row: &Row| row.primary.as_ref() == Some(&owner.id);
+                seen.rows().any(|row| follows(row) && !row.is_failing())
+            };
+            let lost = dead.iter().any(|row| !row.slots.is_empty() && !served(&row))
+                && seen.has(&["not all 16384 slots are covered"]);
             (tool && !stuck.is_empty()).then(|| {
-                Hit::of(88)
+                Hit::of(if lost { 64 } else { 88 })
                     .quotes(stuck.iter().copied().take(1))
                     .quote(named.line)
                     .fact("place", named.place())

@@ -101,6 +101,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     "i/o error trying to sync with master",
                 ],
             );
+            // What broke off was a move of slots, no copy for a replica.
+            let strong = strong.filter(|_| super::atomic::dropped_for_its_buffer(seen).is_none());
+            let strong = strong.map(|hit| too_big_a_piece(seen, hit));
             let unreadable = [
                 "failed trying to load the master synchronization db",
                 "failed trying to load the primary synchronization db",
@@ -196,9 +199,9 @@ pub(super) static CAUSES: &[Cause] = &[
             "Wait two node timeouts. If it stays, look at the keys first (DBSIZE on both): \
              CLUSTER REPLICATE <id of the real primary> on the replica drops its own copy, so \
              only when that primary has the shard's keys.",
-            "If the address that the replica dials is not its primary's any more (pods that swapped \
-             addresses; a replica that dials itself): CLUSTER MEET the primary at its present \
-             address, from this replica.",
+            "If the address that the replica dials is not its primary's any more (pods that \
+             swapped addresses; a replica that dials itself): CLUSTER MEET the primary at its \
+             present address, from this replica.",
             "If nobody in the shard is a primary and none of it lives elsewhere: CLUSTER \
              FAILOVER TAKEOVER on the member with the highest offset and the most keys, then \
              REPLICATE the others to it.",
@@ -385,9 +388,9 @@ fn syncs_for_hours(seen: &Seen) -> Option<Hit> {
     let syncs = seen.field_is(72, "master_sync_in_progress", &["1"])?;
     let down_s = seen.number("master_link_down_since_seconds").filter(|s| *s >= LONG_S)?;
     Some(syncs.quotes(seen.field_line("master_link_down_since_seconds")).note(format!(
-        "The link is down since {down_s} s while a full copy is in progress: one copy does not take \
-         that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only says \
-         that the size is not known beforehand)."
+        "The link is down since {down_s} s while a full copy is in progress: one copy does not \
+         take that long, so it breaks off and begins anew (master_sync_left_bytes below 0 only \
+         says that the size is not known beforehand)."
     )))
 }
 
@@ -440,3 +443,35 @@ fn copied_and_begins_anew(seen: &Seen) -> Option<Hit> {
          replica-lazy-flush yes shortens it.",
     )))
 }
+
+/// `oll=1 omem=301989920` of a replica whose partial resync was taken: one write alone is bigger
+/// than the buffer may be. Blocks of the shared replication buffer are counted whole.
+fn too_big_a_piece(seen: &Seen, hit: Hit) -> Hit {
+    let value = |line: &str, name: &str| -> Option<u64> {
+        let rest = line.split_once(name)?.1;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let whole = seen.lines.iter().position(|line| {
+        let dropped = line.lower.contains("overcoming of output buffer limits");
+        let few = value(&line.lower, " oll=").is_some_and(|blocks| (1..=4).contains(&blocks));
+        let big = value(&line.lower, " omem=").is_some_and(|bytes| bytes > 16 * 1024 * 1024);
+        dropped && few && big
+    });
+    let resumed = ["partial resynchronization request from", "sending 0 bytes of backlog"];
+    match whole.filter(|_| seen.has(&resumed)) {
+        Some(at) => hit.more_if(6, true).quote(at).fact("why", HUGE).note(ONE_BIG_WRITE).step(
+            "Now: CONFIG SET client-output-buffer-limit 'replica 1gb 512mb 120' on the primary, \
+             with the hard limit well above omem of that line; the next partial resync then stays.",
+        ),
+        None => hit,
+    }
+}
+
+const HUGE: &str = "one huge write is more than the replica's buffer may hold";
+
+const ONE_BIG_WRITE: &str = "Here the PARTIAL resync is accepted each time, and the replica is \
+    dropped at once: omem is nearly all in one block (oll is 1 or a few), that is one single huge \
+    write (a value of hundreds of megabytes) in the replication buffer. Servers from 7.0 up to \
+    the fix (redis/redis#11666, in 7.0.10) count such a block whole, so the loop lasts until the \
+    block leaves the backlog. No full sync, disk or network is at fault. Upgrade, and keep such \
+    values out (find it with redis-cli --memkeys on a replica).";

@@ -609,6 +609,9 @@ fn views_differ(seen: &Seen) -> Option<Hit> {
                 let says =
                     format!("one table gives {both} to {}, another to {}", a.place(), b.place());
                 let hit = Hit::of(74).quote(a.line).quote(b.line).fact("dispute", says);
+                if let Some((note, step)) = claims::conceded(seen, a, b) {
+                    return Some(hit.note(note).step(step).only_these_steps());
+                }
                 return Some(claims::winner(a, b).into_iter().fold(hit, Hit::note));
             }
         }

@@ -11,8 +11,8 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |_| None,
         cause: "The process reads its configuration and ends before it serves anybody. What the \
             cluster, an operator, a probe or a client says after that is a consequence.",
-        check: "Start it once by hand with the same configuration (or kubectl logs --previous): the \
-            last line names the setting or the file.",
+        check: "Start it once by hand with the same configuration (or kubectl logs --previous): \
+            the last line names the setting or the file.",
         fix: &[
             "Correct what that line names, on this node and in the source of the configuration \
              (ConfigMap, chart values, template), so that the other nodes do not meet it at \
@@ -31,9 +31,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The server cannot open or write one of its files[[: <<errno>>]]",
         side: Side::Platform,
         when: file_not_opened,
-        cause: "The server ends (or refuses) because of a file of its own[[: <<line>>]]. The disk \
-            or its mount is at fault; Redis, the slots and the other nodes are not, and all that \
-            is said afterwards (crash loop, refused connections, missing slots) follows from it.",
+        cause: "The server ends (or refuses) because of a file of its own[[: <<line>>]]. The disk, \
+            its mount or the rights to it are at fault; Redis, the slots and the other nodes are \
+            not, and all that is said afterwards (crash loop, refused connections, missing slots) \
+            follows from it.",
         check: "In the container or on the machine: ls -ld of the directory in the message, mount \
             or findmnt of it, df -h and df -i.",
         fix: &[
@@ -107,7 +108,7 @@ const FILE_LINES: [&str; 14] = [
 ];
 
 /// What the system says of a file, and what that means.
-const ERRNOS: [(&str, &str); 9] = [
+const ERRNOS: [(&str, &str); 10] = [
     (
         "read-only file system",
         "The volume is mounted read-only: on purpose (a readOnly mount, readOnlyRootFilesystem), \
@@ -131,10 +132,9 @@ const ERRNOS: [(&str, &str); 9] = [
         "no space left",
         "The disk (df -h) or its inodes (df -i) are used up: make room or enlarge it.",
     ),
-    (
-        "input/output error",
-        "The disk itself fails: dmesg. Copy what can be read, replace the disk.",
-    ),
+    ("input/output error", DISK_FAILS),
+    // So says musl, the C library of Alpine images.
+    ("i/o error", DISK_FAILS),
     ("is a directory", "A directory has the name of the file (often a mount of a missing file)."),
     ("too many open files", "The limit of open files is used up: LimitNOFILE, ulimits, nofile."),
     (
@@ -155,9 +155,69 @@ fn file_not_opened(seen: &Seen) -> Option<Hit> {
     let told: String = said.trim().chars().take(120).collect();
     let denied = errno.is_some_and(|(errno, _)| *errno == "permission denied");
     let hit = Hit::of(93).quote(at).fact("line", told.trim_end_matches('.'));
-    let hit = hit.less_if(26, errno.is_none()).less_if(34, denied);
+    let hit = hit.less_if(26, errno.is_none());
+    let read_only = errno.is_some_and(|(errno, _)| *errno == "read-only file system");
+    if let Some(unit) = by_the_unit(seen).filter(|_| read_only) {
+        return Some(hit.fact("errno", READ_ONLY).quote(unit).note(BY_THE_UNIT).step(ALLOW));
+    }
+    if let Some(owner) = foreign_owner(seen).filter(|_| denied) {
+        return Some(hit.fact("errno", DENIED).quote(owner).note(OWNER).step(CHOWN));
+    }
+    let hit = hit.less_if(34, denied);
     Some(match errno {
         Some((errno, means)) => hit.fact("errno", *errno).note(*means),
         None => hit,
     })
 }
+
+const DISK_FAILS: &str = "The disk or the network volume itself fails (sed, ls or cat on it fail \
+    too): dmesg on the machine, the events of the volume (CSI, NFS, iSCSI). Rights, the server and \
+    its configuration have no part in it. Attach or mount it anew, or move the pod to a machine \
+    where it mounts; when the disk is damaged, copy what can be read before anything writes to it.";
+
+const READ_ONLY: &str = "read-only file system";
+
+const DENIED: &str = "permission denied";
+
+/// Lines of a unit of systemd that take the right to write away from its process.
+fn by_the_unit(seen: &Seen) -> Option<usize> {
+    const MARKS: [&str; 5] = [
+        "protectsystem=",
+        "readwritepaths=",
+        "readwritedirectories=",
+        "readonlypaths=",
+        "protecthome=",
+    ];
+    seen.lines_with(&MARKS).first().copied()
+}
+
+const BY_THE_UNIT: &str = "Here systemd does it: with ProtectSystem (strict: everything; full: \
+    /usr, /boot and /etc) the unit's process sees the file system as read-only except \
+    ReadWritePaths, whatever the mount and the owner say; the same user can write from a shell. \
+    The directory in the message is not among those paths.";
+
+const ALLOW: &str = "systemctl edit <unit>: [Service] with ReadWritePaths=<the directory of dir, \
+    of cluster-config-file and of the log>; systemctl daemon-reload; systemctl restart <unit>.";
+
+/// `drwxr-xr-x 2 1000 1000 ...` of `ls -ln`, or a container with a directory of the host in it.
+fn foreign_owner(seen: &Seen) -> Option<usize> {
+    let listed = seen.lines.iter().position(|line| {
+        let mut words = line.text.split_whitespace();
+        let mode = words.next().unwrap_or_default();
+        let is_dir = mode.len() >= 10 && mode.starts_with("drwx");
+        is_dir && words.nth(1).is_some_and(|owner| owner.parse::<u32>().is_ok())
+    });
+    let mounts = |lower: &str| {
+        lower.contains("docker run") && (lower.contains(" -v ") || lower.contains("--mount"))
+    };
+    listed.or_else(|| seen.lines.iter().position(|line| mounts(&line.lower)))
+}
+
+const CHOWN: &str = "On the host: chown -R <uid of the server in the container> <the mounted \
+    directory of dir and cluster-config-file>, then start the container again.";
+
+const OWNER: &str = "The directory is one of the host, mounted into the container, and belongs to \
+    another user than the server's there: in the official images redis (valkey) runs as uid 999 \
+    (1000 in some newer ones, 1001 in Bitnami's; 'id' in the container tells), and gives up root \
+    before it opens files. On the host: chown -R <that uid> <the directory of dir and \
+    cluster-config-file>. --privileged, root and chmod 777 are not needed.";

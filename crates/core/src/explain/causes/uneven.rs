@@ -6,7 +6,50 @@ use crate::explain::table::Row;
 use crate::explain::template::list;
 use crate::model::SLOT_COUNT;
 
-pub(super) static CAUSES: &[Cause] = &[Cause {
+pub(super) static CAUSES: &[Cause] = &[REBALANCE, UNEVEN];
+
+const REBALANCE: Cause = Cause {
+    code: "REBALANCE_SKIPS_EMPTY",
+    title: "rebalance leaves primaries without slots out, so it finds nothing to do",
+    side: Side::Command,
+    when: skipped,
+    cause: "redis-cli --cluster rebalance counts only primaries that own slots, unless \
+        --cluster-use-empty-masters is given; those are even within the threshold (2 %), so it \
+        ends without a move.[[ <<empty>> has none, gets none, and has no vote either.]] Slots are \
+        counted, not keys or load.",
+    check: "redis-cli --cluster info <any node>: which primary has 0 slots?",
+    fix: &[
+        "redis-cli --cluster rebalance <any node> --cluster-use-empty-masters \
+         --cluster-simulate first, then without --cluster-simulate (at a quiet hour: keys move one \
+         batch after the other).",
+        "To let one primary have more or less: --cluster-weight <id>=<weight>; a threshold below \
+         2 %: --cluster-threshold 1.",
+    ],
+    never: &["Do not assign slots by hand (ADDSLOTS, SETSLOT NODE): the keys would stay behind."],
+    like: &["EMPTY_PRIMARY", "SLOT_IMBALANCE"],
+};
+
+/// `*** No rebalancing needed! All nodes are within the 2.00% threshold.`
+fn skipped(seen: &Seen) -> Option<Hit> {
+    let at = *seen.lines_with(&["no rebalancing needed"]).first()?;
+    if seen.has(&["use-empty-masters"]) {
+        return None;
+    }
+    // `10.0.0.4:6379 (3a3b3c3d...) -> 0 keys | 0 slots | 1 slaves.`
+    let listed = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let place = line.text.split_once(" (")?.0.split_whitespace().last()?;
+        line.lower.contains("| 0 slots |").then(|| (at, place.to_owned()))
+    });
+    let bare = |row: &&Row| row.is_primary() && row.slots.is_empty() && !row.is_failing();
+    let empty = listed.or_else(|| seen.rows().find(bare).map(|row| (row.line, row.place())));
+    let hit = Hit::of(if empty.is_some() { 92 } else { 66 }).quote(at);
+    Some(match empty {
+        Some((line, place)) => hit.quote(line).fact("empty", place),
+        None => hit,
+    })
+}
+
+const UNEVEN: Cause = Cause {
     code: "REPLICAS_UNEVEN",
     title: "Nothing is broken: replicas stand unevenly, as replica migration leaves them",
     side: Side::Nobody,
@@ -29,7 +72,7 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
     ],
     never: &["Do not fail over, reset or create anything for it: no slot and no key is concerned."],
     like: &["REPLICA_MIGRATED", "SHARD_COLOCATED"],
-}];
+};
 
 /// Words of somebody who wonders about it.
 const ASKED: [&str; 14] = [

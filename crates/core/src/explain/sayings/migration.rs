@@ -65,6 +65,16 @@ pub(super) static SAYINGS: &[Saying] = &[
     ),
     say(
         "ASM_STUCK_OR_FAILED",
+        82,
+        &["can not start import task"],
+        "The destination has the job and waits: 'trim in progress': it still removes keys of an \
+         earlier job from these slots (wait); 'server paused': CLIENT PAUSE or a failover; 'trim \
+         is disabled by module': a module forbids it while it works (its background task, or \
+         unload it); 'cluster is not ready': its state is not ok. It begins by itself when that \
+         is over.",
+    ),
+    say(
+        "ASM_STUCK_OR_FAILED",
         80,
         &[
             "slot migration*not found in cluster, aborting",

@@ -31,11 +31,26 @@ pub(super) static SAYINGS: &[Saying] = &[
             "target node is also listed among the source nodes",
             "[err] unknown node id",
             "is not known or is not a master",
-            "source node should not be a cluster node",
         ],
         "The id is not one of a primary in the table of the node that was asked: copy all 40 \
          letters from CLUSTER NODES there. (add-node with a wrong master id has sent MEET all the \
          same: the node is a member without slots now, and only CLUSTER REPLICATE is left to do.)",
+    ),
+    say(
+        "CLI_ARGUMENTS_WRONG",
+        78,
+        &["unrecognized option or bad number of args for"],
+        "The option is spelt otherwise or unknown to this version of the tool: compare <tool> \
+         --version with the version that introduced it (--cluster-use-atomic-slot-migration: \
+         valkey-cli 9.1), and take the tool of the servers' version.",
+    ),
+    say(
+        "MAXCLIENTS_EXHAUSTED",
+        84,
+        &["error registering fd event for the new client"],
+        "The process may open fewer files than maxclients needs (clients, bus links and files \
+         count): LimitNOFILE= in the systemd unit, ulimits nofile of the container, then restart \
+         the nodes one by one; 'maxclients has been reduced' at the start is the same reason.",
     ),
     say(
         "CANNOT_CONNECT_NODE",
