@@ -142,7 +142,15 @@ static MISUSES: &[Misuse] = &[
             &["ssl=true"],
             &["cannot be connected", "at least one reachable", "certificate"],
         ],
-        not: &["ssl_ca_certs", "ssl_cert_reqs", "timed out", "timeout", "restart"],
+        not: &[
+            "ssl_ca_certs",
+            "ssl_cert_reqs",
+            "timed out",
+            "timeout",
+            "restart",
+            "authentication req",
+            "noauth",
+        ],
         score: 68,
         says: "TLS is switched on (ssl=True) and no CA is named: the client checks the server's \
             certificate by default, an error of that check is hidden behind 'cannot be connected', \

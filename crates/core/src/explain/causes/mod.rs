@@ -14,6 +14,7 @@ mod binding;
 mod claims;
 mod clients;
 mod create;
+mod credentials;
 mod decisive;
 mod dialects;
 mod dialled;
@@ -22,13 +23,17 @@ mod doubles;
 mod electorate;
 pub(super) mod endpoints;
 mod failover;
+mod follows;
+mod formats;
 mod frames;
+mod glued;
 mod healthy;
 mod identity;
 mod joining;
 mod kept_address;
 mod kubernetes;
 mod literal;
+mod locks;
 mod members;
 mod misuse;
 mod names;
@@ -55,6 +60,7 @@ mod startup;
 mod taken;
 mod tls_names;
 mod told;
+mod transport;
 mod uneven;
 mod unfinished;
 mod unreached;
@@ -103,6 +109,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         kept_address::CAUSES,
         stale_map::CAUSES,
         aware::CAUSES,
+        follows::CAUSES,
+        locks::CAUSES,
+        transport::CAUSES,
         clients::CAUSES,
         uneven::CAUSES,
         healthy::CAUSES,
