@@ -482,7 +482,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: |seen| {
             let alone = seen.line_says(84, &["standalone(", "no primary node found"]);
-            if let Some(hit) = alone.or_else(|| cluster_class_at_sentinels(seen)) {
+            let asked = alone.or_else(|| super::answerers::sentinel(seen));
+            if let Some(hit) = asked.or_else(|| cluster_class_at_sentinels(seen)) {
                 return Some(hit);
             }
             seen.says(58, &["sentinel", "+monitor master"])

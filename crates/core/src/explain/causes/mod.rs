@@ -7,6 +7,7 @@
 mod addresses;
 mod alone;
 mod announced;
+mod answerers;
 mod application;
 mod aware;
 mod bare;
