@@ -54,10 +54,10 @@ pub(super) static NOTES: &[Note] = &[
         code: "TLS_NAME_MISMATCH",
         words: &[&["did not match expected cn", "peer certificate cn"]],
         sentence: "PHP checks two things apart: who issued the certificate (verify_peer) and whose \
-            name is in it (verify_peer_name). It is the name that fails here, and verify_peer=0 does \
-            not touch it. Set the name that the certificate has (stream[peer_name]) or let the map \
-            hand out names; stream[verify_peer_name]=0 gives up the check of the name alone and wants \
-            verify_peer to stay on.",
+            name is in it (verify_peer_name). It is the name that fails here, and verify_peer=0 \
+            does not touch it. Set the name that the certificate has (stream[peer_name]) or let \
+            the map hand out names; stream[verify_peer_name]=0 gives up the check of the name \
+            alone and wants verify_peer to stay on.",
     },
     Note {
         code: "CROSSSLOT_NO_HASH_TAG",

@@ -1,5 +1,5 @@
-//! Who answers `unknown command 'cluster'`: every server knows CLUSTER, in cluster mode or not, so it
-//! is a Sentinel, a proxy, or somebody who took the command away.
+//! Who answers `unknown command 'cluster'`: every server knows CLUSTER, in cluster mode or not, so
+//! it is a Sentinel, a proxy, or somebody who took the command away.
 
 use crate::explain::cause::Hit;
 use crate::explain::seen::Seen;
@@ -36,8 +36,8 @@ pub(super) fn sentinel(seen: &Seen) -> Option<Hit> {
             .note(
                 "Who answers here is a Sentinel (port 26379): it does not know CLUSTER, where a server \
                  without cluster mode says 'cluster support disabled'. The client took its cluster \
-                 form: some choose it when several addresses are given and the master's name is not \
-                 (go-redis UniversalClient and what is built on it).",
+                 form: some choose it when several addresses are given and the master's name is \
+                 not (go-redis UniversalClient and what is built on it).",
             )
             .check(
                 "redis-cli -p 26379 info server says redis_mode:sentinel, and redis-cli -p 26379 \

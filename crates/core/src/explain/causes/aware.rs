@@ -102,13 +102,13 @@ static MISUSES: &[Misuse] = &[
         score: 88,
         says: "The client takes the node for a single server ('Standalone'), and that node says \
             MOVED: it is one of a cluster. Clients find the mode out by INFO, CLUSTER NODES and \
-            CONFIG GET, and StackExchange.Redis goes on with defaults (standalone, an old version such \
-            as v2.0.0) when these are refused: an ACL user without them (-@admin, -@dangerous take \
-            them away), commands disabled in the client's command map, or a proxy.",
+            CONFIG GET, and StackExchange.Redis goes on with defaults (standalone, an old version \
+            such as v2.0.0) when these are refused: an ACL user without them (-@admin, -@dangerous \
+            take them away), commands disabled in the client's command map, or a proxy.",
         step: "Let that user do what the client asks at its start, on ALL nodes: ACL SETUSER <user> \
-            +info +cluster|nodes +cluster|slots +config|get +role +ping +echo +client|setname (before \
-            7.0 +cluster), and ACL SAVE (or the aclfile). To tell first: redis-cli --user <user> INFO \
-            server and CLUSTER NODES say NOPERM. Then a new ConnectionMultiplexer.",
+            +info +cluster|nodes +cluster|slots +config|get +role +ping +echo +client|setname \
+            (before 7.0 +cluster), and ACL SAVE (or the aclfile). To tell first: redis-cli --user \
+            <user> INFO server and CLUSTER NODES say NOPERM. Then a new ConnectionMultiplexer.",
     },
     Misuse {
         words: &[SER, MOVED],

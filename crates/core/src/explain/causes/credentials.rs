@@ -84,8 +84,8 @@ fn by_token(seen: &Seen, hit: Hit) -> Hit {
         )
         .step(
             "Hand the token over in the form that holds for every connection, the first one as well, and \
-             that is asked again for each: redis-py RedisCluster(credential_provider=...), go-redis \
-             CredentialsProviderContext, Lettuce RedisCredentialsProvider, Jedis \
+             that is asked again for each: redis-py RedisCluster(credential_provider=...), \
+             go-redis CredentialsProviderContext, Lettuce RedisCredentialsProvider, Jedis \
              setCredentialsProvider; and take a release of the framework that does so.",
         )
 }

@@ -1,8 +1,8 @@
 //! Why a client that knows clusters shows MOVED all the same: the command it sent, or the form in
 //! which it sent it.
 //!
-//! A plain client shows every MOVED; these rows need a sign that the client is none. What only a map
-//! from before a change explains is `CLIENT_STALE_TOPOLOGY`.
+//! A plain client shows every MOVED; these rows need a sign that the client is none. What only a
+//! map from before a change explains is `CLIENT_STALE_TOPOLOGY`.
 
 use super::aware::is_aware;
 use crate::explain::cause::{Cause, Hit, Side};
@@ -37,11 +37,11 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: transaction_on_old_map,
         cause: "The slot has another owner since the failover or move, and the node that had it \
-            answers MOVED, inside MULTI too (EXEC then says only EXECABORT). Single commands follow \
-            MOVED and renew the client's map; a transaction or pipeline is bound to one node when it \
-            begins, and many libraries neither repeat it elsewhere nor renew the map by its errors. \
-            So a program that sends nothing else fails until something renews the map. The cluster \
-            is healthy.",
+            answers MOVED, inside MULTI too (EXEC then says only EXECABORT). Single commands \
+            follow MOVED and renew the client's map; a transaction or pipeline is bound to one \
+            node when it begins, and many libraries neither repeat it elsewhere nor renew the map \
+            by its errors. So a program that sends nothing else fails until something renews the \
+            map. The cluster is healthy.",
         check: "A single command for the same key through the same client (GET), then the \
             transaction again: it works. MULTI and the commands with redis-cli -c work as well.",
         fix: &[
@@ -65,8 +65,8 @@ pub(super) static CAUSES: &[Cause] = &[
         when: key_in_another_place,
         cause: "The client chooses the node by the command's key, and knows where the key stands \
             from a table of its own. In [[<<command>>]] it is not the first word behind the \
-            command, and this release takes the wrong one (or none) for it, so a node is asked that \
-            does not own the slot. A pipeline then shows MOVED in place of following it. The \
+            command, and this release takes the wrong one (or none) for it, so a node is asked \
+            that does not own the slot. A pipeline then shows MOVED in place of following it. The \
             cluster is healthy.",
         check: "The same command with redis-cli -c works, and GET or TYPE of the same key works \
             through the client: then it is this command's place of the key.",
@@ -80,7 +80,8 @@ pub(super) static CAUSES: &[Cause] = &[
 ];
 
 /// Options by which a client sends the script itself to a replica. What reads from replicas in
-/// general (ioredis scaleReads, go-redis ReadOnly) keeps scripts on primaries, by the commands' flags.
+/// general (ioredis scaleReads, go-redis ReadOnly) keeps scripts on primaries, by the commands'
+/// flags.
 const SENT_TO_REPLICA: [&str; 6] = [
     "demandreplica",
     "preferreplica",

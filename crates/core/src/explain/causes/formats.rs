@@ -1,9 +1,9 @@
 //! What a client makes of the map: addresses and rows that it takes apart at the wrong place.
 //!
 //! Servers write an IPv6 address without brackets (`2001:db8::7:6379`), a bus port behind `@` since
-//! 4.0, a host name behind a comma since 7.0 (`clusterGenNodeDescription`), and a fourth element per
-//! node in `CLUSTER SLOTS` since 7.0. Each of these has broken clients; the error shows the piece that
-//! was not understood, whatever the library.
+//! 4.0, a host name behind a comma since 7.0 (`clusterGenNodeDescription`), and a fourth element
+//! per node in `CLUSTER SLOTS` since 7.0. Each of these has broken clients; the error shows the
+//! piece that was not understood, whatever the library.
 
 use crate::explain::cause::Hit;
 use crate::explain::lines::Line;
@@ -166,8 +166,8 @@ pub(super) fn slots_not_read(seen: &Seen) -> Option<Hit> {
     let hit = Hit::of(74).quote(at).more_if(16, new_server).less_if(40, old_server);
     Some(hit.check(
         "redis_version of INFO server: 7.0 or later makes it this. The library's releases: which one \
-         names support for Redis 7? On an older server (or an empty list, or an error in place of a \
-         list) redis-cli CLUSTER SLOTS from the client's machine shows what it got.",
+         names support for Redis 7? On an older server (or an empty list, or an error in place of \
+         a list) redis-cli CLUSTER SLOTS from the client's machine shows what it got.",
     ).step(
         "Upgrade the client library to a release that supports Redis 7 (hiredis-cluster 0.8, go-redis \
          v9, Jedis 4, redis-py 4.3, and later); some can be told to read CLUSTER NODES in its \

@@ -35,8 +35,8 @@ pub(super) fn addresses(seen: &Seen) -> Option<Hit> {
             .check("Print what the inner command gives, alone: is it one long word?")
             .step(
                 "Write the template with a blank and an end: jsonpath='{range \
-                 .items[*]}{.status.podIP}:6379 {end}', print it, and repeat the same command when it \
-                 shows six addresses apart.",
+                 .items[*]}{.status.podIP}:6379 {end}', print it, and repeat the same command when \
+                 it shows six addresses apart.",
             )
             .only_these_steps(),
     )

@@ -117,8 +117,8 @@ fn introduction(name: &str, seen: &Seen, hit: Hit) -> Hit {
     ))
     .step(format!(
         "ACL SETUSER {name} +client|setinfo +client|setname +client|id on ALL nodes (a subcommand can \
-         be granted before the server has it; where the version does not take it: +client), and ACL \
-         SAVE (or the aclfile)."
+         be granted before the server has it; where the version does not take it: +client), and \
+         ACL SAVE (or the aclfile)."
     ))
     .step(
         "Or upgrade the library once more (Jedis 4.4.2 and later go on after a refusal), or switch \

@@ -12,10 +12,10 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: start_tls,
         cause: "With StartTLS a client opens a plain connection and asks the other end to change to \
-            TLS. Redis and Valkey servers, and the managed services, have no such command: a TLS port \
-            expects the TLS handshake from the first byte on, so nothing comes back, or the connection \
-            is closed, and the client reports only that no start node gave a map (redis/lettuce#1227). \
-            The cluster is not at fault.",
+            TLS. Redis and Valkey servers, and the managed services, have no such command: a TLS \
+            port expects the TLS handshake from the first byte on, so nothing comes back, or the \
+            connection is closed, and the client reports only that no start node gave a map \
+            (redis/lettuce#1227). The cluster is not at fault.",
         check: "redis-cli --tls -h <start node> -p <port> ping from the client's machine answers PONG \
             (or NOAUTH): then TLS, address and firewall are right, and it is the StartTLS option.",
         fix: &[

@@ -335,8 +335,8 @@ pub(super) static SAYINGS: &[Saying] = &[
         70,
         &["error processing exec across the cluster"],
         "phpredis begins MULTI on each node that the keys lead to, and one of them refused EXEC \
-         (MOVED after a change of the map, a lost connection): the others may have executed theirs. \
-         Keep a transaction in one slot.",
+         (MOVED after a change of the map, a lost connection): the others may have executed \
+         theirs. Keep a transaction in one slot.",
     ),
     say(
         "CLI_TOO_OLD_FOR_CLUSTER",
