@@ -65,6 +65,20 @@ static AGAINST: &[Against] = &[
         when: |hits, _| likely(hits, "CLIENT_BUFFERS_FILL_MEMORY"),
         over: &[("KEYS_EVICTED", 20), ("MAXMEMORY_REACHED", 20)],
     },
+    // The client is a cluster client, and it is told why it shows MOVED.
+    Against {
+        when: |hits, _| {
+            ["SCRIPT_ON_REPLICA_REDIRECTED", "TRANSACTION_ON_OLD_MAP"]
+                .iter()
+                .chain(&["COMMAND_KEY_NOT_FOUND_BY_CLIENT"])
+                .any(|code| likely(hits, code))
+        },
+        over: &[
+            ("NON_CLUSTER_CLIENT", 20),
+            ("CLIENT_REDIRECT_LOOP", 20),
+            ("CLUSTER_CLIENT_MISUSED", 12),
+        ],
+    },
     Against {
         when: |hits, _| likely(hits, "SERVICE_REFUSES_COMMAND"),
         over: &[("COMMAND_RENAMED_OR_DISABLED", 30), ("MANAGED_SERVICE_CLUSTER_MODE", 40)],

@@ -51,6 +51,49 @@ pub(super) static NOTES: &[Note] = &[
             callback(null, address).",
     },
     Note {
+        code: "TLS_NAME_MISMATCH",
+        words: &[&["did not match expected cn", "peer certificate cn"]],
+        sentence: "PHP checks two things apart: who issued the certificate (verify_peer) and whose \
+            name is in it (verify_peer_name). It is the name that fails here, and verify_peer=0 \
+            does not touch it. Set the name that the certificate has (stream[peer_name]) or let \
+            the map hand out names; stream[verify_peer_name]=0 gives up the check of the name \
+            alone and wants verify_peer to stay on.",
+    },
+    Note {
+        code: "CROSSSLOT_NO_HASH_TAG",
+        words: &[&["redbeat"]],
+        sentence: "RedBeat writes an entry and its schedule in one transaction: set \
+            redbeat_key_prefix to a name in braces, '{redbeat}:', so that all of them share a slot \
+            (sibson/redbeat#296), and let the entries be written anew under it.",
+    },
+    Note {
+        code: "TLS_CERT_INVALID",
+        words: &[&[
+            "unknownissuer",
+            "unable to get local issuer",
+            "signed by unknown authority",
+            "in certificate chain",
+            "unable to verify the first certificate",
+            "pkix path building",
+            "depth_zero_self_signed",
+        ]],
+        sentence: "Who prints this has got the other side's certificate and does not know who issued \
+            it: address, port and firewall are right, and no password was looked at yet. It is \
+            mended where it is printed: the CA into that program's own trust (GLIDE and others \
+            built on rustls take root certificates by an option or the system's bundle, Node.js \
+            tls.ca or NODE_EXTRA_CA_CERTS, JVM trust store, Go RootCAs, redis-py ssl_ca_certs). \
+            Managed services sign by public CAs: there the container has no bundle (package \
+            ca-certificates), or the library was built without it. If only the intermediate is \
+            missing, the server's tls-cert-file must hold the chain.",
+    },
+    Note {
+        code: "TLS_CERT_INVALID",
+        words: &[&["alert unknown ca", "unknown ca)", "certificate_unknown", "unknown ca "]],
+        sentence: "An ALERT 'unknown ca' comes from the OTHER end: it refuses the certificate that \
+            this side presented (or the CA of this side), so its trust has to be mended, not that \
+            of the side that prints it.",
+    },
+    Note {
         code: "NON_CLUSTER_CLIENT",
         words: &[&["typeorm", "type: \"redis\"", "type: 'redis'"], &["moved "]],
         sentence: "If this is the cache of TypeORM: type 'redis' (and 'ioredis') is a client for \

@@ -97,6 +97,20 @@ static MISUSES: &[Misuse] = &[
             is safest.",
     },
     Misuse {
+        words: &[&["standalone v", "as a standalone", "servertype: standalone"], MOVED],
+        not: &["cluster_enabled:0", "cluster support disabled"],
+        score: 88,
+        says: "The client takes the node for a single server ('Standalone'), and that node says \
+            MOVED: it is one of a cluster. Clients find the mode out by INFO, CLUSTER NODES and \
+            CONFIG GET, and StackExchange.Redis goes on with defaults (standalone, an old version \
+            such as v2.0.0) when these are refused: an ACL user without them (-@admin, -@dangerous \
+            take them away), commands disabled in the client's command map, or a proxy.",
+        step: "Let that user do what the client asks at its start, on ALL nodes: ACL SETUSER <user> \
+            +info +cluster|nodes +cluster|slots +config|get +role +ping +echo +client|setname \
+            (before 7.0 +cluster), and ACL SAVE (or the aclfile). To tell first: redis-cli --user \
+            <user> INFO server and CLUSTER NODES say NOPERM. Then a new ConnectionMultiplexer.",
+    },
+    Misuse {
         words: &[SER, MOVED],
         not: &[],
         score: 76,
@@ -142,7 +156,15 @@ static MISUSES: &[Misuse] = &[
             &["ssl=true"],
             &["cannot be connected", "at least one reachable", "certificate"],
         ],
-        not: &["ssl_ca_certs", "ssl_cert_reqs", "timed out", "timeout", "restart"],
+        not: &[
+            "ssl_ca_certs",
+            "ssl_cert_reqs",
+            "timed out",
+            "timeout",
+            "restart",
+            "authentication req",
+            "noauth",
+        ],
         score: 68,
         says: "TLS is switched on (ssl=True) and no CA is named: the client checks the server's \
             certificate by default, an error of that check is hidden behind 'cannot be connected', \

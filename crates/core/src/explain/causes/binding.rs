@@ -31,14 +31,16 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "CLIENT_CUTS_IPV6_ADDRESS",
-        title: "The client or tool cuts IPv6 addresses of the map at the first colon",
+        title: "The client or tool takes IPv6 addresses of the map apart at the wrong colon",
         side: Side::Client,
         when: cut_address,
         cause: "The nodes are known by IPv6 addresses, which CLUSTER NODES and MOVED write without \
             brackets (address:port, with colons in the address). This client takes what stands \
-            before the first colon for the host[[ (it dials '<<host>>')]], and looks it up as a \
-            name. The cluster is healthy: redis-cli -c follows the same map.",
-        check: "The host in the error: is it the first group of an address in CLUSTER NODES?",
+            before the first colon for the host[[ (it dials '<<host>>')]], or the port for a part \
+            of the address, and finds no host or no port. The cluster is healthy: redis-cli -c \
+            follows the same map.",
+        check: "The host and port in the error beside an address in CLUSTER NODES: is it the first \
+            group of one, or one with its port inside and port 0?",
         fix: &[
             "Upgrade the client or tool to a release that splits at the LAST colon (and at '@').",
             "Until then give clients names or IPv4: cluster-announce-hostname with \
@@ -76,6 +78,9 @@ fn loopback_first(seen: &Seen) -> Option<Hit> {
 }
 
 fn cut_address(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = super::formats::ipv6_split(seen) {
+        return Some(hit);
+    }
     let row = seen.rows().find(|row| row.address.ip.contains(':'));
     let unknown = seen.says(
         86,

@@ -80,6 +80,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     ],
                 )
             })
+            .or_else(|| super::formats::slots_not_read(seen))
         },
         cause: "The cluster is fine. From Redis 7.0 on[[ (here <<version>>)]] CLUSTER SLOTS \
             returns 4 elements per node: the fourth is metadata such as the host name. This \
@@ -104,6 +105,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The client library cannot read a newer server's reply",
         side: Side::Client,
         when: |seen| {
+            if let Some(hit) = super::formats::row_not_read(seen) {
+                return Some(hit);
+            }
             let hit = seen.says(
                 80,
                 &[
@@ -269,7 +273,6 @@ pub(super) static CAUSES: &[Cause] = &[
                         "cannot retrieve cluster partitions",
                         "connection to node in cluster not found",
                         "could not connect to any cluster nodes",
-                        "cluster client doesn't know which node",
                         "failed to connect to all nodes of the cluster",
                         "nodemightbedown",
                         "could not fetch cluster information",
@@ -479,7 +482,8 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: |seen| {
             let alone = seen.line_says(84, &["standalone(", "no primary node found"]);
-            if let Some(hit) = alone.or_else(|| cluster_class_at_sentinels(seen)) {
+            let asked = alone.or_else(|| super::answerers::sentinel(seen));
+            if let Some(hit) = asked.or_else(|| cluster_class_at_sentinels(seen)) {
                 return Some(hit);
             }
             seen.says(58, &["sentinel", "+monitor master"])

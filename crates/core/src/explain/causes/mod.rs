@@ -7,6 +7,7 @@
 mod addresses;
 mod alone;
 mod announced;
+mod answerers;
 mod application;
 mod atomic;
 mod aware;
@@ -15,6 +16,7 @@ mod binding;
 mod claims;
 mod clients;
 mod create;
+mod credentials;
 mod damaged;
 mod decisive;
 mod dialects;
@@ -24,7 +26,10 @@ mod doubles;
 mod electorate;
 pub(super) mod endpoints;
 mod failover;
+mod follows;
+mod formats;
 mod frames;
+mod glued;
 mod healthy;
 mod identity;
 mod imports;
@@ -32,6 +37,7 @@ mod joining;
 mod kept_address;
 mod kubernetes;
 mod literal;
+mod locks;
 mod members;
 mod misuse;
 mod names;
@@ -62,6 +68,7 @@ mod startup;
 mod taken;
 mod tls_names;
 mod told;
+mod transport;
 mod uneven;
 mod unfinished;
 mod unreached;
@@ -119,6 +126,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         kept_address::CAUSES,
         stale_map::CAUSES,
         aware::CAUSES,
+        follows::CAUSES,
+        locks::CAUSES,
+        transport::CAUSES,
         clients::CAUSES,
         uneven::CAUSES,
         healthy::CAUSES,

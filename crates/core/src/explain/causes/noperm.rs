@@ -61,6 +61,9 @@ pub(super) fn fitted(seen: &Seen, hit: Hit) -> Hit {
             ))
             .only_these_steps();
     }
+    if command == "client" || command.starts_with("client|setinfo") {
+        return introduction(&name, seen, hit);
+    }
     hit.step(format!(
         "If {name} is meant to do that: ACL SETUSER {name} +{command} on ALL nodes, and ACL SAVE (or \
          the aclfile); ACLs are per node. If it is not, the program sends what it should not."
@@ -91,6 +94,38 @@ fn key_or_channel(seen: &Seen, hit: Hit) -> Hit {
             .only_these_steps();
     }
     hit
+}
+
+/// A client that tells its name when it connects.
+fn introduction(name: &str, seen: &Seen, hit: Hit) -> Hit {
+    let old = seen.version().is_some_and(|version| version < (7, 2));
+    let unknown = if old {
+        " This server does not even have the subcommand, and the ACL is looked at first, so it says \
+         NOPERM where others get a harmless 'unknown subcommand'."
+    } else {
+        ""
+    };
+    hit.note(format!(
+        "Client libraries since about 2023 send CLIENT SETINFO (their name and version, 7.2 and \
+         later), CLIENT SETNAME or CLIENT ID when they connect; some take a refusal for a failed \
+         connection (redis/jedis#3438), so that an upgrade of the library alone breaks with \
+         such a user.{unknown}"
+    ))
+    .check(format!(
+        "With that user: redis-cli --user {name} CLIENT SETINFO LIB-NAME test gets the same NOPERM; \
+         ACL LOG on the node names the command. Did the release before work?"
+    ))
+    .step(format!(
+        "ACL SETUSER {name} +client|setinfo +client|setname +client|id on ALL nodes (a subcommand can \
+         be granted before the server has it; where the version does not take it: +client), and \
+         ACL SAVE (or the aclfile)."
+    ))
+    .step(
+        "Or upgrade the library once more (Jedis 4.4.2 and later go on after a refusal), or switch \
+         it off: redis-py lib_name=None, go-redis DisableIdentity, Jedis \
+         ClientSetInfoConfig.DISABLED, node-redis disableClientInfo.",
+    )
+    .only_these_steps()
 }
 
 /// A client that reads the map.

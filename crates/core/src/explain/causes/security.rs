@@ -287,6 +287,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
                 .fact_if("error", seen.word_after("error: ")),
             )
+            .map(|hit| super::credentials::fitted(seen, hit))
         },
         cause: "A node refused a command for want of a (right) password. Cluster clients open a \
             connection to EVERY announced node with the same credentials, so the password must be \

@@ -256,7 +256,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "PROXY_REFUSES_COMMAND",
         title: "A proxy in between answers, and does not know the command or has no server for it",
         side: Side::Client,
-        when: proxy,
+        when: |seen| super::answerers::proxy(seen).or_else(|| proxy(seen)),
         cause: "Between client and cluster stands a proxy[[ (<<proxy>>)]] that understands a part \
             of the commands only: those with one key, mostly no MULTI, no blocking and pub/sub \
             commands, no CLUSTER, no SELECT. Its errors ('unsupported command', 'no upstream \

@@ -109,7 +109,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "CLI_ARGUMENTS_WRONG",
         title: "The tool was called with arguments that it does not take",
         side: Side::Command,
-        when: |_| None,
+        when: super::glued::addresses,
         cause: "redis-cli --cluster did nothing, because something is missing or too much on its \
             command line. The usual ones: add-node takes TWO addresses, the new node and any node \
             of the cluster (add-node NEW EXISTING --cluster-slave --cluster-master-id ID); \

@@ -258,4 +258,92 @@ pub(super) static SAYINGS: &[Saying] = &[
          support disabled'), or a TLS port without transport_socket. Ask the same address with \
          redis-cli, with and without --tls and password.",
     ),
+    say(
+        "UNSUPPORTED_IN_CLUSTER",
+        78,
+        &["is not supported for jediscluster", "pipeline is currently not supported"],
+        "Jedis before 4 (and Spring Data Redis over Jedis) has no pipeline and no transaction in \
+         cluster mode: send the commands singly, use Jedis 4's ClusterPipeline, or Lettuce.",
+    ),
+    say("SELECT_NOT_ALLOWED", 84, &["argument 'db' is not possible to use in cluster mode"], ""),
+    say(
+        "UNSUPPORTED_IN_CLUSTER",
+        70,
+        &["ambiguousnodeerror", "cluster client doesn't know which node"],
+        "redis-cluster-client says so for a command without a key: it would go to any node, and \
+         nobody said which. Use the form that goes over all nodes (scan_each, keys) or name the \
+         key. If it says so of a command that HAS a key, its table of commands is empty or \
+         incomplete (COMMAND was refused by an ACL, or failed at the start), or the gem is too old \
+         for the command.",
+    ),
+    say(
+        "CLIENT_OPTIONS_MISPLACED",
+        84,
+        &["not available unless admin mode is enabled"],
+        "StackExchange.Redis refuses by itself: server commands (CLUSTER, CONFIG, FLUSHDB, KEYS of \
+         a server) need allowAdmin=true in the connection string. No node is concerned.",
+    ),
+    say(
+        "CLIENT_OPTIONS_MISPLACED",
+        86,
+        &["typeerror: invalid protocol"],
+        "node-redis reads a start node as a URL: it begins with redis:// or rediss://; 'host:port' \
+         alone makes the host the protocol.",
+    ),
+    say(
+        "CLIENT_OPTIONS_MISPLACED",
+        68,
+        &["port should be >= 0 and < 65536. received"],
+        "The port that reached the socket is no number: an environment variable that is not set \
+         (Number(undefined) is NaN), a name of an option that was misspelt, or 'host:port' in one \
+         text. If CLUSTER SLOTS names IPv6 addresses, it is rather the client that splits them at \
+         the wrong colon. Print the start nodes that are handed over.",
+    ),
+    say(
+        "CLIENT_OPTIONS_MISPLACED",
+        86,
+        &["shared dict*not found", "failed to create lock: dictionary not found"],
+        "resty-redis-cluster keeps its map in a shared dictionary of nginx: lua_shared_dict \
+         redis_cluster_slot_locks 100k; in the http block (Kong: nginx_http_lua_shared_dict), and \
+         the name in dict_name must be that one.",
+    ),
+    say(
+        "CLIENT_POOL_EXHAUSTED",
+        64,
+        &["unable to acquire connection! increase"],
+        "Redisson says so of a pool that is used up, and as well of a node to which no connection \
+         can be made. Always the same address in it: that node; all addresses under load: the pool \
+         (masterConnectionPoolSize, slaveConnectionPoolSize) or threads that hold connections in \
+         blocking calls.",
+    ),
+    say(
+        "CLIENT_TIMEOUT",
+        50,
+        &["redis server response timeout", "redisresponsetimeoutexception"],
+        "",
+    ),
+    say(
+        "IDLE_CONNECTION_CUT",
+        46,
+        &["jedisconnectionexception: unexpected end of stream"],
+        "The other end closed without an answer. On the very first command: TLS against plain (or \
+         the reverse), maxclients, protected mode. After a while without traffic: an idle timeout \
+         between (timeout of the server, a balancer, NAT), or a connection that two threads share.",
+    ),
+    say(
+        "TRANSACTION_ABORTED",
+        70,
+        &["error processing exec across the cluster"],
+        "phpredis begins MULTI on each node that the keys lead to, and one of them refused EXEC \
+         (MOVED after a change of the map, a lost connection): the others may have executed \
+         theirs. Keep a transaction in one slot.",
+    ),
+    say(
+        "CLI_TOO_OLD_FOR_CLUSTER",
+        86,
+        &["bad number of args for: '--tls'", "unrecognized option*'--tls'"],
+        "This redis-cli was built without TLS (make BUILD_TLS=yes) or is older than 6.0: 'redis-cli \
+         --help' lists --tls when it can. Take that of the server's own image or package \
+         (redis-tools 6 and later), or go through stunnel.",
+    ),
 ];
