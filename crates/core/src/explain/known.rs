@@ -463,9 +463,9 @@ static NOTES: &[Note] = &[
         code: "MIGRATE_AUTH_OR_TLS_FAILED",
         words: &[&["importing data from", "--cluster import"]],
         sentence: "Here it is an import from a server outside: no slot moves and none was left \
-            open. redis-cli passes the cluster's password on (-a, --user) in import from 6.2 on, with \
-            --cluster-from-pass for the source (redis/redis#6489, #7994); 5.x and 6.0 cannot, with \
-            -a either. Keys that were copied before are where they belong.",
+            open. redis-cli passes the cluster's password on (-a, --user) in import from 6.2 on, \
+            with --cluster-from-pass for the source (redis/redis#6489, #7994); 5.x and 6.0 cannot, \
+            with -a either. Keys that were copied before are where they belong.",
     },
     Note {
         code: "OOM_KILLED",
