@@ -48,9 +48,9 @@ pub(super) fn each_alone_with_its_keys(seen: &Seen) -> Option<Hit> {
              own.",
         )
         .step(
-            "None left and the data matter: load each copy into a scratch server without cluster \
-             mode, make the cluster anew from empty nodes, and copy the keys in through a cluster \
-             client.",
+            "None left and the data matter: slotwright recover, with the addresses of all nodes, \
+             makes the cluster again from where the keys are, and keeps every one (slotwright plan \
+             shows it first).",
         )
         .step(
             "None left and it is a test or a cache: new empty containers (docker compose down, \
@@ -58,7 +58,7 @@ pub(super) fn each_alone_with_its_keys(seen: &Seen) -> Option<Hit> {
         )
         .step(
             "Keep nodes.conf beside the data, on the same volume, and let nothing remove it at \
-         start.",
+             start.",
         )
         .only_these_steps(),
     )
