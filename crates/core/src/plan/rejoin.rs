@@ -25,7 +25,7 @@ use super::meet::who_would_lose;
 use super::newcomer;
 use super::{Change, Draft, Fact, Holds, Loss, Reason, Repair, Step, Why};
 use crate::diagnose::Risk;
-use crate::model::{Endpoint, NodeId, Slot, SlotSet};
+use crate::model::{Endpoint, Flag, NodeId, Slot, SlotSet};
 use crate::observation::Role;
 
 /// A lost id and the node that is its heir.
@@ -42,7 +42,7 @@ struct Heir {
 pub(super) fn draft(draft: &mut Draft<'_>) {
     let mut found_any = false;
     for old in lost(draft) {
-        match heir(draft, old) {
+        match heir(draft, old).and_then(|heir| unrivalled(draft, heir)) {
             Ok(heir) => {
                 found_any = true;
                 inherit(draft, &heir);
@@ -140,6 +140,38 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
     Ok(Heir { old, new: one.id, slots, replica: silent.first().copied(), copied: !live.is_empty() })
 }
 
+/// Whether the claim of an heir becomes the newest: it can be given an epoch while it is alone.
+fn outbids(draft: &Draft<'_>, heir: &Heir) -> bool {
+    let Some(node) = draft.live(heir.new) else { return false };
+    draft.seen.view(node.observer).count() == 1 && node.own.epoch.0 == 0
+}
+
+/// The heir, unless its claim loses to that of a primary which does not answer: one that hangs may
+/// have owned the slots before the lost id did. When it wakes, it deletes its keys for the newer
+/// claim of that id, and then has the heir follow its own, which is newer than the heir's.
+fn unrivalled(draft: &Draft<'_>, heir: Heir) -> Result<Heir, Why> {
+    if outbids(draft, &heir) {
+        return Ok(heir);
+    }
+    let own = draft.live(heir.new).map(|node| node.own.epoch);
+    let rival = draft.seen.members().map(|(id, _)| id).find(|id| {
+        let silent = *id != heir.old && !draft.answers(*id) && !draft.is_given_up(*id);
+        let row = draft.seen.usual_row(*id).filter(|_| silent);
+        row.is_some_and(|row| row.flags.has(Flag::Primary) && Some(row.epoch) >= own)
+    });
+    match rival {
+        None => Ok(heir),
+        Some(rival) => Err(Reason::SilentTable.says(format!(
+            "{} does not answer, and its claim is newer than that of {}, which has met others \
+             and can be given no newer one: with an old table it would take the slots of {} back, \
+             without their keys. Bring it back, or forget it",
+            draft.seen.name(rival),
+            draft.seen.name(heir.new),
+            heir.old.short()
+        ))),
+    }
+}
+
 /// Whether a replica copies a newcomer that nobody knows and that knows nobody, from where its
 /// primary stood, and has no key that the newcomer lacks.
 fn is_copied(draft: &Draft<'_>, new: &Live<'_>, replica: &Live<'_>) -> bool {
@@ -183,8 +215,6 @@ fn own_up(draft: &mut Draft<'_>, heir: &Heir) -> Risk {
 
 fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let Some(node) = draft.live(heir.new) else { return };
-    let epoch = node.own.epoch.0;
-    let alone = draft.seen.view(node.observer).count() == 1;
     let knows_old = node.row(draft.seen, heir.old).is_some();
     let ranges = node.takes_ranges(draft.seen);
     let occupied = node.census().map(|census| census.occupied()).unwrap_or_default();
@@ -193,7 +223,7 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
     let survivors: Vec<NodeId> =
         draft.live.iter().filter(|n| n.id != heir.new).map(|n| n.id).collect();
     let newest = newest_epoch(draft) + 1;
-    let outbids = heir.copied || (alone && epoch == 0);
+    let outbids = outbids(draft, heir);
     let risk = own_up(draft, heir);
     let proof = Fact::new(heir.new, Holds::HoldsKeys { slots: held });
     if !outbids {
@@ -212,7 +242,7 @@ fn inherit(draft: &mut Draft<'_>, heir: &Heir) {
         let expect = vec![Fact::new(heir.new, owns)];
         push(draft, heir.new, change, risk, why, guard, expect, 1);
     }
-    if alone && epoch == 0 {
+    if outbids {
         let change = Change::SetConfigEpoch { epoch: newest };
         let expect = vec![Fact::new(heir.new, Holds::EpochAtLeast { epoch: newest })];
         let why = "its claim must be the newest when it meets the others".to_owned();
