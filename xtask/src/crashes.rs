@@ -85,8 +85,11 @@ pub fn run(
     }
     step(root, "building slotwright", &["build", "--package", "slotwright"])?;
     std::fs::create_dir_all(root.join(".cache"))?;
-    // Whoever builds meanwhile does not change the program between two runs.
-    std::fs::copy(root.join("target/debug/slotwright"), program(root)).context("copy it")?;
+    // Whoever builds meanwhile does not change the program between two runs; one that a killed
+    // series left running keeps its own file.
+    let fresh = program(root).with_extension("new");
+    std::fs::copy(root.join("target/debug/slotwright"), &fresh).context("copy it")?;
+    std::fs::rename(&fresh, program(root)).context("put it in place")?;
     let binaries = servers::ensure(&[server], &say)?;
     let wanted = |code: &&&str| codes.is_empty() || codes.iter().any(|one| one == **code);
     let series =

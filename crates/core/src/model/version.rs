@@ -54,6 +54,13 @@ impl Version {
             Product::Valkey => self.release >= valkey,
         }
     }
+
+    /// Whether a primary of this version deletes, when it starts, the keys of slots that belong to
+    /// another and that it does not import (`verifyClusterConfigWithData`; older ones open an
+    /// import).
+    pub fn deletes_foreign_at_start(self) -> bool {
+        self.since((8, 4, 0), (8, 0, 0))
+    }
 }
 
 impl fmt::Display for Version {

@@ -11,7 +11,7 @@ use super::live::Live;
 use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::{Found, Risk};
-use crate::model::{Flag, NodeId, Product, SLOT_COUNT, Slot, SlotSet};
+use crate::model::{Flag, NodeId, Product, SLOT_COUNT, Slot, SlotSet, Version};
 use crate::observation::{BusIdentity, Census, OpenSlot};
 
 /// What becomes of a stretch of slots.
@@ -487,18 +487,22 @@ fn let_go(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: SlotSet) 
 
 /// One that has let go of slots and has keys of them gives them to the winner in its own table,
 /// too: started again before it has heard of that claim, it would take for its own what belongs to
-/// nobody (`verifyClusterConfigWithData`), and then delete the keys.
+/// nobody (`verifyClusterConfigWithData`), and then delete the keys. Where a server deletes at its
+/// start what belongs to another, too, the slots are marked as imported until the keys are where
+/// they belong: those it leaves alone.
 fn hand_on(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: &SlotSet) {
     let Some(node) = draft.live(rival).filter(|node| node.row(draft.seen, winner).is_some()) else {
         return;
     };
+    let version = draft.seen.version(node.sighting);
+    let deletes = version.is_none_or(Version::deletes_foreign_at_start);
     let occupied = node.census().map_or_else(|| slots.clone(), Census::occupied);
     let slots = slots.intersection(&occupied);
     if slots.is_empty() {
         return;
     }
     let owns = |id: NodeId| Fact::new(id, Holds::Owns { owner: winner, slots: slots.clone() });
-    draft.steps.push(Step {
+    let mut step = Step {
         mends: draft.code(Repair::Claim, rival),
         on: rival,
         change: Change::SetSlots { slots: slots.clone(), to: SlotState::Node(winner) },
@@ -508,7 +512,21 @@ fn hand_on(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: &SlotSet
         expect: vec![owns(rival)],
         within_ms: 2_000,
         stage: 0,
-    });
+    };
+    draft.steps.push(step.clone());
+    if deletes {
+        let state = SlotState::Importing(winner);
+        step.change = Change::SetSlots { slots: slots.clone(), to: state };
+        step.risk = Risk::Reversible;
+        step.why = format!(
+            "started again, it would delete its keys of {}, which are not its own any more, if \
+             they were not being imported",
+            some_slots(&slots)
+        );
+        step.guard = vec![owns(rival)];
+        step.expect = vec![Fact::new(rival, Holds::Open { slots, state })];
+        draft.steps.push(step);
+    }
 }
 
 /// The winner takes what it does not have yet, and makes its claim the newest where there is
@@ -522,8 +540,10 @@ fn take(draft: &mut Draft<'_>, winner: NodeId, slots: &SlotSet) {
     let by_others = in_its_table(&owned).difference(&node.own.slots);
     let by_nobody = slots.difference(&owned);
     let mends = draft.code(Repair::Claim, winner);
-    let others: Vec<NodeId> =
-        draft.live.iter().filter(|n| n.id != winner).map(|node| node.id).collect();
+    // A replica that has slots in its own table claims nothing towards others, and hears of a newer
+    // claim like everybody else.
+    let primaries = draft.live.iter().filter(|node| node.is_primary());
+    let others: Vec<NodeId> = primaries.map(|node| node.id).filter(|id| *id != winner).collect();
     let unclaimed = |slots: &SlotSet| -> Vec<Fact> {
         let claim =
             |id: &NodeId| Fact::new(*id, Holds::OwnsNot { owner: *id, slots: slots.clone() });

@@ -50,7 +50,7 @@ pub use stamp::stamp;
 
 use crate::diagnose::{Found, Group, Report, Risk, Severity, Step as ByHandStep};
 use crate::limits::PLAN_STEPS_MAX;
-use crate::model::{Endpoint, Flag, NodeId, Slot, SlotSet};
+use crate::model::{Endpoint, Flag, NodeId, Slot, SlotSet, Version};
 use crate::observation::{Observation, Picture};
 use live::Live;
 
@@ -136,13 +136,19 @@ impl Differing {
     fn why(&self, seen: &Picture<'_>) -> String {
         let more = if self.count > self.names.len() as u64 { ", ..." } else { "" };
         let (keys, have) = if self.count == 1 { ("key", "has") } else { ("keys", "have") };
+        let holder = seen.name(self.holder);
+        let deletes = seen.version_of(self.holder).is_some_and(Version::deletes_foreign_at_start);
+        let until = if deletes {
+            format!(". A restart of {holder} deletes the one there: settle it before")
+        } else {
+            String::new()
+        };
         format!(
-            "{} {keys} of slot {} {have} one value at {} and another at {}: {}{more}. All others are \
-             where they belong. Which value is right only the application can say; both stay until \
-             one is deleted",
+            "{} {keys} of slot {} {have} one value at {holder} and another at {}: {}{more}. All \
+             others are where they belong. Which value is right only the application can say; both \
+             stay until one is deleted{until}",
             self.count,
             self.slot,
-            seen.name(self.holder),
             seen.name(self.owner),
             self.names.join(", ")
         )

@@ -36,8 +36,15 @@ fn why_not(draft: &Draft<'_>, id: NodeId) -> Option<Why> {
         )));
     }
     let claims = node.claims();
-    let mut all = segments::all(draft.seen, &draft.live).into_iter();
-    let disputed = all.find(|(facts, slots)| {
+    let all = segments::all(draft.seen, &draft.live);
+    // Whose they were may run on in nobody's table, with a claim to slots of this one's, too.
+    if let Some((_, slots)) = all.iter().find(|(facts, _)| facts.named().is_empty()) {
+        return Some(Reason::OwnerDisputed.says(format!(
+            "slots {slots} have no owner: who had them may be back, and would lose to a newer \
+             epoch what both claim. They come first"
+        )));
+    }
+    let disputed = all.into_iter().find(|(facts, slots)| {
         !slots.intersection(&claims).is_empty() && (!facts.is_settled() || facts.open)
     });
     disputed.map(|(_, slots)| {

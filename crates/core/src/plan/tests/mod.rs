@@ -1,6 +1,7 @@
 //! Tests of the planner on its own: what it plans, and what it must not.
 
 mod attach;
+mod claims;
 mod meets;
 mod settings;
 
