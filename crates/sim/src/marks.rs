@@ -244,7 +244,6 @@ const NO_REASONS: &[(&str, &[Reason])] = &[
         "open: not seen in 100,000 schedules, and whether a fault can bring it about is not decided",
         &[
             Reason::NoWholeCopy,
-            Reason::NothingToPromote,
             Reason::ImportDisputed,
             Reason::GhostAnswers,
             Reason::GhostHasSlots,

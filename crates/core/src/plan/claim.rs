@@ -12,7 +12,7 @@ use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::{Found, Risk};
 use crate::model::{Flag, NodeId, Product, SLOT_COUNT, Slot, SlotSet, Version};
-use crate::observation::{BusIdentity, Census, OpenSlot};
+use crate::observation::{BusIdentity, Census, LinkState, NodeRow, OpenSlot};
 
 /// What becomes of a stretch of slots.
 enum Verdict {
@@ -284,6 +284,14 @@ fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     if !draft.report.all().any(lasts) {
         return Verdict::Fine;
     }
+    if let Some(newest) = newest_of_linked(draft, facts) {
+        return Verdict::Unheard(Reason::ServersTakeItIn.says(format!(
+            "the claim of {} to {} is the newest, and those who claim them as well have no key of \
+             them: they give them up when they hear of it",
+            draft.seen.name(newest),
+            some_slots(slots)
+        )));
+    }
     if let Some(id) = facts.uncounted.iter().find(|id| facts.claimants.contains(id)) {
         return Verdict::Nobody(Reason::DisputedNotCounted.says(format!(
             "the keys of {} could not be counted on {}",
@@ -308,6 +316,30 @@ fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
     let majority = |id: &NodeId| votes(id) > facts.owners.len() / 2;
     let alone = votes(&winner) == 1 && rivals.iter().any(majority);
     Verdict::To { winner, rivals, alone }
+}
+
+/// The claimant whose epoch is greater than that of the others, where they are linked and have no
+/// key of what is disputed: its next ping or pong settles it (`clusterUpdateSlotsConfigWith`), and
+/// deletes nothing.
+fn newest_of_linked(draft: &Draft<'_>, facts: &Facts) -> Option<NodeId> {
+    let newest = facts.claimants.iter().max_by_key(|id| draft.live(**id).map(|n| n.own.epoch))?;
+    let mine = draft.live(*newest)?;
+    let gives_up = |id: &NodeId| {
+        let Some(other) = draft.live(*id) else { return false };
+        let linked = |on: &Live<'_>, about: NodeId| {
+            let row = on.row(draft.seen, about);
+            row.is_some_and(|row| row.link == LinkState::Connected && !is_troubled(row))
+        };
+        let has_none = !facts.holders.contains(id) && !facts.uncounted.contains(id);
+        let hears = linked(mine, *id) && linked(other, *newest);
+        has_none && hears && other.own.epoch < mine.own.epoch
+    };
+    facts.claimants.iter().filter(|id| *id != newest).all(gives_up).then_some(*newest)
+}
+
+/// Not met yet, or held for failed.
+fn is_troubled(row: &NodeRow) -> bool {
+    [Flag::Handshake, Flag::Suspected, Flag::Failed].iter().any(|flag| row.flags.has(*flag))
 }
 
 /// Why a claim must not become the newest that anybody knows: another node claims some of the slots

@@ -70,3 +70,20 @@ fn slots_in_the_own_table_of_a_replica_are_given_to_a_primary() {
         assert!(changes(&planning).contains(&(step.on, &Change::BumpEpoch)), "{planning:#?}");
     }
 }
+
+#[test]
+fn the_newest_claim_settles_by_itself_what_nobody_else_has_a_key_of() {
+    let (mut sketch, mut owns) = both_claim_with_keys();
+    owns[0] = owns[0].difference(&SlotSet::one(slot(5)));
+    // Node 1 has the greater epoch, and the only key.
+    let with_one = |sketch: &Sketch| planned(&with_keys(sketch, &owns, &[(1, 5, 1)]));
+    let planning = with_one(&sketch);
+    assert_eq!(changes(&planning), [], "{planning:#?}");
+    assert!(planning.waiting.join("; ").contains("when they hear of it"), "{planning:#?}");
+    // The other one has a key, too: it must let go before it hears of it.
+    let planning = planned(&with_keys(&sketch, &owns, &[(0, 5, 1), (1, 5, 2)]));
+    assert!(!changes(&planning).is_empty(), "{planning:#?}");
+    // They are not linked.
+    sketch.row(0, 1, |row| row.link = LinkState::Disconnected);
+    assert!(!changes(&with_one(&sketch)).is_empty(), "{:#?}", with_one(&sketch));
+}
