@@ -356,8 +356,8 @@ fn a_slot_is_taken_on_the_word_of_the_claimant_alone_if_the_user_gives_theirs() 
 fn no_claim_becomes_the_newest_while_a_rival_has_keys_to_delete() {
     let mut sketch = Sketch::healthy(3, 0);
     let mut owns = owned(&sketch);
-    // Nodes 0 and 1 claim the slots 0 to 9; nobody counted the keys of 5 to 9 on node 0, whose claim
-    // is the newer one.
+    // Nodes 0 and 1 claim the slots 0 to 9; nobody counted the keys of 5 to 9 on node 0, the claim
+    // of which is the newer one.
     sketch.rows_about(0, |row| row.epoch = ConfigEpoch(9));
     sketch.row(0, 0, |row| row.epoch = ConfigEpoch(9));
     sketch.row(1, 1, |row| row.slots = row.slots.union(&SlotSet::range(0, 9)));
