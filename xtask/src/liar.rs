@@ -324,6 +324,8 @@ fn returns(
     verdict: &mut Verdict,
 ) -> anyhow::Result<()> {
     cluster.act(&Act::Start(LIAR, At::Same, Vec::new()))?;
+    let answers = Until::Answers(LIAR, "PING".to_owned(), "PONG".to_owned());
+    cluster.act(&Act::Wait(answers, 10_000))?;
     let (code, said) = ours(folder, &[])?;
     if code != Some(0) {
         verdict.wrong.push(format!("without the liar the run ends with {code:?}: {said}"));
