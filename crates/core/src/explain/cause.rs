@@ -63,6 +63,8 @@ pub(super) struct Hit {
     pub steps: Vec<String>,
     /// The check of the one reason that the paste shows, in place of the cause's general one.
     pub check: Option<String>,
+    /// Who has to change something here, where it is another one than with the cause at large.
+    pub side: Option<Side>,
     /// Whether [`Self::steps`] are all that is to be done: the cause's own are for other reasons.
     pub whole: bool,
 }
@@ -104,6 +106,12 @@ impl Hit {
     pub fn note(mut self, sentence: impl Into<String>) -> Self {
         self.notes.push(sentence.into());
         self
+    }
+
+    /// Adds sentences that answer what was asked, and is surer for each.
+    pub fn noted(self, sentences: Vec<(usize, String)>) -> Self {
+        let said = |hit: Self, (line, sentence)| hit.more_if(16, true).quote(line).note(sentence);
+        sentences.into_iter().fold(self, said)
     }
 
     /// Adds a step.

@@ -247,7 +247,7 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
         code: cause.code.to_owned(),
         title: fill(cause.title),
         confidence: confidence(hit.score),
-        side: cause.side,
+        side: hit.side.unwrap_or(cause.side),
         cause: story,
         quotes: hit
             .quotes

@@ -36,6 +36,22 @@ static AGAINST: &[Against] = &[
             ("REPLICA_CANNOT_REACH_PRIMARY", 40),
         ],
     },
+    // Who comes to judge certificates speaks TLS, and so does the other end.
+    Against {
+        when: |_, seen| super::causes::trust::both_speak_tls(seen),
+        over: &[("PLAIN_AGAINST_TLS", 30), ("CLI_WITHOUT_TLS", 20), ("TLS_PORT_CONFUSION", 20)],
+    },
+    // A client tells its trouble, and the servers serve every slot.
+    Against {
+        when: |_, seen| seen.client().is_some() && serves_all(seen),
+        over: &[
+            ("SHARD_DOWN", 40),
+            ("QUORUM_LOST", 40),
+            ("FAILOVER_NO_VOTES", 30),
+            ("REPLICA_TOO_STALE", 30),
+            ("UNASSIGNED_SLOTS_SHARD_FORGOTTEN", 30),
+        ],
+    },
     // There cluster-enabled is nothing that its users set.
     Against {
         when: |_, seen| super::causes::endpoints::is_proxied(seen),
@@ -88,6 +104,12 @@ static AGAINST: &[Against] = &[
         over: &[("BUS_PORT_BLOCKED", 60), ("REPLICA_LINK_DOWN", 30), ("BUS_ONE_WAY_PARTITION", 30)],
     },
 ];
+
+/// Whether every `CLUSTER INFO` says ok, and that all slots are served.
+fn serves_all(seen: &Seen) -> bool {
+    let all = seen.number("cluster_slots_ok") == Some(u64::from(crate::model::SLOT_COUNT));
+    all && seen.says_ok() && !seen.says_fail() && seen.failing().is_empty()
+}
 
 /// Lowers what the text refutes.
 pub(super) fn apply(hits: &mut [(&'static Cause, Hit)], seen: &Seen) {

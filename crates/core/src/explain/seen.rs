@@ -217,13 +217,44 @@ impl Seen {
                 later && well && same && table.source == Source::Nodes
             })
         };
-        let past: Vec<bool> =
-            self.tables.iter().zip(&times).map(|(table, at)| present(table, *at)).collect();
-        let mut past = past.into_iter();
+        let before = self.told_past();
+        let past: Vec<bool> = (self.tables.iter().zip(&times).enumerate())
+            .map(|(number, (table, at))| present(table, *at) || before.contains(&number))
+            .collect();
+        let mut past = past.into_iter().enumerate();
         self.tables.retain(|table| {
-            let old = past.next() == Some(true);
-            !(old && table.rows.iter().any(Row::is_failing))
+            let (number, old) = past.next().unwrap_or_default();
+            let labelled = before.contains(&number);
+            !(old && (labelled || table.rows.iter().any(Row::is_failing)))
         });
+    }
+
+    /// The tables under a heading that calls them those of before, when one of after follows.
+    fn told_past(&self) -> BTreeSet<usize> {
+        let headed = |table: &Table, words: &[&str]| {
+            let Some(first) = table.rows.first() else { return false };
+            let from = first.line.saturating_sub(HEADING_LINES);
+            let above = self.lines.get(from..first.line).unwrap_or_default();
+            let heading = |line: &&Line| table::node_line(&line.text, 0).is_none();
+            let lead = above.iter().rev().take_while(heading);
+            lead.take(HEADING_LINES).any(|line| words.iter().any(|w| line.lower.contains(w)))
+        };
+        let nodes = |table: &&Table| table.source == Source::Nodes;
+        let tables = || self.tables.iter().enumerate().filter(|(_, table)| nodes(table));
+        let ids = |table: &Table| -> BTreeSet<String> {
+            table.rows.iter().map(|row| row.id.clone()).collect()
+        };
+        // A view that lost its members, or a node that has another id, is to be compared and not
+        // to be forgotten.
+        let follows = |number: usize, old: &Table| {
+            tables().any(|(later, table)| {
+                let after = headed(table, AFTER) && !headed(table, BEFORE);
+                later > number && after && ids(table).is_superset(&ids(old))
+            })
+        };
+        let old =
+            tables().filter(|(number, table)| headed(table, BEFORE) && follows(*number, table));
+        old.map(|(number, _)| number).collect()
     }
 
     /// Whether somebody asks for a table, or calls the tool, between two lines.
@@ -358,6 +389,13 @@ impl Seen {
     }
 }
 
+/// Lines above a table in which its heading may stand.
+const HEADING_LINES: usize = 3;
+
+/// Headings of a table of the past and of one of now.
+const BEFORE: &[&str] = &["before"];
+const AFTER: &[&str] = &["after", "now:", "currently", "current state"];
+
 /// The words of settings that matter here.
 const SETTINGS: [&str; 44] = [
     "port",
@@ -463,7 +501,13 @@ fn is_place(word: &str) -> bool {
 
 /// Reads `name:value` of `INFO`. YAML and prose have a blank behind the colon.
 fn field(text: &str) -> Option<(&str, &str)> {
-    let (name, value) = text.trim().trim_start_matches(['"', '\'']).split_once(':')?;
+    // A shell that traces its script writes `+ cluster_info='cluster_state:fail`.
+    let text = match text.split_once("='") {
+        Some((name, rest)) if name.starts_with('+') => rest,
+        _ => text,
+    };
+    let text = text.trim().trim_end_matches('\'');
+    let (name, value) = text.trim_start_matches(['"', '\'']).split_once(':')?;
     let known = name.contains('_') || matches!(name, "role" | "loading" | "maxmemory" | "db0");
     let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     let tight = !value.starts_with(' ') || value.trim().parse::<u64>().is_ok();

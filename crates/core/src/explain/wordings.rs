@@ -60,6 +60,16 @@ pub(super) static NOTES: &[Note] = &[
             alone and wants verify_peer to stay on.",
     },
     Note {
+        code: "TLS_NAME_MISMATCH",
+        words: &[&["hostname_check_failed"]],
+        sentence: "It is the client that refuses ('generated CLIENT ALERT'): Erlang and Elixir check \
+            the name exactly and take no wildcard ('*.name.region.amazonaws.com') unless they are \
+            told to: ssl options customize_hostname_check: [match_fun: \
+            :public_key.pkix_verify_hostname_match_fun(:https)] (with server_name_indication set \
+            to the host and cacerts from the system). If the library dials the addresses of the \
+            map, it needs the host name for the check as well. No node is to be changed.",
+    },
+    Note {
         code: "CROSSSLOT_NO_HASH_TAG",
         words: &[&["redbeat"]],
         sentence: "RedBeat writes an entry and its schedule in one transaction: set \

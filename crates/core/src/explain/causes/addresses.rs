@@ -166,8 +166,9 @@ pub(super) static CAUSES: &[Cause] = &[
             if let Some(row) = handed {
                 return Some(Hit::of(82).quote(row.line));
             }
-            if let Some(hit) = dialled_without_host(seen) {
-                return Some(hit);
+            let empty = dialled_without_host(seen).or_else(|| super::nowhere::redirected(seen));
+            if empty.is_some() {
+                return empty;
             }
             match own {
                 Some(row) => {

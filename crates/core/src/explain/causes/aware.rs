@@ -111,6 +111,45 @@ static MISUSES: &[Misuse] = &[
             <user> INFO server and CLUSTER NODES say NOPERM. Then a new ConnectionMultiplexer.",
     },
     Misuse {
+        words: &[
+            &["session.save_handler = redis", "session.save_handler=redis", "save_handler redis"],
+            &["tcp://"],
+            &["cluster"],
+            &["connection closed", "moved", "went away", "read error", "session_start"],
+        ],
+        not: &["save_handler = rediscluster", "save_handler=rediscluster"],
+        score: 86,
+        says: "PHP's session handler 'redis' knows no cluster: several tcp:// places are separate \
+            servers for it, over which it spreads the sessions by a hash of its own. It follows no \
+            MOVED and no failover, so all sessions of a server that is down fail. The cluster \
+            itself does its failover.",
+        step: "session.save_handler = rediscluster and session.save_path = \
+            \"seed[]=host1:port&seed[]=host2:port&timeout=2&read_timeout=2&failover=error\" (with \
+            auth=... where a password is set), and a current phpredis (5.3 or later).",
+    },
+    Misuse {
+        words: &[
+            &["-@dangerous", "-@admin", "-cluster", "-info"],
+            &["readonly you can't write", "moved ", "until we reboot", "until restart"],
+            &["failover", "fail over", "failed over", "switchover", "restart"],
+        ],
+        not: &["+info", "+cluster", "noperm", "replica-user", "replication user"],
+        score: 84,
+        says: "After a failover a client learns who is primary now by asking: INFO replication, \
+            CLUSTER NODES, SLOTS or SHARDS, ROLE, CONFIG GET, and a subscription. The rules that \
+            are shown take these away: -@admin and -@dangerous hold CLUSTER's and CONFIG's \
+            subcommands, INFO, ROLE and REPLICAOF. So the client gets NOPERM to its own questions \
+            (often without a word in its log), keeps the roles of its start, and writes go on to \
+            the old primary, which is a replica now. The failover itself did what it should.",
+        step: "Give the client's user back what it asks, on ALL nodes: ACL SETUSER <user> +info +role \
+            +ping +echo +config|get +client +subscribe +cluster|nodes +cluster|slots \
+            +cluster|shards +cluster|info +readonly (before 7.0 +cluster and +config), behind the \
+            rules that take away, then ACL SAVE or the aclfile; and make the client objects anew. \
+            To see it before: redis-cli --user <user> info replication and cluster nodes say \
+            NOPERM, \
+            ACL LOG on the nodes lists them.",
+    },
+    Misuse {
         words: &[SER, MOVED],
         not: &[],
         score: 76,

@@ -114,7 +114,7 @@ fn biggest_client(seen: &Seen) -> Option<(usize, String)> {
 }
 
 /// `13.2 GB`.
-fn human(bytes: u64) -> String {
+pub(super) fn human(bytes: u64) -> String {
     let (unit, name) = if bytes >= 1 << 30 { (30, "GB") } else { (20, "MB") };
     let tenths = (u128::from(bytes) * 10) >> unit;
     format!("{}.{} {name}", tenths / 10, tenths % 10)

@@ -211,7 +211,11 @@ const CUT: [&str; 12] = [
 pub(super) fn plain_client(seen: &Seen) -> Option<Hit> {
     let (at, why) = tls_place(seen).filter(|_| !seen.has(&SPEAKS_TLS))?;
     let cut = *seen.lines_with(&CUT).first()?;
-    let slow = seen.has(&["timed out", "timeout", "certificate", "altname", "wrongpass", "noauth"]);
+    // StackExchange.Redis lists the version of whom it has spoken to.
+    let spoke =
+        seen.lines.iter().any(|l| l.lower.contains("cluster v") && l.lower.contains("socks="));
+    let slow = spoke
+        || seen.has(&["timed out", "timeout", "certificate", "altname", "wrongpass", "noauth"]);
     (seen.client().is_some() && !slow).then(|| {
         Hit::of(76)
             .quote(at)
@@ -226,6 +230,44 @@ pub(super) fn plain_client(seen: &Seen) -> Option<Hit> {
                  (PONG or NOAUTH), without --tls nothing comes.",
             )
     })
+}
+
+/// The same host is reached with redis-cli --tls and given to the client as redis://.
+pub(super) fn plain_beside_tls(seen: &Seen) -> Option<Hit> {
+    let tool = |line: &str| line.contains("redis-cli ") || line.contains("valkey-cli ");
+    let at = seen.lines.iter().position(|l| tool(&l.lower) && l.lower.contains("--tls"))?;
+    let asked = &seen.lines.get(at)?.lower;
+    let host = |line: &str| {
+        let rest = line.split_once("redis://")?.1;
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".-_".contains(c)));
+        Some(rest.get(..end.unwrap_or(rest.len()))?.to_owned()).filter(|host| host.len() > 3)
+    };
+    let (line, host) = seen.lines.iter().enumerate().find_map(|(line, one)| {
+        let host = host(&one.lower).filter(|host| asked.contains(host.as_str()))?;
+        (!tool(&one.lower)).then_some((line, host))
+    })?;
+    Some(
+        Hit::of(90)
+            .quote(line)
+            .quote(at)
+            .note(format!(
+                "{host} is reached with redis-cli --tls, and the client is given redis://, which is \
+                 plain, whatever other TLS options stand beside it: most libraries (Redisson, \
+                 Lettuce, redis-py, go-redis ParseURL) switch TLS on by the scheme alone. \
+                 Address, network and login work, as the tool shows."
+            ))
+            .check(format!(
+                "redis-cli -h {host} ping without --tls from the same machine gets nothing, with \
+                 --tls it answers."
+            ))
+            .step("The scheme in the client: rediss:// in place of redis://, for every address.")
+            .step(
+                "If the check of the certificate fails then, give the client the CA (a trust store; \
+                 public services: the system's own); --insecure of the tool hides such a fault. \
+                 User names count in upper and lower case.",
+            ),
+    )
 }
 
 #[cfg(test)]

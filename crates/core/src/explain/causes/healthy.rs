@@ -208,6 +208,7 @@ fn healthy(seen: &Seen) -> Option<Hit> {
             .quotes(infos::blocks(seen).filter_map(|b| b.lines.values().min().copied()).take(1))
             .less_if(10, !(whole_info || whole_table || checked))
             .fact_if("table", text.filter(|_| whole_table))
+            .noted(super::memory::harmless(seen))
             .fact_if("checked", checked.then_some("--cluster check finds all slots covered"))
             .fact_if(
                 "infos",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::places;
-use crate::explain::seen::{Seen, is_ipv4};
+use crate::explain::seen::{Pod, Seen, is_ipv4};
 use crate::explain::table::Row;
 use crate::explain::template::list;
 
@@ -526,6 +526,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 .pods
                 .iter()
                 .filter(|p| p.status.contains("CrashLoop") || p.status == "Error")
+                .filter(|p| !is_job(p))
                 .collect();
             if let Some(pod) = bad.first() {
                 let names: Vec<String> =
@@ -640,6 +641,12 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SHARD_COLOCATED", "QUORUM_LOST"],
     },
 ];
+
+/// Whether a pod is one of a Job that failed: it ran once, and no server is in it.
+fn is_job(pod: &Pod) -> bool {
+    let named = ["-job-", "-hook-", "-init-", "provision", "-create-", "-update-"];
+    pod.restarts == 0 && pod.status == "Error" && named.iter().any(|n| pod.name.contains(n))
+}
 
 /// A primary and its replica at one address, while others are spread over several: a failover
 /// does not look at machines.

@@ -13,8 +13,10 @@ mod atomic;
 mod aware;
 mod bare;
 mod binding;
+mod came_back;
 mod claims;
 mod clients;
+mod closed;
 mod create;
 mod credentials;
 mod damaged;
@@ -26,6 +28,7 @@ mod doubles;
 mod electorate;
 pub(super) mod endpoints;
 mod failover;
+mod fitting;
 mod follows;
 mod formats;
 mod frames;
@@ -36,13 +39,17 @@ mod imports;
 mod joining;
 mod kept_address;
 mod kubernetes;
+mod library;
 mod literal;
 mod locks;
+mod map_asked;
 mod members;
+mod memory;
 mod misuse;
 mod names;
 mod network;
 mod noperm;
+mod nowhere;
 mod offered;
 mod open_marks;
 mod operations;
@@ -69,6 +76,7 @@ mod taken;
 mod tls_names;
 mod told;
 mod transport;
+pub(in crate::explain) mod trust;
 mod uneven;
 mod unfinished;
 mod unreached;
@@ -101,12 +109,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         passing::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
+        came_back::CAUSES,
         announced::CAUSES,
         network::CAUSES,
         operations::CAUSES,
         atomic::CAUSES,
         imports::CAUSES,
         damaged::CAUSES,
+        memory::CAUSES,
         ports::CAUSES,
         binding::CAUSES,
         refused::CAUSES,
@@ -130,6 +140,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         locks::CAUSES,
         transport::CAUSES,
         clients::CAUSES,
+        map_asked::CAUSES,
+        library::CAUSES,
+        closed::CAUSES,
         uneven::CAUSES,
         healthy::CAUSES,
     ]

@@ -53,7 +53,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 h.less_if(6, seen.has(&["nodes.conf", "cluster config file"]))
                     .less_if(30, seen.has(&["can't save in background"]))
             })
-            .map(|hit| super::rewriting::saved(seen, hit))
+            .map(|hit| super::rewriting::saved(seen, super::fitting::append_only(seen, hit)))
         },
         cause: "The last save or AOF write failed[[<<unsaid>>]], and stop-writes-on-bgsave-error protects the data by \
             refusing writes. PING may fail too, so probes can kill the process.",

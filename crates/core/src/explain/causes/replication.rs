@@ -104,6 +104,7 @@ pub(super) static CAUSES: &[Cause] = &[
             // What broke off was a move of slots, no copy for a replica.
             let strong = strong.filter(|_| super::atomic::dropped_for_its_buffer(seen).is_none());
             let strong = strong.map(|hit| too_big_a_piece(seen, hit));
+            let strong = strong.map(|hit| super::fitting::full_sync(seen, hit));
             let unreadable = [
                 "failed trying to load the master synchronization db",
                 "failed trying to load the primary synchronization db",
@@ -120,7 +121,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     .or_else(|| resumes_and_breaks(seen))
                     .or_else(|| copied_and_begins_anew(seen))
                     .or_else(|| syncs_for_hours(seen))
-                    .or_else(|| seen.says(66, &["for lack of backlog"]))
+                    .or_else(|| {
+                        let hit = seen.says(66, &["for lack of backlog"])?;
+                        Some(super::fitting::full_sync(seen, hit))
+                    })
             })
         },
         cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual reasons: \

@@ -120,9 +120,12 @@ pub(super) static CAUSES: &[Cause] = &[
                     "no name matching",
                     "notvalidforname",
                     "ip address mismatch",
+                    "hostname_check_failed",
+                    "hostname verification failed",
                 ],
             )
             .map(|hit| super::tls_names::fitted(seen, hit))
+            .or_else(|| super::tls_names::unsaid(seen))
         },
         cause: "[[<<usual>> ]]The cluster is healthy.",
         check: "The names (subjectAltName) of the certificate against the addresses in CLUSTER \
@@ -165,6 +168,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "failed to create ssl_ctx",
                 ],
             )
+            .map(|hit| super::trust::placed(seen, hit))
         },
         cause: "The two ends do not trust each other's certificate: another CA, a missing \
             intermediate, no client certificate where tls-auth-clients is on (its default is yes), \
@@ -199,6 +203,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 hit.less_if(20, seen.has(&about_certificates) && !seen.has(&["wrong version"]))
             })
             .or_else(|| tls_of_another_place(seen))
+            .or_else(|| super::endpoints::plain_beside_tls(seen))
             .or_else(|| super::endpoints::plain_client(seen))
         },
         cause: "A TLS client talks to a plain port, or a plain client to a TLS port; a plain \
@@ -459,7 +464,18 @@ pub(super) static CAUSES: &[Cause] = &[
 fn tls_of_another_place(seen: &Seen) -> Option<Hit> {
     let wanted = seen.lines_with(&["tls: {}", "tls: true", "ssl=true", "rediss://"]);
     let closed = seen.lines_with(&["connection is closed", "socket closed", "econnreset"]);
-    let container = ["image:", "docker ps", "docker run", "0.0.0.0:", "docker-compose"];
+    let container = [
+        "image:",
+        "docker ps",
+        "docker run",
+        "0.0.0.0:",
+        "docker-compose",
+        "dockerized",
+        "running locally",
+        "run locally",
+        "local redis cluster",
+        "testcontainers",
+    ];
     let shown = seen.lines_with(&container);
     let serves = [
         "tls-port",
@@ -469,6 +485,8 @@ fn tls_of_another_place(seen: &Seen) -> Option<Hit> {
         "tls.enabled",
         "--tls",
         "cache.amazonaws.com",
+        "altname",
+        "certificate",
     ];
     let client = seen.client().is_some() && !wanted.is_empty() && !closed.is_empty();
     (client && !shown.is_empty() && !seen.has(&serves)).then(|| {

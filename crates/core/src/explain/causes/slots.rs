@@ -136,6 +136,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     seen.line_says(92, &["target instance replied with error", "wrongpass"])
                 })
                 .or_else(|| seen.line_says(92, &["target instance replied with error", " auth "]))
+                .map(|hit| super::fitting::import(seen, hit))
         },
         cause: "MIGRATE is carried out by the source server, which opens its own connection to the \
             target and must log in there. The command had no AUTH (older redis-cli and redis-trib \

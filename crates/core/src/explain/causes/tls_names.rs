@@ -166,3 +166,44 @@ fn shared_name(hit: Hit, why: &str) -> Hit {
 const USUAL: &str = "The map hands out IPs (CLUSTER SLOTS), and the client checks the certificate \
     against the IP that it dials; the certificate names only host names. The seed by name works, \
     the announced nodes fail.";
+
+/// A client that dials the addresses behind the names, over TLS, and is cut off in the handshake.
+///
+/// ioredis resolves the start node's name by itself in cluster mode and connects to the address, so
+/// the check fails for the start node already, and the error is only 'Connection is closed.'.
+pub(super) fn unsaid(seen: &Seen) -> Option<Hit> {
+    let service = ["amazonaws.com", "windows.net", "azure.net"];
+    let place = *seen.lines_with(&service).first()?;
+    let closed = *seen.lines_with(&["connection is closed"]).first()?;
+    let tls = *seen.lines_with(&["tls: {", "tls:{", "tls: true", "rediss://"]).first()?;
+    let cluster = seen.client() == Some("ioredis") && seen.has(&["cluster"]);
+    let local = seen.has(&["running locally", "dockerized", "docker-compose", "0.0.0.0:"]);
+    let set = seen.has(&["dnslookup", "checkserveridentity", "after failover", "etimedout"]);
+    let greeted = seen.has(&["tlssocket", "clusterallfailederror"]);
+    (cluster && greeted && !local && !set).then(|| {
+        Hit::of(79)
+            .quote(tls)
+            .quote(closed)
+            .quote(place)
+            .fact(
+                "usual",
+                "In cluster mode ioredis resolves the name of the start node by itself and dials \
+                 the address; the certificate of the service has names only, so Node.js ends the \
+                 handshake, and what is left of it is 'Connection is closed.'. TLS is switched on \
+                 here and dnsLookup is not set.",
+            )
+            .check(
+                "redis-cli --tls -h <the endpoint> -a <password> cluster slots from the same machine \
+                 answers, and DEBUG=ioredis:* shows an address in place of the name: it is this. \
+                 No \
+                 answer there: the security group or VPC.",
+            )
+            .step(
+                "ioredis: new Redis.Cluster([{ host, port }], { dnsLookup: (address, callback) => \
+                 callback(null, address), redisOptions: { tls: {}, username, password } }). The \
+                 password belongs into redisOptions: one in the URL of a start node does not reach \
+                 the nodes of the map.",
+            )
+            .only_these_steps()
+    })
+}

@@ -3,6 +3,7 @@
 use super::members::forgotten_here_only;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
+use crate::explain::table::Row;
 use crate::model::Flag;
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -216,8 +217,42 @@ fn forbidden_by_service(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// Slots are missing in a shard of a node that failed, and another one has them.
+fn taken_over(seen: &Seen) -> Option<Hit> {
+    let asked = *seen.lines_with(&["empty array", "(empty list"]).first()?;
+    let table = seen.table()?;
+    let lost = |row: &&Row| row.is_primary() && row.is_failing() && row.slots.is_empty();
+    let old = table.rows.iter().find(lost)?;
+    let whole = table.assigned().complement().is_empty();
+    let heir = table.rows.iter().filter(|row| row.is_primary() && !row.is_failing());
+    let heir = heir.max_by_key(|row| row.epoch)?;
+    let bare = table.rows.iter().all(|row| row.primary.as_ref() != Some(&heir.id));
+    let shards = seen.has(&["cluster shards"]);
+    (shards && whole).then(|| {
+        let hit = Hit::of(80).quote(asked).quote(old.line).quote(heir.line).note(format!(
+            "Here it is even right: {} is down and owns no slot any more, since its replica took \
+             them over (the highest epoch is that of {}); every slot has a living owner.",
+            old.place(),
+            heir.place()
+        ));
+        let hit = hit.step(format!(
+            "Start {} again with its own files: it comes back as a replica. If it is gone for good, \
+             CLUSTER FORGET its id on every remaining node within a minute.",
+            old.place()
+        ));
+        match bare {
+            true => hit.note(format!("{} has no replica until then.", heir.place())),
+            false => hit,
+        }
+        .only_these_steps()
+    })
+}
+
 /// A shard without slots beside a cluster that is whole.
 fn shards_without_slots(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = taken_over(seen) {
+        return Some(hit);
+    }
     let shards = seen.has(&["cluster shards", "\"slots\"", "1) slots"]);
     let empty = seen.lines_with(&["(empty array)", "(empty list or set)", "(empty list)"]);
     let whole = seen.number("cluster_slots_assigned") == Some(16_384) && seen.says_ok();

@@ -294,7 +294,19 @@ pub(super) static STATEMENTS: &[Statement] = &[
             InTurn(&[PRIMARY, BOTH, DOWN]),
             InTurn(&[DOWN, BOTH, PRIMARY, REPLICA]),
         ],
-        not: &["not down", "not killed", "not fail", "both up"],
+        not: &[
+            "not down",
+            "not killed",
+            "not fail",
+            "both up",
+            "slave each",
+            "replica each",
+            "replica takes over",
+            "slave takes over",
+            "replica took over",
+            "is promoted",
+            "was promoted",
+        ],
         when: |seen| seen.has(&["cluster"]),
         means: "Primary and replica of one shard are both away: nobody is left who could serve its \
             slots, and no other primary takes them by itself, as it has none of their keys. The \
