@@ -1,6 +1,6 @@
 //! What breaks a cluster, carried out on real servers.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::Command;
 use std::time::Duration;
 
@@ -40,7 +40,10 @@ impl Cluster {
             Act::Conf(node, edit) => self.edit_conf(*node, edit),
             Act::Remove(node, file) => {
                 let path = self.node(*node)?.launch.folder.join(file);
-                std::fs::remove_file(&path).doing(|| format!("removing {}", path.display()))
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                    done => done.doing(|| format!("removing {}", path.display())),
+                }
             }
             Act::File(node, file, bytes) => {
                 let path = self.node(*node)?.launch.folder.join(file);

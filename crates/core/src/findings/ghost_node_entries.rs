@@ -102,6 +102,7 @@ impl Finding for GhostNodeEntries {
         Scenario::of(3, 1)
             .stop(3)
             .act(Act::Conf(3, ConfEdit::Delete))
+            .act(Act::Remove(3, "dump.rdb".to_owned()))
             .start(3, At::Same)
             .wait(Until::Flag { on: 0, about: 3, flag: "noaddr" })
             .wait(Until::Flag { on: 1, about: 3, flag: "noaddr" })
