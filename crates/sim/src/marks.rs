@@ -240,6 +240,7 @@ const NO_REASONS: &[(&str, &[Reason])] = &[
             Reason::GoneNotCounted,
         ],
     ),
+    ("seen in one of three ranges of some 400,000 schedules", &[Reason::NothingToPromote]),
     (
         "open: not seen in 100,000 schedules, and whether a fault can bring it about is not decided",
         &[
