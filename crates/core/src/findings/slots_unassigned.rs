@@ -1,9 +1,10 @@
 //! Slots that nobody owns.
 
+use super::counted::keys_in;
 use super::coverage::down_by;
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Severity, Sink, Subject};
 use crate::model::{NodeId, SlotSet};
-use crate::observation::Picture;
+use crate::observation::{Picture, Role};
 use crate::scenario::{Scenario, Until};
 
 finding! {
@@ -97,7 +98,10 @@ impl Finding for SlotsUnassigned {
         let way = ByHand::of(Risk::MovesOwnership);
         let way = match self.holder {
             Some(holder) => way
-                .check("no other node holds keys of these slots: slotwright check --census")
+                .check(
+                    "no other primary holds keys of these slots (slotwright check --census): those \
+                     go to the owner afterwards",
+                )
                 .command(seen.endpoint(holder), add)
                 .command(seen.endpoint(holder), "CLUSTER BUMPEPOCH"),
             None => seen
@@ -128,7 +132,8 @@ impl Finding for SlotsUnassigned {
     }
 }
 
-/// The only node that holds keys of these slots, where they were counted.
+/// The primary that holds most keys of these slots, where they were counted. A replica's copies are
+/// evidence only: it takes no slot.
 fn holder(seen: &Picture<'_>, slots: &SlotSet, evidence: &mut Vec<Evidence>) -> Option<NodeId> {
     let mut holders = Vec::new();
     for (_, sighting) in seen.sightings() {
@@ -137,19 +142,20 @@ fn holder(seen: &Picture<'_>, slots: &SlotSet, evidence: &mut Vec<Evidence>) -> 
         if let (false, Some(id)) = (here.is_empty(), sighting.myid.get()) {
             let text = format!("holds keys of {} of these slots", here.len());
             evidence.push(Evidence::first_hand(sighting, text));
-            holders.push(*id);
+            if seen.role(*id) == Some(Role::Primary) {
+                holders.push((keys_in(census, &here), *id));
+            }
         }
     }
-    match holders.as_slice() {
-        [only] => Some(*only),
-        _ => None,
-    }
+    holders.into_iter().max().map(|(_, id)| id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnose::{Step, diagnose};
     use crate::observation::sketch::Sketch;
+    use crate::observation::{Census, Said};
 
     #[test]
     fn a_hole_that_all_see_is_found() {
@@ -164,6 +170,25 @@ mod tests {
         assert_eq!(found[0].subject.slots, SlotSet::range(5, 6));
         assert_eq!(found[0].severity, Severity::Critical);
         assert!(found[0].message.contains("2 slots have no owner: 5-6"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn the_slots_go_to_the_primary_that_has_the_keys_beside_its_replica() {
+        let mut sketch = Sketch::healthy(3, 1);
+        let hole = SlotSet::range(6_000, 6_009);
+        sketch.rows_about(1, |row| row.slots = row.slots.difference(&hole));
+        sketch.row(1, 1, |row| row.slots = row.slots.difference(&hole));
+        let mut seen = sketch.build();
+        for (number, sighting) in seen.sightings.iter_mut().enumerate() {
+            let keys = if [1, 4].contains(&number) { vec![(6_001, 3)] } else { Vec::new() };
+            sighting.census = Said::This(Census { counted: SlotSet::all(), keys });
+        }
+        let report = diagnose(&seen);
+        let found = report.all().find(|found| found.code == ENTRY.code()).expect("it is found");
+        let first = found.by_hand.steps.iter().find(|step| matches!(step, Step::Command { .. }));
+        let Some(Step::Command { on, argv }) = first else { panic!("{:?}", found.by_hand) };
+        assert_eq!(*on, Sketch::at(1), "who has the keys, and no count of what was counted");
+        assert_eq!(argv.join(" "), "CLUSTER ADDSLOTSRANGE 6000 6009");
     }
 
     #[test]
