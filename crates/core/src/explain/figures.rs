@@ -144,14 +144,19 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
             && seen.has(&["[err] not all 16384 slots"])
             && owned.complement().is_empty();
         let when = if earlier { "Before the check that misses slots, the" } else { "The" };
+        let known = seen.number("cluster_known_nodes").unwrap_or(0);
+        let pasted = table.rows.len() as u64;
+        // Who has the slots of rows that were not pasted is not known.
+        let missing = match owned.complement() {
+            _ if pasted < known => format!(" by these {pasted} of {known} nodes"),
+            missing if missing.is_empty() || owned.is_empty() => String::new(),
+            missing => format!(" (none: {})", slots(&missing)),
+        };
         out.push(format!(
-            "{when} table has {primaries} primaries and {replicas} replicas; {} of 16384 slots have \
-             an owner{}.",
+            "{when} table has {} and {}; {} of 16384 slots have an owner{missing}.",
+            several(primaries, "primary", "primaries"),
+            several(replicas, "replica", "replicas"),
             owned.len(),
-            match owned.complement() {
-                missing if missing.is_empty() || owned.is_empty() => String::new(),
-                missing => format!(" (none: {})", slots(&missing)),
-            }
         ));
         let empty: Vec<&Row> =
             table.rows.iter().filter(|row| row.is_primary() && row.slots.is_empty()).collect();
@@ -170,6 +175,11 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
     out
 }
 
+/// A number with its noun.
+fn several(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn counters(seen: &Seen, out: &mut Vec<String>) {
     let number = |name: &str| seen.number(name);
     if let (Some(state), Some(assigned)) =
@@ -178,7 +188,7 @@ fn counters(seen: &Seen, out: &mut Vec<String>) {
         let part = |name: &str| number(name).unwrap_or(0);
         out.push(format!(
             "cluster_state:{state}: {assigned} of 16384 slots assigned, {} ok, {} pfail, {} fail; \
-             {} nodes known, {} primaries with slots.",
+             {} known nodes, {} of them primaries with slots.",
             part("cluster_slots_ok"),
             part("cluster_slots_pfail"),
             part("cluster_slots_fail"),

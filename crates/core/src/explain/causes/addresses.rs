@@ -21,7 +21,7 @@ pub(super) static CAUSES: &[Cause] = &[
             [[The addresses dialled, <<stale>>, are in no list of current addresses: they are \
             stale. ]][[Current addresses are <<current>>. ]]So bus links are not established at \
             all[[ (<<sent>> messages sent, <<received>> received)]], and a node that hears from \
-            nobody holds only its own slots for served[[: <<slots_ok>> of 16384 slots are ok, \
+            nobody counts only its own slots as served[[: <<slots_ok>> of 16384 slots are ok, \
             <<pfail>> are pfail, hence cluster_state:<<state>>]]. Node ids, slots and data are \
             intact; only the addresses are wrong. It does not heal by itself, because no node \
             knows a right address of any other.",
@@ -103,7 +103,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "An address in nodes.conf is no valid address: <<bad>>",
         side: Side::Cluster,
         when: mangled,
-        cause: "<<bad>> is not a valid IPv4 address. A server never makes such a one: it comes \
+        cause: "<<bad>> is not a valid IPv4 address. No server writes such an address: it comes \
             from a script that replaces IPs in nodes.conf as plain text at start (sed with the old \
             IP as the pattern). [[<<prefix>>, the address of another node, is a prefix of the old \
             text, so replacing the one changed the inside of the other and left a trailing digit. \

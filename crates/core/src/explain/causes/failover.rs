@@ -19,7 +19,7 @@ pub(super) static CAUSES: &[Cause] = &[
             whole electorate: once it is dead no election can succeed and its replica[[ \
             <<replica>>]] is never promoted by itself. The cluster stays down, and waiting does \
             not help. The replica still has the data.",
-        check: "CLUSTER NODES on a survivor: cluster_size of CLUSTER INFO is 1, and the rows of \
+        check: "On a survivor: cluster_size in CLUSTER INFO is 1, and in CLUSTER NODES the rows of \
             the other primaries end without slots.",
         fix: &[
             "Best: start the dead primary <<owner>> again with its files.",
