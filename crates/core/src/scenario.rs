@@ -268,7 +268,7 @@ pub enum Act {
     Start(Node, At, Vec<String>),
     /// Change the `nodes.conf` of a stopped node.
     Conf(Node, ConfEdit),
-    /// Remove a file from the directory of a node, if it is there: `dump.rdb`.
+    /// Remove a file from the directory of a node: `dump.rdb`.
     Remove(Node, String),
     /// Put a file into the directory of a node.
     File(Node, String, Vec<u8>),

@@ -1,6 +1,6 @@
 //! What breaks a cluster, carried out on real servers.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
@@ -40,10 +40,7 @@ impl Cluster {
             Act::Conf(node, edit) => self.edit_conf(*node, edit),
             Act::Remove(node, file) => {
                 let path = self.node(*node)?.launch.folder.join(file);
-                match std::fs::remove_file(&path) {
-                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                    done => done.doing(|| format!("removing {}", path.display())),
-                }
+                std::fs::remove_file(&path).doing(|| format!("removing {}", path.display()))
             }
             Act::File(node, file, bytes) => {
                 let path = self.node(*node)?.launch.folder.join(file);

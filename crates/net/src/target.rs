@@ -1,5 +1,6 @@
 //! What to look at, with which credentials, for how long.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use slotwright_core::limits;
@@ -24,6 +25,9 @@ pub struct Target {
     pub seeds: Vec<Endpoint>,
     /// More addresses that credentials may be sent to, if they turn up.
     pub trusted: Vec<Endpoint>,
+    /// Addresses at which nodes answered in an earlier look of the same run. They are dialled even
+    /// if no table lists them any more, and are trusted no more than any other that turns up.
+    pub known: BTreeSet<Endpoint>,
     /// TLS towards the client ports, if it is to be spoken.
     pub tls: Option<Tls>,
     /// The credentials, if there are any.
@@ -41,6 +45,7 @@ impl Target {
         Self {
             seeds,
             trusted: Vec::new(),
+            known: BTreeSet::new(),
             tls: None,
             login: None,
             timeout: Duration::from_secs(5),

@@ -100,6 +100,7 @@ impl Finding for GhostNodeEntries {
 
     fn scenario() -> Scenario {
         Scenario::of(3, 1)
+            .send(3, "SAVE")
             .stop(3)
             .act(Act::Conf(3, ConfEdit::Delete))
             .act(Act::Remove(3, "dump.rdb".to_owned()))

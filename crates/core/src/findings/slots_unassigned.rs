@@ -97,13 +97,19 @@ impl Finding for SlotsUnassigned {
         let add = format!("CLUSTER ADDSLOTSRANGE {}", ranges.join(" "));
         let way = ByHand::of(Risk::MovesOwnership);
         let way = match self.holder {
-            Some(holder) => way
-                .check(
-                    "no other primary holds keys of these slots (slotwright check --census): those \
-                     go to the owner afterwards",
-                )
-                .command(seen.endpoint(holder), add)
-                .command(seen.endpoint(holder), "CLUSTER BUMPEPOCH"),
+            Some(holder) => {
+                let way = way.check(
+                    "keys of these slots on another primary (slotwright check --census shows them) \
+                     go to the new owner next, before that primary is started again: slotwright \
+                     recover brings them",
+                );
+                // Who claims them already is only not heard: `ADDSLOTS` says that they are busy.
+                let own = seen.own_row(holder).map(|row| &row.slots);
+                let lacks = own.is_none_or(|own| !self.slots.difference(own).is_empty());
+                let at = || seen.endpoint(holder);
+                let way = if lacks { way.command(at(), add) } else { way };
+                way.command(at(), "CLUSTER BUMPEPOCH")
+            }
             None => seen
                 .voters()
                 .into_iter()

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fact::some_slots;
+use super::fact::{is_up, some_slots};
 use super::live::Live;
 use super::segments::{self, Facts};
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, missed};
 use crate::diagnose::{Found, Risk};
 use crate::model::{Flag, NodeId, Product, SLOT_COUNT, Slot, SlotSet, Version};
-use crate::observation::{BusIdentity, Census, LinkState, NodeRow, OpenSlot};
+use crate::observation::{BusIdentity, Census, OpenSlot};
 
 /// What becomes of a stretch of slots.
 enum Verdict {
@@ -324,22 +324,14 @@ fn disputed(draft: &Draft<'_>, facts: &Facts, slots: &SlotSet) -> Verdict {
 fn newest_of_linked(draft: &Draft<'_>, facts: &Facts) -> Option<NodeId> {
     let newest = facts.claimants.iter().max_by_key(|id| draft.live(**id).map(|n| n.own.epoch))?;
     let mine = draft.live(*newest)?;
+    let reaches = |on: &Live<'_>, about| on.row(draft.seen, about).is_some_and(is_up);
     let gives_up = |id: &NodeId| {
         let Some(other) = draft.live(*id) else { return false };
-        let linked = |on: &Live<'_>, about: NodeId| {
-            let row = on.row(draft.seen, about);
-            row.is_some_and(|row| row.link == LinkState::Connected && !is_troubled(row))
-        };
         let has_none = !facts.holders.contains(id) && !facts.uncounted.contains(id);
-        let hears = linked(mine, *id) && linked(other, *newest);
+        let hears = reaches(mine, *id) && reaches(other, *newest);
         has_none && hears && other.own.epoch < mine.own.epoch
     };
     facts.claimants.iter().filter(|id| *id != newest).all(gives_up).then_some(*newest)
-}
-
-/// Not met yet, or held for failed.
-fn is_troubled(row: &NodeRow) -> bool {
-    [Flag::Handshake, Flag::Suspected, Flag::Failed].iter().any(|flag| row.flags.has(*flag))
 }
 
 /// Why a claim must not become the newest that anybody knows: another node claims some of the slots
@@ -527,38 +519,40 @@ fn hand_on(draft: &mut Draft<'_>, rival: NodeId, winner: NodeId, slots: &SlotSet
         return;
     };
     let version = draft.seen.version(node.sighting);
-    let deletes = version.is_none_or(Version::deletes_foreign_at_start);
     let occupied = node.census().map_or_else(|| slots.clone(), Census::occupied);
     let slots = slots.intersection(&occupied);
     if slots.is_empty() {
         return;
     }
     let owns = |id: NodeId| Fact::new(id, Holds::Owns { owner: winner, slots: slots.clone() });
-    let mut step = Step {
-        mends: draft.code(Repair::Claim, rival),
+    let mends = draft.code(Repair::Claim, rival);
+    let set = |to, risk, why, guard, expect| Step {
+        mends: mends.clone(),
         on: rival,
-        change: Change::SetSlots { slots: slots.clone(), to: SlotState::Node(winner) },
-        risk: Risk::MovesOwnership,
-        why: format!("started again, it would claim {}, whose keys it has", some_slots(&slots)),
-        guard: vec![Fact::new(rival, Holds::Unowned { slots: slots.clone() }), owns(winner)],
-        expect: vec![owns(rival)],
+        change: Change::SetSlots { slots: slots.clone(), to },
+        risk,
+        why,
+        guard,
+        expect: vec![expect],
         within_ms: 2_000,
         stage: 0,
     };
-    draft.steps.push(step.clone());
-    if deletes {
-        let state = SlotState::Importing(winner);
-        step.change = Change::SetSlots { slots: slots.clone(), to: state };
-        step.risk = Risk::Reversible;
-        step.why = format!(
+    let free = Fact::new(rival, Holds::Unowned { slots: slots.clone() });
+    let claims = format!("started again, it would claim {}, whose keys it has", some_slots(&slots));
+    let to = SlotState::Node(winner);
+    let mut steps =
+        vec![set(to, Risk::MovesOwnership, claims, vec![free, owns(winner)], owns(rival))];
+    if version.is_none_or(Version::deletes_foreign_at_start) {
+        let why = format!(
             "started again, it would delete its keys of {}, which are not its own any more, if \
              they were not being imported",
             some_slots(&slots)
         );
-        step.guard = vec![owns(rival)];
-        step.expect = vec![Fact::new(rival, Holds::Open { slots, state })];
-        draft.steps.push(step);
+        let to = SlotState::Importing(winner);
+        let open = Fact::new(rival, Holds::Open { slots: slots.clone(), state: to });
+        steps.push(set(to, Risk::Reversible, why, vec![owns(rival)], open));
     }
+    draft.steps.extend(steps);
 }
 
 /// The winner takes what it does not have yet, and makes its claim the newest where there is

@@ -6,6 +6,7 @@
 //! silent: one that comes back with an old table credits the answer at an address to the id that it
 //! seeks there (`getNodeFromLinkAndMsg`), epoch and all, and then defends that id's old claims.
 
+use super::fact::some_slots;
 use super::segments;
 use super::{Change, Draft, Fact, Holds, Reason, Repair, Step, Why};
 use crate::diagnose::{Found, Risk};
@@ -40,8 +41,9 @@ fn why_not(draft: &Draft<'_>, id: NodeId) -> Option<Why> {
     // Whose they were may run on in nobody's table, with a claim to slots of this one's, too.
     if let Some((_, slots)) = all.iter().find(|(facts, _)| facts.named().is_empty()) {
         return Some(Reason::OwnerDisputed.says(format!(
-            "slots {slots} have no owner: who had them may be back, and would lose to a newer \
-             epoch what both claim. They come first"
+            "{} have no owner: who had them may be back, and would lose to a newer epoch what both \
+             claim. They come first",
+            some_slots(slots)
         )));
     }
     let disputed = all.into_iter().find(|(facts, slots)| {
@@ -49,7 +51,8 @@ fn why_not(draft: &Draft<'_>, id: NodeId) -> Option<Why> {
     });
     disputed.map(|(_, slots)| {
         Reason::OwnerDisputed.says(format!(
-            "not all nodes give slots {slots} to {name} alone: who owns them comes first"
+            "not all nodes give {} to {name} alone: who owns them comes first",
+            some_slots(&slots)
         ))
     })
 }

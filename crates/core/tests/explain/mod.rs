@@ -360,6 +360,11 @@ const STEPS: &[(&str, &str)] = &[
     ("seen13-import-meets-a-key", "--cluster-replace"),
     ("seen13-noperm-of-a-channel", "&<pattern>"),
     ("seen13-lettuce-refresh-is-set", "(enablePeriodicRefresh is set in what was pasted"),
+    ("pastes/obl.txt", "'replica 1gb 512mb 120'"),
+    ("pub3-timedout-replica", "repl-timeout on both ends"),
+    ("live-diskless-dropped", "Mend what the replica's log says"),
+    ("srv3-import-into-a-cluster-with-password", "uses two logins"),
+    ("srv3-aof-write-refused", "the server tries again each second"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -379,6 +384,11 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("srv2-failover-with-an-offset", "Write something to this primary"),
     ("srv2-setslot-missed-one", "Wait two node timeouts"),
     ("srv3-follows-by-its-own-word", "Give it slots"),
+    ("pastes/obl.txt", "repl-backlog-size on all nodes"),
+    ("pub3-timedout-replica", "client-output-buffer-limit"),
+    ("live-diskless-dropped", "client-output-buffer-limit"),
+    ("srv3-import-into-a-cluster-with-password", "close the slot"),
+    ("srv3-aof-write-refused", "BGSAVE"),
 ];
 
 #[test]

@@ -73,6 +73,9 @@ pub async fn recover(
     let mut rounds = Rounds::new(policy.clone());
     loop {
         let (last, trusted) = observe_and_trust(&target, limits).await;
+        // Who is forgotten between two rounds is in no table of the next look.
+        let answers = last.sightings.iter().filter(|sighting| sighting.myid.get().is_some());
+        target.known.extend(answers.map(|sighting| sighting.from.clone()));
         let report = diagnose(&last);
         let ended = match rounds.decide(now_ms(), &last, &report) {
             _ if stop.is_asked() => Some(Recovered::Stopped),

@@ -50,6 +50,7 @@ pub(super) struct Look {
     bus_of: BTreeMap<Endpoint, BTreeSet<Endpoint>>,
     bus: BTreeMap<Endpoint, Option<Probe>>,
     trusted: BTreeSet<Endpoint>,
+    known: BTreeSet<Endpoint>,
     names: BTreeMap<String, Option<Result<Vec<IpAddr>, Silence>>>,
     parked: BTreeMap<String, Vec<Errand>>,
     rows_read: Vec<bool>,
@@ -79,6 +80,7 @@ impl Look {
             bus_of: BTreeMap::new(),
             bus: BTreeMap::new(),
             trusted: target.seeds.iter().chain(&target.trusted).cloned().collect(),
+            known: target.known.clone(),
             names: BTreeMap::new(),
             parked: BTreeMap::new(),
             rows_read: Vec::new(),
@@ -89,9 +91,11 @@ impl Look {
     }
 
     pub(super) async fn run(mut self) -> (Observation, Trusted) {
-        for seed in self.observation.named.clone() {
-            self.add_place(&seed);
-            self.start(&seed);
+        let named = self.observation.named.clone();
+        for at in named.iter().chain(&self.known.clone()) {
+            if self.add_place(at) {
+                self.start(at);
+            }
         }
         let end = self.begun + self.timeout + GRACE;
         loop {
@@ -336,8 +340,9 @@ impl Look {
         place.stage = Stage::Done { login };
         place.sighting = Some(sighting);
         let named = place.is_named();
-        // A named node that tells nothing may still be known by its bus.
-        let only_the_bus_is_left = place.is_named() && !has_table && place.bus.is_empty();
+        // One that is in no table and tells nothing may still be known by its bus.
+        let in_no_table = named || self.known.contains(&from);
+        let only_the_bus_is_left = in_no_table && !has_table && place.bus.is_empty();
         if let Some(port) = guess_bus(from.port).filter(|_| only_the_bus_is_left) {
             self.go_together(&from, &Endpoint::new(from.host.clone(), port));
         }

@@ -71,6 +71,30 @@ fn whom_a_replica_copies_is_asked_without_the_password() {
 }
 
 #[test]
+fn whom_an_earlier_look_saw_is_asked_again_without_the_password() {
+    // No table shows the second and the third peer any more; the third has no password.
+    let peers = |at: &[Endpoint]| {
+        let alone = |n: usize| {
+            let id = NodeId::made_up(u32::try_from(n).expect("few"));
+            let first = NodeId::made_up(0).to_string();
+            let table = table(&at[n..=n], 0).replace(&first, &id.to_string());
+            Manner::Node { id, table, locked: n < 2 }
+        };
+        (0..3).map(alone).collect()
+    };
+    let fakes = Fakes::start(3, peers);
+    let mut target = target(&fakes.at[..1]);
+    target.known.extend(fakes.at[1..].iter().cloned());
+    let seen = block_on(observe(&target, &Limits::default())).expect("a runtime");
+    assert_eq!(seen.named, fakes.at[..1]);
+    for peer in 1..3 {
+        assert!(!fakes.heard(peer).is_empty() && !told_password(&fakes, peer));
+        let sighting = seen.sightings.iter().find(|s| s.from == fakes.at[peer]).expect("dialled");
+        assert_eq!(sighting.nodes.get().is_some(), peer == 2, "{sighting:?}");
+    }
+}
+
+#[test]
 fn two_trusted_nodes_that_agree_are_proof() {
     let fakes = Fakes::start(3, locked);
     let seen = look(&fakes.at[..2]);

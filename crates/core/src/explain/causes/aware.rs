@@ -146,8 +146,7 @@ static MISUSES: &[Misuse] = &[
             +cluster|shards +cluster|info +readonly (before 7.0 +cluster and +config), behind the \
             rules that take away, then ACL SAVE or the aclfile; and make the client objects anew. \
             To see it before: redis-cli --user <user> info replication and cluster nodes say \
-            NOPERM, \
-            ACL LOG on the nodes lists them.",
+            NOPERM, and ACL LOG on the nodes lists them.",
     },
     Misuse {
         words: &[SER, MOVED],

@@ -64,11 +64,11 @@ const TOKEN: Cause = Cause {
     side: Side::Client,
     when: token,
     cause: "The client was given a token as a fixed password. Tokens of clouds end: Entra ID \
-        (Azure) after one to some 24 hours, IAM of ElastiCache and MemoryDB 15 minutes for a \
-        login, \
-        with connections cut after 12 hours, Google one hour. When it ends the server closes the \
-        connections, and each new login with the old token fails, which many libraries show as EOF \
-        or a closed connection only. So it works after a start and fails for ever later on.",
+        (Azure) after one to some 24 hours, IAM of ElastiCache and MemoryDB after 15 minutes for a \
+        login, with connections cut after 12 hours, Google after one hour. When it ends the server \
+        closes the connections, and each new login with the old token fails, which many libraries \
+        show as EOF or a closed connection only. So it works after a start and fails for ever \
+        later on.",
     check: "redis-cli --tls -h <endpoint> -p <port> with the user and a token fetched NOW answers \
         PONG, with the old one WRONGPASS; and the time from the start to the first error is the \
         life of the token.",

@@ -47,8 +47,7 @@ pub(super) static CAUSES: &[Cause] = &[
         when: copies_differ,
         cause: "By their INFO the two nodes have <<keys>> keys, so they agree on the data, and the \
             <<who>> uses <<large>> where the other one uses <<small>>. [[<<where>> ]]The link is \
-            up: \
-            replication is not at fault.",
+            up: replication is not at fault.",
         check: "MEMORY STATS and MODULE LIST on both, and MEMORY USAGE of the same few keys on \
             both: larger there, it is how the keys are held; equal, it is beside the keys (a \
             module's index or a leak). Does used_memory of the larger one grow from hour to hour?",
@@ -204,10 +203,9 @@ fn in_step(seen: &Seen) -> Option<(usize, String)> {
         let text = format!(
             "Primary and replica are in step: the link is up, and the offsets {at} and {copied} are \
              {apart} bytes apart because they were read at two moments (a PING goes into the \
-             stream \
-             every 10 seconds as well). repl_backlog_histlen is no lag: it is how much of the past \
-             the primary keeps for a replica that comes back. What is behind is in the slave0 row \
-             of the primary (offset against master_repl_offset, lag)."
+             stream every 10 seconds as well). repl_backlog_histlen is no lag: it is how much of \
+             the past the primary keeps for a replica that comes back. What is behind is in the \
+             slave0 row of the primary (offset against master_repl_offset, lag)."
         );
         (replica.lines.get("slave_repl_offset").copied().unwrap_or_default(), text)
     })

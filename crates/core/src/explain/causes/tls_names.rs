@@ -195,8 +195,7 @@ pub(super) fn unsaid(seen: &Seen) -> Option<Hit> {
             .check(
                 "redis-cli --tls -h <the endpoint> -a <password> cluster slots from the same machine \
                  answers, and DEBUG=ioredis:* shows an address in place of the name: it is this. \
-                 No \
-                 answer there: the security group or VPC.",
+                 No answer there: the security group or VPC.",
             )
             .step(
                 "ioredis: new Redis.Cluster([{ host, port }], { dnsLookup: (address, callback) => \
