@@ -3,6 +3,7 @@
 mod attach;
 mod claims;
 mod meets;
+mod rejoin;
 mod settings;
 
 use super::*;

@@ -1,0 +1,54 @@
+//! A node that lost its id, and who must not be in its way.
+
+use super::*;
+
+/// The id of node 4 is lost: a new one runs at its address with its keys, and claims their slots.
+fn reborn() -> (Sketch, Vec<SlotSet>) {
+    let mut sketch = Sketch::healthy(5, 0);
+    let owns = owned(&sketch);
+    sketch.silence(4, Silence::Refused, Some(Silence::Refused));
+    sketch.flagged(4, Flag::Failed, LinkState::Disconnected);
+    sketch.stranger(newcomer(), Sketch::at(4), owns[4].clone());
+    (sketch, owns)
+}
+
+fn newcomer() -> NodeId {
+    NodeId::made_up(99)
+}
+
+/// Node 3 hangs, and the others hold it for failed.
+fn hangs(sketch: &mut Sketch) {
+    sketch.silence(3, Silence::TimedOut, Some(Silence::TimedOut));
+    sketch.flagged(3, Flag::Failed, LinkState::Disconnected);
+}
+
+/// The newcomer had an epoch when it was alone: it can be given no other.
+fn has_an_epoch(sketch: &mut Sketch) {
+    let table = sketch.nodes[4].table.as_mut().expect("a table");
+    table.iter_mut().for_each(|row| row.epoch = ConfigEpoch(1));
+}
+
+#[test]
+fn who_lost_its_id_outbids_it_while_it_is_alone_whoever_hangs() {
+    let (mut sketch, owns) = reborn();
+    hangs(&mut sketch);
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let epoch = |(on, change): &(NodeId, &Change)| {
+        *on == newcomer() && matches!(change, Change::SetConfigEpoch { .. })
+    };
+    assert!(changes(&planning).iter().any(epoch), "{planning:#?}");
+}
+
+#[test]
+fn who_cannot_outbid_takes_nothing_that_one_which_hangs_would_take_back() {
+    let (mut sketch, owns) = reborn();
+    has_an_epoch(&mut sketch);
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    let makes_way = |(_, change): &(NodeId, &Change)| matches!(change, Change::Forget { id } if *id == Sketch::id(4));
+    assert!(changes(&planning).iter().any(makes_way), "nobody hangs: {planning:#?}");
+
+    hangs(&mut sketch);
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert!(!changes(&planning).iter().any(makes_way), "{planning:#?}");
+    assert!(whys(&planning).contains("with an old table it would take"), "{planning:#?}");
+}
