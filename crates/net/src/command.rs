@@ -94,7 +94,7 @@ pub const SETTINGS: &[&str] = &[
 ];
 
 /// First words of all that may be sent, the longest known first; checked on every send.
-const ALLOWED: &[&[&str]] = &[
+pub(crate) const ALLOWED: &[&[&str]] = &[
     &["PING"],
     &["TIME"],
     &["INFO"],

@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod command;
+pub mod rights;
 pub mod target;
 pub mod tls;
 

@@ -14,6 +14,8 @@ mod pages;
 mod purity;
 #[path = "it/rehearse.rs"]
 mod rehearse;
+#[path = "it/rights.rs"]
+mod rights;
 #[path = "it/rivals.rs"]
 mod rivals;
 #[path = "it/schema.rs"]

@@ -77,6 +77,8 @@ pub struct Rounds {
     /// Since when each round of the last steps found everything done already.
     idle_since_ms: Option<u64>,
     end: Option<End>,
+    /// What a server refused to do in the last round.
+    refused: Option<(NodeId, Change)>,
     /// Why something was refused or waited for, so far.
     reasons: BTreeSet<Reason>,
 }
@@ -112,6 +114,10 @@ impl Rounds {
             self.policy.differing.retain(|old| !keys.iter().any(|new| same(old, new)));
             self.policy.differing.extend(keys.iter().cloned());
         }
+        self.refused = match end {
+            End::Refused { step, .. } => self.last.get(*step).cloned(),
+            _ => None,
+        };
         self.end = Some(end.clone());
         self.waiting_since_ms = None;
         self.unsure_since_ms = None;
@@ -201,7 +207,7 @@ impl Rounds {
         // One that bans a member forgets it with every ping of those who ban it, too: it is missing
         // in a look, and there again when it is to be met.
         if !meets_unknown(planning, seen) {
-            return Some(Decision::Finished(Outcome::Stuck(self.no_progress(planning))));
+            return Some(Decision::Finished(Outcome::Stuck(self.no_progress(planning, seen))));
         }
         if now_ms < since + BAN_MS {
             return Some(self.again(Reason::BanNotOver, "a member comes and goes: it is banned"));
@@ -246,6 +252,9 @@ impl Rounds {
 
     fn act(&mut self, now_ms: u64, mut planning: Planning, seen: &Picture<'_>) -> Decision {
         let steps = sends(&planning);
+        if self.is_denied() && self.refused.as_ref().is_some_and(|one| steps.contains(one)) {
+            return Decision::Finished(Outcome::Stuck(self.no_progress(&planning, seen)));
+        }
         let banned = meets_unknown(&planning, seen);
         // What a ban undoes is not only the MEET: until it is over, no round of that time is tried
         // without end.
@@ -260,7 +269,7 @@ impl Rounds {
         }
         self.repeats += 1;
         if self.repeats > REPEATS_MAX || self.acted >= ROUNDS_MAX {
-            return Decision::Finished(Outcome::Stuck(self.no_progress(&planning)));
+            return Decision::Finished(Outcome::Stuck(self.no_progress(&planning, seen)));
         }
         if banned {
             self.met_the_banned = true;
@@ -461,22 +470,37 @@ impl Rounds {
         refusals
     }
 
-    fn no_progress(&mut self, planning: &Planning) -> Vec<Refusal> {
+    /// Whether our user may not do what was sent last: to send it again does not help.
+    fn is_denied(&self) -> bool {
+        matches!(&self.end, Some(End::Refused { reply, .. }) if reply.starts_with("NOPERM"))
+    }
+
+    fn no_progress(&mut self, planning: &Planning, seen: &Picture<'_>) -> Vec<Refusal> {
         self.reasons.insert(Reason::NoProgress);
-        let seen = match &self.end {
-            Some(End::NotSeen { fact, .. }) => format!("; what did not come: {fact}"),
-            Some(End::Refused { reply, .. }) => format!("; a server refused: {reply}"),
-            Some(End::Changed { fact, .. }) => {
-                format!("; something else changes the cluster, and this does not hold: {fact}")
-            }
-            Some(End::Blind { fact, .. }) => format!("; this could not be told: {fact}"),
-            _ => String::new(),
+        let by = || {
+            let refused = self.refused.as_ref();
+            refused.map_or_else(|| "a server".to_owned(), |(on, _)| seen.name(*on))
+        };
+        let again = "the same round was tried again and again, and did not help";
+        let why = match &self.end {
+            Some(End::Refused { reply, .. }) if self.is_denied() => format!(
+                "{} refused: {reply}. Give the user that right there (ACL SETUSER), or run this as \
+                 one who has it",
+                by()
+            ),
+            Some(End::Refused { reply, .. }) => format!("{again}; {} refused: {reply}", by()),
+            Some(End::NotSeen { fact, .. }) => format!("{again}; what did not come: {fact}"),
+            Some(End::Changed { fact, .. }) => format!(
+                "{again}; something else changes the cluster, and this does not hold: {fact}"
+            ),
+            Some(End::Blind { fact, .. }) => format!("{again}; this could not be told: {fact}"),
+            _ => again.to_owned(),
         };
         let mut refusals = planning.refusals.clone();
         refusals.extend(planning.plan.mends().into_iter().map(|code| Refusal {
             code: code.to_owned(),
             finding: format!("{code} is still there"),
-            why: format!("the same round was tried again and again, and did not help{seen}"),
+            why: why.clone(),
         }));
         refusals
     }

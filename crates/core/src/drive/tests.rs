@@ -465,3 +465,24 @@ fn an_heir_without_keys_is_healthy_when_the_user_agreed_to_that() {
     let Decision::Finished(Outcome::Stuck(refusals)) = end else { panic!("{end:?}") };
     assert!(refusals.iter().any(|refusal| refusal.code == "EMPTY_PRIMARY_RESTART_WIPED_SHARD"));
 }
+
+#[test]
+fn what_our_user_may_not_do_is_not_tried_again() {
+    let seen = forgotten_by_the_others();
+    let after = |reply: &str| {
+        let mut rounds = Rounds::new(Policy::default());
+        let acts = decide_twice(&mut rounds, 0, &seen);
+        assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+        rounds.has_acted(500, 1, &End::Refused { step: 0, reply: reply.to_owned() });
+        decide_twice(&mut rounds, 1_000, &seen)
+    };
+    let once_more = after("ERR busy");
+    assert!(matches!(once_more, Decision::Act(_)), "{once_more:?}");
+    let end = after("NOPERM User ops has no permissions to run the 'cluster|meet' command");
+    let Decision::Finished(Outcome::Stuck(refusals)) = end else { panic!("{end:?}") };
+    let whys: Vec<&String> = refusals.iter().map(|refusal| &refusal.why).collect();
+    assert!(
+        whys.iter().any(|why| why.contains("10.0.0.") && why.contains("ACL SETUSER")),
+        "{whys:?}"
+    );
+}

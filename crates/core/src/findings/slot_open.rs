@@ -19,7 +19,8 @@ finding! {
     ///
     /// ## What we look at
     /// The `[slot->-id]` and `[slot-<-id]` marks, which each node shows on its own row only, and
-    /// the key counts of the slot where a census was taken.
+    /// the key counts of the slot where a census was taken. From Valkey 8.0 on a replica is told
+    /// the marks of its primary (`clusterCommandSetSlot`): these are no move of their own.
     ///
     /// ## The repair
     /// Finish the move when both sides carry the mark: move the rest of the keys, then give the
@@ -42,7 +43,10 @@ impl Finding for SlotOpen {
         let mut moves: std::collections::BTreeMap<_, (SlotSet, Vec<Evidence>)> = Default::default();
         for observer in seen.observers() {
             let Some(me) = seen.id_of(observer) else { continue };
-            for mark in seen.own_row(me).into_iter().flat_map(|row| &row.open) {
+            let copied = seen.primary_of(me).and_then(|id| seen.own_row(id));
+            let is_a_copy = |mark: &&OpenSlot| copied.is_some_and(|row| row.open.contains(mark));
+            let marks = seen.own_row(me).into_iter().flat_map(|row| &row.open);
+            for mark in marks.filter(|mark| !is_a_copy(mark)) {
                 let (pair, word) = match mark {
                     OpenSlot::Migrating { to, .. } => ((me, *to), "migrating to"),
                     OpenSlot::Importing { from, .. } => ((*from, me), "importing from"),
@@ -176,6 +180,21 @@ mod tests {
     #[test]
     fn slots_that_nobody_moves_are_no_finding() {
         assert_eq!(Sketch::healthy(3, 1).detect::<SlotOpen>(&ENTRY), []);
+    }
+
+    #[test]
+    fn a_mark_that_a_replica_has_of_its_primary_is_one_with_it() {
+        let mut sketch = Sketch::healthy(3, 1);
+        let slot = Slot::new(7).expect("a slot");
+        let give = OpenSlot::Migrating { slot, to: Sketch::id(1) };
+        let take = OpenSlot::Importing { slot, from: Sketch::id(0) };
+        sketch.row(0, 0, |row| row.open = vec![give]).row(3, 3, |row| row.open = vec![give]);
+        sketch.row(1, 1, |row| row.open = vec![take]).row(4, 4, |row| row.open = vec![take]);
+        let found = sketch.detect::<SlotOpen>(&ENTRY);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0].evidence.len(), 2);
+        sketch.row(1, 1, |row| row.open.clear());
+        assert_eq!(sketch.detect::<SlotOpen>(&ENTRY).len(), 2, "its primary has it no more");
     }
 
     fn commands(found: &crate::diagnose::Found) -> String {

@@ -38,7 +38,7 @@ impl ActToken {
 
 /// First words of all that a plan may send to change something. No FLUSHALL, no RESET, no SHUTDOWN,
 /// no deletion is among them.
-const MAY_CHANGE: &[&[&str]] = &[
+pub(crate) const MAY_CHANGE: &[&[&str]] = &[
     &["CLUSTER", "MEET"],
     &["CLUSTER", "FORGET"],
     &["CLUSTER", "ADDSLOTS"],
