@@ -72,6 +72,8 @@ pub struct Rounds {
     was_sure: bool,
     /// Since when there is nothing to do.
     quiet_since_ms: Option<u64>,
+    /// Since when nothing but copies of primaries are waited for.
+    copying_since_ms: Option<u64>,
     /// Who was given slots whose keys may be lost, by the user's word.
     heirs: BTreeSet<NodeId>,
     /// Since when each round of the last steps found everything done already.
@@ -235,6 +237,9 @@ impl Rounds {
         if !undecided.is_empty() {
             return Decision::Finished(Outcome::Stuck(undecided));
         }
+        if let Some(copies) = self.unfinished_copies(now_ms, seen) {
+            return self.again(Reason::ServersTakeItIn, &copies);
+        }
         match self.until_it_stays(seen) {
             Some(until) if now_ms < until => self.again(
                 Reason::WhetherItStays,
@@ -243,6 +248,24 @@ impl Rounds {
             ),
             _ => Decision::Finished(Outcome::Healthy),
         }
+    }
+
+    /// Replicas that are being given the data of their primaries after what was done: before that
+    /// is over they are no copies. Where nothing was done, that is not waited for.
+    fn unfinished_copies(&mut self, now_ms: u64, seen: &Picture<'_>) -> Option<String> {
+        let names: Vec<String> = seen
+            .members()
+            .map(|(id, _)| id)
+            .filter(|id| self.acted > 0 && seen.is_being_copied(*id))
+            .map(|id| seen.name(id))
+            .collect();
+        if names.is_empty() {
+            self.copying_since_ms = None;
+            return None;
+        }
+        let since = *self.copying_since_ms.get_or_insert(now_ms);
+        let why = format!("a replica gets the data of its primary: {}", names.join(", "));
+        (now_ms < since.saturating_add(self.policy.patience_ms)).then_some(why)
     }
 
     fn again(&mut self, reason: Reason, why: &str) -> Decision {

@@ -486,3 +486,26 @@ fn what_our_user_may_not_do_is_not_tried_again() {
         "{whys:?}"
     );
 }
+
+#[test]
+fn what_was_done_is_not_over_before_replicas_have_the_data_of_their_primaries() {
+    let lost = forgotten_by_the_others();
+    let mut sketch = Sketch::healthy(3, 1);
+    sketch.info(3, "master_link_status", "down").info(3, "master_sync_in_progress", "1");
+    let copying = sketch.build();
+    let mut rounds = Rounds::new(Policy::default());
+    let end = decide_twice(&mut rounds, 0, &copying);
+    assert_eq!(end, Decision::Finished(Outcome::Healthy), "nothing was done");
+
+    let acts = decide_twice(&mut rounds, 1_000, &lost);
+    assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+    rounds.has_acted(2_000, 1, &End::Done);
+    let patience = Policy::default().patience_ms;
+    let waits = decide_twice(&mut rounds, 70_000, &copying);
+    assert!(
+        matches!(&waits, Decision::LookAgain { why, .. } if why.contains("gets the data")),
+        "{waits:?}"
+    );
+    let end = decide_twice(&mut rounds, 71_000 + patience, &copying);
+    assert_eq!(end, Decision::Finished(Outcome::Healthy), "not for ever");
+}

@@ -17,7 +17,8 @@ finding! {
     ///
     /// ## What we look at
     /// `master_link_status` in `INFO` of the replica, the address it dials, and the address where
-    /// its primary answers.
+    /// its primary answers. A replica that gets the data of its primary, or that its primary has in
+    /// line for that, is none.
     ///
     /// ## The repair
     /// Open the client port of the primary to the replica; it reconnects by itself. A replica that
@@ -59,8 +60,8 @@ impl Finding for ReplicaLinkDown {
             let (Some(info), Some(sighting)) = (seen.info_of(replica), seen.proved(replica)) else {
                 continue;
             };
-            let syncing = info.is("master_sync_in_progress", "1");
-            if !info.is("role", "slave") || !info.is("master_link_status", "down") || syncing {
+            let down = info.is("role", "slave") && info.is("master_link_status", "down");
+            if !down || seen.is_being_copied(replica) {
                 continue;
             }
             let host = info.get("master_host").unwrap_or_default();
@@ -119,6 +120,18 @@ mod tests {
         let found = sketch.detect::<ReplicaLinkDown>(&ENTRY);
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].subject.nodes.contains(&Sketch::id(0)));
+    }
+
+    #[test]
+    fn a_replica_that_its_primary_has_in_line_is_not() {
+        let mut sketch = Sketch::healthy(3, 1);
+        let line = |state| format!("ip=10.0.0.4,port=6379,state={state},offset=0,lag=0");
+        sketch.info(3, "master_link_status", "down").info(0, "slave0", &line("wait_bgsave"));
+        assert_eq!(sketch.detect::<ReplicaLinkDown>(&ENTRY), []);
+        sketch.info(0, "rdb_last_bgsave_status", "err");
+        assert_eq!(sketch.detect::<ReplicaLinkDown>(&ENTRY).len(), 1, "it is not begun");
+        sketch.info(0, "rdb_last_bgsave_status", "ok").info(0, "slave0", &line("online"));
+        assert_eq!(sketch.detect::<ReplicaLinkDown>(&ENTRY).len(), 1, "of an older link");
     }
 
     #[test]

@@ -8,6 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BusIdentity, Fields, NodeRow, Observation, Said, Sighting, Silence, ViewRow};
 use crate::model::{Endpoint, Flag, NodeId, Product, SlotSet, Version};
 
+/// States of `slaveN` in `INFO` of a primary in which that replica is to get its data
+/// (`genRedisInfoString`); the last one is Valkey's.
+const IN_LINE: [&str; 3] = ["wait_bgsave", "send_bulk", "bg_transfer"];
+
 /// What a node is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Role {
@@ -448,6 +452,41 @@ impl<'a> Picture<'a> {
     /// The replicas of a primary: by their own words, else by what most observers say.
     pub fn replicas_of(&self, primary: NodeId) -> Vec<NodeId> {
         self.replicas.get(&primary).cloned().unwrap_or_default()
+    }
+
+    /// Whether a replica is being given the data of its primary: it says so itself, or its primary
+    /// has it in line. A primary without a disk in between lets a replica wait for others that may
+    /// come (`repl-diskless-sync-delay`, 5 s), and the replica has no word for that.
+    pub fn is_being_copied(&self, replica: NodeId) -> bool {
+        let Some(info) = self.info_of(replica).filter(|info| info.is("role", "slave")) else {
+            return false;
+        };
+        if info.is("master_sync_in_progress", "1") {
+            return true;
+        }
+        let source = self.primary_of(replica).and_then(|id| self.info_of(id));
+        let Some(source) = source.filter(|_| info.is("master_link_status", "down")) else {
+            return false;
+        };
+        let at = self.told_places(replica);
+        let mut lines = (0..).map_while(|n| source.get(&format!("slave{n}")));
+        let in_line = lines.any(|line| {
+            let part = |name: &str| {
+                line.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+            };
+            let here = format!("{} {}", part("ip").unwrap_or(""), part("port").unwrap_or(""));
+            at.contains(&here) && part("state").is_some_and(|state| IN_LINE.contains(&state))
+        });
+        in_line && !source.is("rdb_last_bgsave_status", "err")
+    }
+
+    /// Where an id is, as others see it: hosts and client ports.
+    fn told_places(&self, id: NodeId) -> BTreeSet<String> {
+        let dialled = self.proved(id).map(|sighting| &sighting.from);
+        let dialled = dialled.map(|from| format!("{} {}", from.host, from.port));
+        let rows = self.own_row(id).into_iter().chain(self.usual_row(id));
+        let told = rows.map(|row| format!("{} {}", row.address.ip, row.address.port));
+        dialled.into_iter().chain(told).collect()
     }
 
     /// `INFO` of an id, if it proved itself and answered.
