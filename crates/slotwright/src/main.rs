@@ -57,6 +57,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Verb::Explain(explain) = &args.verb
+        && let Some(wrong) = cli::explain::lacks_evidence(explain, &mut Args::command())
+    {
+        render::usage(&wrong);
+        return ExitCode::from(2);
+    }
     let done = match args.verb {
         Verb::Check(args) => cli::check::check(&args),
         Verb::Plan(args) => cli::plan::plan(&args),

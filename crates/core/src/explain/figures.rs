@@ -1,6 +1,5 @@
 //! Figures that the pastes show, whatever the cause.
 
-use super::cause::Side;
 use super::events;
 use super::seen::{Seen, Source};
 use super::table::Row;
@@ -30,21 +29,23 @@ pub(super) fn short(id: &str) -> String {
     id.chars().take(8).collect()
 }
 
+/// Facts that are fields of `CLUSTER INFO`, in its order.
+pub(super) const FIELDS: [(&str, &str); 9] = [
+    ("state", "cluster_state"),
+    ("assigned", "cluster_slots_assigned"),
+    ("slots_ok", "cluster_slots_ok"),
+    ("pfail", "cluster_slots_pfail"),
+    ("slots_fail", "cluster_slots_fail"),
+    ("known", "cluster_known_nodes"),
+    ("size", "cluster_size"),
+    ("sent", "cluster_stats_messages_sent"),
+    ("received", "cluster_stats_messages_received"),
+];
+
 /// Facts for every text.
 pub(super) fn facts(seen: &Seen) -> Facts {
     let mut facts = Facts::new();
-    let fields = [
-        ("assigned", "cluster_slots_assigned"),
-        ("slots_ok", "cluster_slots_ok"),
-        ("pfail", "cluster_slots_pfail"),
-        ("slots_fail", "cluster_slots_fail"),
-        ("known", "cluster_known_nodes"),
-        ("size", "cluster_size"),
-        ("sent", "cluster_stats_messages_sent"),
-        ("received", "cluster_stats_messages_received"),
-        ("state", "cluster_state"),
-    ];
-    for (fact, name) in fields {
+    for (fact, name) in FIELDS {
         if let Some(value) = seen.field(name) {
             facts.insert(fact, value.to_owned());
         }
@@ -144,6 +145,16 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
             && seen.has(&["[err] not all 16384 slots"])
             && owned.complement().is_empty();
         let when = if earlier { "Before the check that misses slots, the" } else { "The" };
+        if seen.is_plan(table) {
+            out.push(format!(
+                "The plan of --cluster create has {} and {}; it gives {} of 16384 slots to them. \
+                 These rows were printed before the answer to its question: planned, not owned.",
+                several(primaries, "primary", "primaries"),
+                several(replicas, "replica", "replicas"),
+                owned.len(),
+            ));
+            return rest(seen, out);
+        }
         let known = seen.number("cluster_known_nodes").unwrap_or(0);
         let pasted = table.rows.len() as u64;
         // Who has the slots of rows that were not pasted is not known.
@@ -164,6 +175,11 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
             out.push(format!("Primaries without slots: {}.", list(&places(empty), 6)));
         }
     }
+    rest(seen, out)
+}
+
+/// What flags, events and versions show.
+fn rest(seen: &Seen, mut out: Vec<String>) -> Vec<String> {
     flags(seen, &mut out);
     let warnings = events::warnings(&seen.events);
     if !warnings.is_empty() {
@@ -231,88 +247,6 @@ fn flags(seen: &Seen, out: &mut Vec<String>) {
     let open: Vec<String> = seen.rows().flat_map(|row| row.open.clone()).collect();
     if !open.is_empty() {
         out.push(format!("Open slots: {}.", list(&open, 4)));
-    }
-}
-
-/// Formats that were found.
-pub(super) fn recognised(seen: &Seen) -> Vec<String> {
-    let mut out = Vec::new();
-    for (source, name) in [
-        (Source::Nodes, "CLUSTER NODES"),
-        (Source::File, "nodes.conf"),
-        (Source::Check, "--cluster listing"),
-        (Source::Shards, "CLUSTER SHARDS"),
-        (Source::Slots, "CLUSTER SLOTS"),
-    ] {
-        let rows: Vec<usize> = seen
-            .tables
-            .iter()
-            .filter(|table| table.source == source)
-            .map(|table| table.rows.len())
-            .collect();
-        if !rows.is_empty() {
-            let (count, rows) = (rows.len(), rows.iter().sum::<usize>());
-            out.push(format!("{name}: {count} with {rows} rows"));
-        }
-    }
-    let parts = [
-        (seen.blocks.len(), "INFO or CLUSTER INFO"),
-        (seen.roles.len(), "ROLE of replicas"),
-        (seen.pods.len(), "rows of kubectl get pods"),
-        (seen.settings.len(), "settings"),
-        (seen.log_lines, "lines of a server log"),
-        (seen.events.len(), "events of Kubernetes"),
-    ];
-    for (count, name) in parts {
-        if count > 0 {
-            out.push(format!("{name}: {count}"));
-        }
-    }
-    if let Some(client) = seen.client() {
-        out.push(format!("client: {client}"));
-    }
-    out
-}
-
-/// Whether the cluster itself is to be repaired.
-pub(super) fn health(seen: &Seen, side: Option<Side>) -> String {
-    let said = if seen.says_fail() {
-        "the pasted CLUSTER INFO says cluster_state:fail"
-    } else if seen.says_ok() {
-        "the pasted CLUSTER INFO says cluster_state:ok"
-    } else {
-        ""
-    };
-    let tail = if said.is_empty() { String::new() } else { format!(" ({said})") };
-    match side {
-        Some(Side::Client) => format!(
-            "The fault is on the client side; nothing pasted says that the cluster is broken, and \
-             it is not to be repaired{tail}."
-        ),
-        Some(Side::Application) => format!(
-            "The fault is in the application's commands and keys; the cluster is fine as far as \
-             the paste shows, and it is not to be repaired{tail}."
-        ),
-        Some(Side::Command) => {
-            format!("The fault is in how the command was called, not in stored data{tail}.")
-        }
-        Some(Side::Nobody) => {
-            format!("Nothing is wrong with the cluster in what was pasted{tail}.")
-        }
-        Some(Side::Network) => {
-            format!("The network or the announced addresses are at fault, not the data{tail}.")
-        }
-        Some(Side::Platform) if super::causes::was_emptied(seen) => {
-            format!("Nodes were emptied by what runs above them; their files come first{tail}.")
-        }
-        Some(Side::Platform) => {
-            format!(
-                "The platform below the nodes is at fault; slots and data need no repair{tail}."
-            )
-        }
-        Some(Side::Cluster) => format!("The fault is on the server side{tail}."),
-        None if said.is_empty() => "Whether the cluster is broken cannot be told.".to_owned(),
-        None => format!("Only this much can be told: {said}."),
     }
 }
 

@@ -11,15 +11,20 @@
 mod ask;
 mod cause;
 mod causes;
+mod degree;
 mod envelope;
 mod events;
 mod figures;
+mod footers;
 mod infos;
 mod known;
 mod libraries;
 mod lines;
 mod observed;
+mod others;
+mod proof;
 mod prose;
+mod readings;
 mod redirects;
 mod refuted;
 mod reply;
@@ -34,8 +39,6 @@ use serde::{Deserialize, Serialize};
 
 use cause::{Cause, Hit};
 use seen::Seen;
-
-use crate::diagnose::{Found, Severity};
 
 pub use cause::Side;
 
@@ -113,7 +116,7 @@ pub struct Quote {
     pub paste: String,
     /// The line, from 1.
     pub line: usize,
-    /// The text, without control characters.
+    /// The text, without control characters; lines that belong together are one text.
     pub text: String,
 }
 
@@ -128,15 +131,6 @@ pub struct Alternative {
     /// The one check that separates it from the first.
     pub check: String,
 }
-
-/// Characters quoted of one line.
-const QUOTE_CHARS: usize = 240;
-
-/// Quotes for one cause.
-const QUOTES_MAX: usize = 6;
-
-/// Alternatives named.
-const ALTERNATIVES_MAX: usize = 3;
 
 /// Below this, a fit is no alternative worth naming.
 const SCORE_MIN: u8 = 30;
@@ -201,7 +195,7 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
             hit.facts.entry(name).or_insert_with(|| value.clone());
         }
     }
-    let recognised = figures::recognised(&seen);
+    let recognised = readings::recognised(&seen);
     if recognised.is_empty() && hits.is_empty() && !seen.lines.is_empty() {
         unread.push("No format that is known was found in the text.".to_owned());
     }
@@ -218,10 +212,10 @@ pub fn explain(pastes: &[Paste]) -> Explanation {
     }
     let cause = cause.or_else(|| roots.first().map(|root| observed::explained(root, &seen)));
     Explanation {
-        health: figures::health(&seen, cause.as_ref().map(|cause| cause.side)),
-        alternatives: alternatives(&hits, &common, cause.as_ref(), &roots, &seen),
+        health: footers::health(&seen, cause.as_ref()),
+        alternatives: others::alternatives(&hits, &common, cause.as_ref(), &roots, &seen),
         ask_for: if hits.is_empty() { figures::ask_for(&seen) } else { Vec::new() },
-        shown: figures::shown(&seen),
+        shown: footers::unsaid(figures::shown(&seen), cause.as_ref()),
         cause,
         recognised,
         unread,
@@ -243,18 +237,19 @@ fn explained(cause: &Cause, hit: &Hit, seen: &Seen, pastes: &[Paste]) -> Explain
         story.push(' ');
         story.push_str(note);
     }
+    let sure = confidence(hit.score);
+    let doubt = degree::doubt(cause.code, hit, seen).filter(|_| sure == Confidence::Shown);
+    if let Some(other) = doubt.filter(|other| !other.is_empty()) {
+        story.push(' ');
+        story.push_str(other);
+    }
     Explained {
         code: cause.code.to_owned(),
         title: fill(cause.title),
-        confidence: confidence(hit.score),
+        confidence: if doubt.is_some() { Confidence::Likely } else { sure },
         side: hit.side.unwrap_or(cause.side),
+        quotes: proof::quotes(hit, &[cause.title, cause.cause], &story, seen, pastes),
         cause: story,
-        quotes: hit
-            .quotes
-            .iter()
-            .take(QUOTES_MAX)
-            .filter_map(|at| quote(*at, seen, pastes))
-            .collect(),
         check: fill(hit.check.as_deref().unwrap_or(cause.check)),
         fix: steps(cause, hit, seen),
         never: cause.never.iter().map(|what| fill(what)).collect(),
@@ -278,51 +273,5 @@ const fn confidence(score: u8) -> Confidence {
         85.. => Confidence::Shown,
         65..85 => Confidence::Likely,
         _ => Confidence::Possible,
-    }
-}
-
-fn quote(at: usize, seen: &Seen, pastes: &[Paste]) -> Option<Quote> {
-    let line = seen.lines.get(at)?;
-    let text = line.text.trim().chars().take(QUOTE_CHARS).collect();
-    Some(Quote { paste: pastes.get(line.paste)?.name.clone(), line: line.number, text })
-}
-
-/// The next best fits, what the diagnosis of the tables adds, then what looks like the first one.
-fn alternatives(
-    hits: &[(&Cause, Hit)],
-    common: &template::Facts,
-    answer: Option<&Explained>,
-    roots: &[Found],
-    seen: &Seen,
-) -> Vec<Alternative> {
-    let Some(answer) = answer else { return Vec::new() };
-    let best = hits.first().map_or(0, |(_, hit)| hit.score);
-    let near = hits.iter().skip(1).filter(|(_, hit)| best - hit.score <= 45);
-    let near = near.take(2).map(|(cause, hit)| Alternative {
-        check: template::fill(hit.check.as_deref().unwrap_or(cause.check), &hit.facts),
-        ..alternative(cause, &hit.facts)
-    });
-    // Beside an answer that nothing is wrong, only what is surely wrong now is worth a line.
-    let least = if answer.side == Side::Nobody { Severity::Critical } else { Severity::Error };
-    let diagnosed = roots.iter().filter(|root| root.severity >= least).take(2);
-    let diagnosed = diagnosed.map(|root| observed::alternative(root, seen));
-    let like = hits.first().map_or(&[][..], |(cause, _)| cause.like);
-    let like = like.iter().filter_map(|code| causes::all().find(|cause| cause.code == *code));
-    let like = like.map(|cause| alternative(cause, common));
-    let mut found: Vec<Alternative> = Vec::new();
-    for other in near.chain(diagnosed).chain(like) {
-        let new = other.code != answer.code && !found.iter().any(|one| one.code == other.code);
-        if new && found.len() < ALTERNATIVES_MAX {
-            found.push(other);
-        }
-    }
-    found
-}
-
-fn alternative(cause: &Cause, facts: &template::Facts) -> Alternative {
-    Alternative {
-        code: cause.code.to_owned(),
-        title: template::fill(cause.title, facts),
-        check: template::fill(cause.check, facts),
     }
 }

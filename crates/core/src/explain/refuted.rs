@@ -106,7 +106,7 @@ static AGAINST: &[Against] = &[
 ];
 
 /// Whether every `CLUSTER INFO` says ok, and that all slots are served.
-fn serves_all(seen: &Seen) -> bool {
+pub(super) fn serves_all(seen: &Seen) -> bool {
     let all = seen.number("cluster_slots_ok") == Some(u64::from(crate::model::SLOT_COUNT));
     all && seen.says_ok() && !seen.says_fail() && seen.failing().is_empty()
 }

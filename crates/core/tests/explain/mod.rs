@@ -1,5 +1,7 @@
 //! `explain` over recorded evidence: the cause that is named, and that no advice does harm.
 
+mod answer;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,10 @@
 //! `slotwright explain`: the page of a code, or the cause behind pasted evidence.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, Command, ValueEnum};
 use serde::Serialize;
 use slotwright_core::explain::{Explanation, Paste};
 
@@ -14,12 +16,13 @@ use crate::render::{self, Colour};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   slotwright explain SLOTS_UNASSIGNED
-  kubectl logs redis-0 | slotwright explain -
+  kubectl logs redis-0 | slotwright explain
   slotwright explain nodes.txt info.txt client.log
   slotwright explain incident/ -o json")]
 pub struct ExplainArgs {
-    /// A code; or files with pasted evidence, folders of them, - for standard input
-    #[arg(required = true, value_name = "CODE|FILE")]
+    /// A code; or files with pasted evidence, folders of them, - for standard input, which is also
+    /// read when nothing is named and something is piped in
+    #[arg(value_name = "CODE|FILE")]
     what: Vec<PathBuf>,
     /// How the answer is written
     #[arg(short, long, value_enum, default_value = "table", env = "SLOTWRIGHT_OUTPUT")]
@@ -49,6 +52,18 @@ struct Document<'a> {
     explanation: &'a Explanation,
 }
 
+/// What is wrong when nothing is named and nothing is piped in: nobody is to wait for a person who
+/// does not know that he is asked to type.
+pub fn lacks_evidence(args: &ExplainArgs, command: &mut Command) -> Option<String> {
+    if !args.what.is_empty() || !std::io::stdin().is_terminal() {
+        return None;
+    }
+    command.build();
+    let own = command.find_subcommand_mut("explain")?;
+    let wrong = "the following required arguments were not provided:\n  <CODE|FILE>...";
+    Some(own.error(ErrorKind::MissingRequiredArgument, wrong).render().to_string())
+}
+
 /// Explains. The number is the exit code.
 ///
 /// # Errors
@@ -64,7 +79,9 @@ pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
         render::result(&render::doc::draw(look, codes::find(word)?))?;
         return Ok(0);
     }
-    let answer = slotwright_core::explain::explain(&pastes(&args.what)?);
+    let piped = [PathBuf::from("-")];
+    let what = if args.what.is_empty() { &piped[..] } else { &args.what };
+    let answer = slotwright_core::explain::explain(&pastes(what)?);
     let document = Document { api_version: "slotwright/v1", kind: "Explain", explanation: &answer };
     render::result(&match args.output {
         Output::Table => render::explanation::draw(look, &answer),

@@ -1,6 +1,9 @@
 //! The command line itself: help, what describes the program, and words that are not understood.
 
-use super::world::{out, slotwright, text};
+use std::io::Write as _;
+use std::process::Stdio;
+
+use super::world::{out, program, slotwright, text};
 
 #[test]
 fn papers_are_generated() {
@@ -18,6 +21,22 @@ fn papers_are_generated() {
         let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).expect("JSON");
         assert_eq!(schema["title"], format!("slotwright {of}"));
     }
+}
+
+#[test]
+fn explain_reads_what_is_piped_in() {
+    let piped = |args: &[&str]| {
+        let mut command = program(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(b"(error) CLUSTERDOWN The cluster is down\n").expect("it is read");
+        drop(input);
+        out(&child.wait_with_output().expect("it ends"))
+    };
+    let said = piped(&["explain"]);
+    assert!(said.contains("-:1: (error) CLUSTERDOWN"), "{said}");
+    assert_eq!(said, piped(&["explain", "-"]));
 }
 
 #[test]

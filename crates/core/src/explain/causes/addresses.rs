@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::announced::redirected_to_nowhere;
+use super::silence;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short};
 use crate::explain::seen::{Seen, Source, is_ipv4};
@@ -129,12 +130,12 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Addresses became '?': a server bug after a long stall",
         side: Side::Cluster,
         when: question_mark,
-        cause: "This node stalled (or was cut off) for so long that it was failed over. When it \
-            woke up, it asked for the peer's address of bus links that were already closed; \
-            getpeername() failed, and Redis before 7.0 stored '?' as the peers' IP (redis #9351, \
-            mended by PR 10696 in 7.0). So the demoted node now replicates from \
-            '<<address>>' and can never connect ('Invalid argument'). It is not DNS. It cannot \
-            resync until it learns a real address.",
+        cause: "This node stalled (or was cut off) for so long that it was failed over[[: its \
+            log is silent from <<silent_from>> to <<silent_to>>]]. When it woke up, it asked for \
+            the peer's address of bus links that were already closed; getpeername() failed, \
+            and Redis before 7.0 stored '?' as the peers' IP (redis #9351, mended by PR 10696 in \
+            7.0). So the demoted node now replicates from '<<address>>' and can never connect \
+            ('Invalid argument'). It is not DNS. It cannot resync until it learns a real address.",
         check: "CLUSTER NODES on this node shows '?' in place of IPs, while the other nodes show \
             real addresses; INFO says a Redis older than 7.0.",
         fix: &[
@@ -591,11 +592,20 @@ fn question_mark(seen: &Seen) -> Option<Hit> {
         Some(hit) => hit,
         None => Hit::of(80).quote(seen.server_rows().find(|row| row.address.ip == "?")?.line),
     };
-    let hit = hit
-        .quotes(
-            seen.lines_with(&["unable to connect to master: invalid argument"]).into_iter().take(1),
-        )
-        .quotes(seen.lines_with(&["reconfiguring myself as a replica"]).into_iter().take(1));
+    // In the order of what happened: silence, the end of it, the demotion, the lost address.
+    let first = |words: &[&str]| seen.lines_with(words).into_iter().take(1);
+    let failed = seen.lines_with(&["cluster state changed: fail"]).first().copied();
+    let silence = failed.and_then(|at| silence::before(seen, at));
+    let told = Hit { quotes: Vec::new(), ..hit.clone() }
+        .quotes(silence.as_ref().map(|one| one.before))
+        .quotes(failed)
+        .quotes(first(&["reconfiguring myself as a replica"]))
+        .quotes(first(&["now ?:"]))
+        .quotes(first(&["unable to connect to master: invalid argument"]));
+    let hit = told
+        .quotes(hit.quotes)
+        .fact_if("silent_from", silence.as_ref().map(|one| one.from.clone()))
+        .fact_if("silent_to", silence.as_ref().map(|one| one.to.clone()));
     let address = seen.word_after("connecting to master ").unwrap_or_else(|| "?".to_owned());
     Some(hit.fact("address", address))
 }

@@ -77,7 +77,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 let hosts: std::collections::BTreeSet<&str> =
                     seen.rows().map(|r| r.address.ip.as_str()).collect();
                 return Some(
-                    read_firewall(seen, hit)
+                    read_firewall(seen, Hit { quotes: Vec::new(), ..hit.clone() })
+                        .quotes(seen.lines_with(&["nodes configuration updated"]))
+                        .quotes(hit.quotes)
                         .more_if(8, hosts.len() > 1)
                         .more_if(4, seen.has(&["...................."]))
                         .less_if(24, tls)

@@ -36,9 +36,9 @@ pub(super) fn two_owners(seen: &Seen) -> Option<Hit> {
         .quotes(seen.lines_with(&["of unknown node id"]).into_iter().take(2))
         .fact("voters", "2")
         .note(format!(
-            "Here {} died, one of the two owners of slots ({}). The check leaves out whom it cannot \
-             reach: hence 'unknown node ID' for its replicas and the missing cover; the others \
-             still list it with its slots.",
+            "Here {} is gone for the tool, one of the two owners of slots ({}). The check leaves \
+             out whom it cannot reach: hence 'unknown node ID' for its replicas and the missing \
+             cover; the others still list it with its slots.",
             dead.place(),
             list(&owners.iter().map(Row::place).collect::<Vec<_>>(), 2)
         ));

@@ -11,14 +11,14 @@ use crate::model::{Flag, SLOT_COUNT};
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "NO_QUORUM_EMPTY_MASTERS_DONT_VOTE",
-        title: "One primary owned all slots; when it died nobody was left to vote",
+        title: "One primary owns all slots: without it nobody is left to vote",
         side: Side::Cluster,
         when: one_owner,
         cause: "<<owner>> owns all <<owned>> slots; the other primaries (<<empty>>) own none. Only \
             primaries with slots count for the majority and may vote, so the one owner is the \
-            whole electorate: once it is dead no election can succeed and its replica[[ \
-            <<replica>>]] is never promoted by itself. The cluster stays down, and waiting does \
-            not help. The replica still has the data.",
+            whole electorate: without it no election can succeed and its replica[[ \
+            <<replica>>]] is never promoted by itself. [[<<down>>]][[<<up>>]]The replica still has \
+            the data.",
         check: "On a survivor: cluster_size in CLUSTER INFO is 1, and in CLUSTER NODES the rows of \
             the other primaries end without slots.",
         fix: &[
@@ -559,7 +559,18 @@ fn one_owner(seen: &Seen) -> Option<Hit> {
     let replica = table.rows.iter().find(|row| row.primary.as_ref() == Some(&owner.id));
     let down = seen.has(&["clusterdown", "killed", "cluster_state:fail"]) || owner.is_failing();
     (!empty.is_empty()).then(|| {
-        Hit::of(if down { 95 } else { 55 })
+        let told = if down {
+            "The cluster stays down until that primary is back or its replica was promoted by \
+             hand; waiting does not help. "
+        } else {
+            "Nothing pasted says that it is down: as long as it lives, all slots are served, and \
+             only the spreading of slots is due. "
+        };
+        let hit = Hit::of(if down { 95 } else { 55 });
+        let spread = "Spread the slots over at least three primaries (reshard or rebalance), so \
+            that a majority survives the loss of one.";
+        let hit = if down { hit } else { hit.step(spread).only_these_steps() };
+        hit.fact(if down { "down" } else { "up" }, told)
             .quote(owner.line)
             .quotes(empty.iter().map(|row| row.line).take(2))
             .quotes(seen.lines_with(&["clusterdown", "was killed"]).into_iter().take(2))

@@ -69,6 +69,7 @@ mod replication;
 mod rewriting;
 mod security;
 mod service;
+pub(super) mod silence;
 mod slots;
 mod stale_map;
 mod startup;

@@ -471,6 +471,7 @@ fn unassigned(seen: &Seen) -> Option<Hit> {
             .less_if(25, dead || unreached::node(seen).is_some())
             .quotes(uncovered)
             .quotes(agree)
+            .quotes(by_table.iter().flat_map(|_| owners(seen)).take(3))
             .quotes(seen.field_line("cluster_slots_assigned").filter(|_| counted.is_some()))
             .fact_if(
                 "missing_count",
@@ -480,6 +481,13 @@ fn unassigned(seen: &Seen) -> Option<Hit> {
             )
             .fact_if("missing", by_table.as_ref().map(slots)),
     )
+}
+
+/// The rows that have the other slots: what is missing is read from them.
+fn owners(seen: &Seen) -> Vec<usize> {
+    let few = |rows: &Vec<&Row>| rows.len() <= 3;
+    let rows = Some(seen.owners()).filter(few).unwrap_or_default();
+    rows.iter().map(|row| row.line).collect()
 }
 
 /// The same in an import from a server outside of the cluster: no slot is being moved.
