@@ -66,6 +66,8 @@ pub struct Rounds {
     banned_until_ms: Option<u64>,
     /// Members were met that may be banned.
     met_the_banned: bool,
+    /// The last look that showed a member which somebody did not list.
+    unlisted_at_ms: Option<u64>,
     /// Since when some of what is found was not there in the look before.
     unsure_since_ms: Option<u64>,
     /// All that was found in the last look was there in the one before it.
@@ -135,6 +137,9 @@ impl Rounds {
 
     /// [`Self::decide`], for whoever has the index of the observation already.
     pub fn decide_on(&mut self, now_ms: u64, seen: &Picture<'_>, report: &Report) -> Decision {
+        if report.all().any(|found| found.code == "MEMBERSHIP_ASYMMETRIC") {
+            self.unlisted_at_ms = Some(now_ms);
+        }
         let first = self.before.is_none();
         let before = self.before.replace(report.settling()).unwrap_or_default();
         let unsure = self.is_unsure(now_ms, report, &before);
@@ -342,11 +347,12 @@ impl Rounds {
 
     /// Until when members that were met must stay known, so that it can be said that they do: until
     /// the ban is over where they were forgotten again once, else until everybody has had a ping
-    /// of everybody.
+    /// of everybody. Who met them may have been a run before this one: then they were missing in
+    /// a look of this one, and are there without having been met.
     fn until_it_stays(&self, seen: &Picture<'_>) -> Option<u64> {
         let pings = seen.node_timeout_ms() / 2 + 1_000;
         let met = self.since_act_ms.filter(|_| self.met_the_banned);
-        self.banned_until_ms.or_else(|| Some(met? + pings))
+        self.banned_until_ms.or_else(|| Some(met.max(self.unlisted_at_ms)? + pings))
     }
 
     /// Something is waited for that ends. When it does, the servers need their time to say so, and

@@ -509,3 +509,18 @@ fn what_was_done_is_not_over_before_replicas_have_the_data_of_their_primaries() 
     let end = decide_twice(&mut rounds, 71_000 + patience, &copying);
     assert_eq!(end, Decision::Finished(Outcome::Healthy), "not for ever");
 }
+
+#[test]
+fn who_was_missing_in_a_look_and_is_there_must_stay_though_nobody_of_us_met_it() {
+    let before = forgotten_by_the_others();
+    let after = Sketch::healthy(3, 0).build();
+    let mut rounds = Rounds::new(Policy::default());
+    let _unsure = rounds.decide(0, &before, &diagnose(&before));
+    let waits = decide_twice(&mut rounds, 500, &after);
+    assert!(
+        matches!(&waits, Decision::LookAgain { why, .. } if why.contains("whether it stays")),
+        "{waits:?}"
+    );
+    let end = rounds.decide(30_000, &after, &diagnose(&after));
+    assert_eq!(end, Decision::Finished(Outcome::Healthy));
+}
