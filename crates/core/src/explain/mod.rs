@@ -11,6 +11,7 @@
 mod ask;
 mod cause;
 mod causes;
+mod clock;
 mod envelope;
 mod events;
 mod figures;
