@@ -103,8 +103,8 @@ static NOTES: &[Note] = &[
     Note {
         code: "FULL_SYNC_LOOP",
         words: &[&["output buffer limits"]],
-        sentence: "The primary itself cut the replica off: what was written during the sync did \
-            not fit into client-output-buffer-limit replica. Raise it above the writes of one \
+        sentence: "The primary itself cut the replica off: what was written for it did not fit \
+            into client-output-buffer-limit replica. Raise it above the writes of one \
             whole sync (CONFIG SET client-output-buffer-limit 'replica 2gb 1gb 300', or 0 0 0 \
             where the memory is there), and repl-backlog-size likewise, so that a short break \
             needs no full sync.",

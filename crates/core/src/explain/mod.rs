@@ -11,6 +11,7 @@
 mod ask;
 mod cause;
 mod causes;
+mod clock;
 mod degree;
 mod envelope;
 mod events;

@@ -41,6 +41,14 @@ static AGAINST: &[Against] = &[
         when: |_, seen| super::causes::trust::both_speak_tls(seen),
         over: &[("PLAIN_AGAINST_TLS", 30), ("CLI_WITHOUT_TLS", 20), ("TLS_PORT_CONFUSION", 20)],
     },
+    // A node that knows nobody and has no slot is down by that, whoever speaks TLS to it.
+    Against {
+        when: |_, seen| {
+            seen.number("cluster_slots_assigned") == Some(0)
+                && seen.number("cluster_known_nodes") == Some(1)
+        },
+        over: &[("PLAIN_AGAINST_TLS", 24), ("TLS_PORT_CONFUSION", 24), ("CLI_WITHOUT_TLS", 24)],
+    },
     // A client tells its trouble, and the servers serve every slot.
     Against {
         when: |_, seen| seen.client().is_some() && serves_all(seen),

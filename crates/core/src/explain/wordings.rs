@@ -386,6 +386,65 @@ pub(super) static NOTES: &[Note] = &[
             translate in the client (redis-py 4 and later address_remap, ioredis natMap).",
     },
     Note {
+        code: "PORT_IN_USE",
+        words: &[&[
+            "--net=host",
+            "--net host",
+            "--network host",
+            "--network=host",
+            "network_mode: host",
+        ]],
+        sentence: "With the host's network -p and ports: have no effect: the container IS on the \
+            host, and each server listens at the port of its own configuration. Containers of one \
+            image and one redis.conf all want the same port, so the first gets it and the others \
+            end. Give each its own port (--port 7002, bus 17002) and its own directory; create \
+            then with these ports.",
+    },
+    Note {
+        code: "MIGRATE_BUSYKEY",
+        words: &[&["while i still hold keys"]],
+        sentence: "SETSLOT NODE is refused by the source as long as it holds a key of the slot: that \
+            is right, and no reason to force it. The order is: the key first, then SETSLOT NODE.",
+    },
+    Note {
+        code: "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT",
+        words: &[&["ttl exhausted"]],
+        sentence: "'TTL exhausted' has nothing to do with the expiry of keys: the client's 16 tries \
+            were used up, here at addresses that lead nowhere from its machine.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[
+            &["enablealladaptiverefreshtriggers", "enableadaptiverefreshtrigger"],
+            &[
+                "periodic refresh is not",
+                "no periodic",
+                "without periodic",
+                "adaptive refresh only",
+                "only adaptive",
+            ],
+        ],
+        sentence: "Adaptive refresh alone is not enough: it acts on MOVED, ASK and attempts to \
+            reconnect to a node that Lettuce knows, and asks only nodes that it knows. When all \
+            nodes of a shard were replaced one after the other, nothing of that comes any more. \
+            enablePeriodicRefresh beside it closes the gap.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[&["can't update cluster state"]],
+        sentence: "'Can't update cluster state' comes from Redisson's scan of the table \
+            (scanInterval): it failed at the node that it asked, or at taking over what it read. \
+            Redisson before 3.x loses a new primary at a failover; upgrade it, and give all nodes \
+            as nodeAddresses.",
+    },
+    Note {
+        code: "CLIENT_STALE_TOPOLOGY",
+        words: &[&["is unknown to cluster"]],
+        sentence: "'Node ... is unknown to cluster' is thrown by Spring Data Redis \
+            (ClusterCommandExecutor) by its own list of nodes, made from what Jedis knows; no \
+            server said it. Upgrade spring-data-redis and Jedis, or use Lettuce with its refresh.",
+    },
+    Note {
         code: "NODE_CRASH_LOOP",
         words: &[&["can't read", "cannot read"], &["nodes.conf"]],
         sentence: "The start script wants to put the present address into a nodes.conf that is not \

@@ -152,6 +152,49 @@ fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
 
 /// What an answer must say of the very paste, by the name of the fixture.
 const SAYS: &[(&str, &str)] = &[
+    (
+        "pub8-cut-off-above",
+        "614.3 MB waited for it (omem=644245094), above the soft limit of 512.0",
+    ),
+    ("pub8-cut-off-above", "no copy was under way"),
+    ("pub8-sentinel-switches-twice", "2 times (+switch-master, at last to 10.7.7.3:6379)"),
+    (
+        "pub8-names-of-removed-shards",
+        "kv-0005-001 and kv-0006-001: no start node, but names of single",
+    ),
+    ("pub8-one-name-for-two-nodes", "10.0.8.11:6379 and 10.0.8.87:6379, stand under one name"),
+    ("pub8-a-command-above-the-timeout", "SUNIONSTORE took 41.7 s"),
+    ("pub8-one-port-on-the-hosts", "-p and ports: have no effect"),
+    ("pub8-answers-inside-only", "does not listen at 10.15.0.11"),
+    ("pub8-client-at-the-dead-one", "The client still goes to 10.61.4.21:7001"),
+    ("pub8-waits-for-a-lost-machine", "sends neither FIN nor RST"),
+    ("pub8-heir-not-in-the-clients-list", "10.77.0.34:6380 has the highest config epoch"),
+    ("pub8-library-refuses-by-old-roles", "This exception is made in the client"),
+    ("pub8-dials-what-was-killed", "6402 is what was stopped"),
+    ("pub8-back-before-the-timeout", "away for 3 s"),
+    ("pub8-tries-used-up-at-once", "(here 8000 ms)"),
+    ("pub8-gives-up-in-a-planned-switch", "promoted within a second"),
+    (
+        "pub8-setslot-refused-by-the-source",
+        "SETSLOT 777 NODE was sent though the move was not over",
+    ),
+    ("pub8-handshake-ids-change", "10.8.8.40:7000: only in handshake here"),
+    ("pub8-too-old-by-a-late", "15000 ms × 10 + 10 s = 160 s"),
+    ("pub8-too-old-by-a-late", "agreed on only 164 s after"),
+    ("pub8-epoch-of-a-replica-differs", "a replica has none that counts"),
+    ("pub8-a-share-stalls-the-server", "cleared 17 s later"),
+    ("pub8-prompt-of-a-container", "172.19.0.9 now, and 172.19.0.4 is dialled"),
+    ("pub8-one-sentinel-is-left", "10.3.3.1:26379 is down as well"),
+    ("pub8-won-at-the-second-attempt", "with 20000 ms that is 40 s and 80 s"),
+    ("pub8-won-at-the-second-attempt", "only 3 s after it had denied"),
+    ("pub8-hole-in-the-clients-map", "slot 4890 has a living owner"),
+    ("pub8-replica-keeps-lost-slots", "these 21000 keys"),
+    ("pub8-newcomer-at-the-dead-place", "its replica 10.33.1.8:6379"),
+    ("pub8-old-owner-and-a-new-pod", "10.50.3.8:6379 still owns 5461-10922"),
+    ("pub8-importing-and-uncovered", "most likely has NO owner"),
+    ("pub8-ids-longer-and-shorter", "the table that the server itself holds"),
+    ("pub8-listens-at-both", "listens at 10.70.0.1 and at 127.0.0.1"),
+    ("pub8-scaled-below-three", "knows only itself and owns no slot"),
     ("pub4-pods-swapped-addresses", "the owner of 5461-10922, at 10.232.3.8:16379"),
     ("pub4-promoted-for-itself", "gives them to the dead 192.168.56.51:7000"),
     ("pub4-importing-only", "10.42.1.13:6379 has 12, 13 and 14 marked importing"),
@@ -330,6 +373,11 @@ fn answers_speak_of_the_nodes_and_slots_of_the_paste() {
 
 /// What a step of the fix must say, by the name of the fixture.
 const STEPS: &[(&str, &str)] = &[
+    ("pub8-waits-for-a-lost-machine", "tcp_retries2=8"),
+    ("pub8-setslot-refused-by-the-source", "CLUSTER COUNTKEYSINSLOT 777"),
+    ("pub8-handshake-ids-change", "Look for the true ids"),
+    ("pub8-old-owner-and-a-new-pod", "Ask CLUSTER MYID and DBSIZE at 10.50.6.4 (shard-1)"),
+    ("pub8-replica-keeps-lost-slots", "this replica is the last copy"),
     ("pub6-replica-dials-no-node-of-the-table", "On 192.168.129.5:6379: CLUSTER REPLICATE"),
     ("pub6-came-back-as-extra-primary", "On 10.42.1.35:6379, if DBSIZE there is 0"),
     ("pub6-migrate-keys-syntax", "Move the keys one by one"),
@@ -371,6 +419,11 @@ const STEPS: &[(&str, &str)] = &[
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
 const NOT_STEPS: &[(&str, &str)] = &[
+    ("pub8-cut-off-above", "'replica 1gb 512mb 120'"),
+    ("pub8-hole-in-the-clients-map", "Slots without owner"),
+    ("pub8-setslot-refused-by-the-source", "BUMPEPOCH"),
+    ("pub8-replica-keeps-lost-slots", "active-expire-effort"),
+    ("pub8-ids-longer-and-shorter", "unchanged files"),
     ("seen13-ioredis-pipelines-at-replicas", "hash tag"),
     ("seen13-exporter-key-moved", "new Redis.Cluster"),
     ("seen13-horizon-eval", "pass every key in KEYS"),

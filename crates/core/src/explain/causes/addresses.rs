@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::announced::redirected_to_nowhere;
 use super::silence;
+use super::unserved;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short};
 use crate::explain::seen::{Seen, Source, is_ipv4};
@@ -95,7 +96,7 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &[
             "Do not FORGET an entry whose id is alive elsewhere.",
-            "Do not run --cluster fix; no slot is missing.",
+            "Do not run --cluster fix; no slot lacks an owner.",
         ],
         like: &["ALL_ADDRESSES_STALE", "SHARD_DOWN"],
     },
@@ -486,7 +487,8 @@ fn peer_stale(seen: &Seen) -> Option<Hit> {
         let hit = Hit::of(78)
             .quotes(stale.iter().map(|row| row.line).take(3))
             .fact("stale", list(&places(stale.iter().copied()), 6));
-        return Some(current(seen, nobody_left(seen, &stale, hit)));
+        let hit = nobody_left(seen, &stale, hit);
+        return Some(current(seen, unserved::of_the_old(seen, &stale, hit)));
     }
     if let Some(hit) = own_address_moved(seen).or_else(|| dials_after_restart(seen)) {
         return Some(hit);
@@ -540,7 +542,7 @@ fn own_address_moved(seen: &Seen) -> Option<Hit> {
         (is_ipv4(ip) && !ip.starts_with("127.")).then(|| (at, ip.to_owned()))
     })?;
     let beside = own != dialled.host && network(&own) == network(&dialled.host);
-    let told = seen.has(&["restart", "container", "docker", "reboot"]);
+    let told = seen.has(&["restart", "container", "docker", "reboot"]) || in_a_container(seen);
     let fails = seen.has(&["error condition on socket for sync", "no route to host", "timed out"]);
     (beside && told && fails).then(|| {
         Hit::of(82).quote(dialled.line).quote(at).fact("stale", dialled.host.clone()).note(format!(
@@ -550,6 +552,15 @@ fn own_address_moved(seen: &Seen) -> Option<Hit> {
              it; a fixed address or cluster-announce-ip keeps it so.",
             dialled.host
         ))
+    })
+}
+
+/// A prompt with the name that a container has by default: `root@0cd0e6c5d29f:/#`.
+fn in_a_container(seen: &Seen) -> bool {
+    seen.lines.iter().any(|line| {
+        let host = line.lower.split_once("root@").map(|(_, rest)| rest);
+        let host = host.and_then(|rest| rest.split([':', ' ']).next()).unwrap_or_default();
+        host.len() == 12 && host.chars().all(|c| c.is_ascii_hexdigit())
     })
 }
 

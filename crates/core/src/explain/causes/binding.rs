@@ -1,14 +1,14 @@
 //! Interfaces and families of addresses: what a node's connections come from, and who cuts what.
 
 use crate::explain::cause::{Cause, Hit, Side};
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, Source, addresses};
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "BIND_LOOPBACK_FIRST",
         title: "bind names 127.0.0.1 first, so the node's own connections start there",
         side: Side::Cluster,
-        when: loopback_first,
+        when: |seen| loopback_first(seen).or_else(|| listens_on_both(seen)),
         cause: "[[bind is '<<bind>>'. ]]Before 7.0 a node opens its outgoing connections (bus \
             links, replication, MIGRATE) from the FIRST address of bind. With 127.0.0.1 in front \
             the system refuses to reach another machine from there ('Invalid argument', 'creating \
@@ -75,6 +75,63 @@ fn loopback_first(seen: &Seen) -> Option<Hit> {
         _ => return None,
     };
     Some(hit.less_if(40, new).fact_if("bind", bind.map(|bind| bind.value.clone())))
+}
+
+/// The node calls itself 127.0.0.1 and listens there and at an address of the network; it was told
+/// to meet another machine, and nobody appears.
+fn listens_on_both(seen: &Seen) -> Option<Hit> {
+    let table = seen.tables.iter().find(|table| table.source == Source::Nodes)?;
+    let [me] = table.rows.as_slice() else { return None };
+    let local = me.is_myself() && me.address.ip.starts_with("127.");
+    let listens = |local: bool| {
+        seen.lines.iter().enumerate().find_map(|(at, line)| {
+            let heard = line.lower.contains("listen") && line.lower.contains("tcp");
+            let mut places = addresses(&line.text).filter(|(_, port)| *port == me.address.port);
+            let (ip, _) =
+                places.find(|(ip, _)| ip.starts_with("127.") == local && ip != "0.0.0.0")?;
+            heard.then_some((at, ip))
+        })
+    };
+    let ((inner, _), (outer, ip)) = (listens(true)?, listens(false)?);
+    let meet = *seen.lines_with(&["cluster meet "]).first()?;
+    let new = seen.version().is_some_and(|version| version >= (7, 0));
+    (local && !new).then(|| {
+        Hit::of(80).quote(meet).quote(me.line).quote(inner).quote(outer).note(format!(
+            "The server listens at {ip} and at 127.0.0.1, knows only itself, as {}, and has neither \
+             sent nor heard anything, although MEET was answered OK (that only means that the \
+             attempt begins). So bind names both, and with 127.0.0.1 first its links start at the \
+             loopback. If bind has {ip} first, it is the bus port: {} (client port + 10000) has to \
+             be open between the machines in both directions.",
+            me.place(),
+            u32::from(me.address.port) + 10_000
+        ))
+    })
+}
+
+/// The tool is refused at an address of the network, and the same port answers without one: the
+/// server runs, and does not listen there.
+pub(super) fn answers_inside_only(seen: &Seen) -> Option<Hit> {
+    let (at, host, port) = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let (_, rest) = line.text.split_once("ould not connect to Redis at ")?;
+        line.lower.contains("refused").then_some(())?;
+        let place = rest.split_whitespace().next()?.trim_end_matches(':');
+        let (host, port) = place.rsplit_once(':')?;
+        (!host.starts_with("127.") && host != "localhost").then_some((at, host, port))
+    })?;
+    let (asked, _) = seen.lines.windows(2).enumerate().find_map(|(at, pair)| match pair {
+        [ask, answer] => {
+            let here = ask.lower.contains(&format!("-p {port} ping"))
+                && (!ask.lower.contains(" -h ") || ask.lower.contains(" -h 127."));
+            (here && answer.text.trim().ends_with("PONG")).then_some((at, ()))
+        }
+        _ => None,
+    })?;
+    Some(Hit::of(76).quote(at).quote(asked).quote(asked + 1).note(format!(
+        "{host}:{port} refuses, and port {port} answers PONG on the machine (or in the container) \
+         itself: the process runs and does not listen at {host}. Either bind names 127.0.0.1 only \
+         (CONFIG GET bind), or {host} is another machine's or container's address (ip addr, docker \
+         inspect). Nothing was changed by the attempt."
+    )))
 }
 
 fn cut_address(seen: &Seen) -> Option<Hit> {

@@ -211,14 +211,37 @@ fn damaged(seen: &Seen) -> Option<Hit> {
         .enumerate()
         .filter_map(|(at, line)| Some((at, fault_of(&line.lower)?)))
         .collect();
-    let what: Vec<String> = faults.iter().take(3).map(|(_, what)| what.clone()).collect();
+    let what: Vec<String> = faults.iter().take(6).map(|(_, what)| what.clone()).collect();
     let quotes = faults.iter().map(|(at, _)| *at).take(3);
+    let longer = what.iter().any(|what| what.starts_with("the id ") && what.contains(" 41 digits"));
+    let shorter = what.iter().any(|what| what.contains(" 39 digits"));
     (faults.len() >= 2).then(|| {
-        Hit::of(93)
-            .quotes(quotes)
-            .fact("damaged", faults.len().to_string())
-            .fact("what", what.join(", "))
+        let hit = Hit::of(93);
+        let hit = if longer && shorter { by_the_server(hit) } else { hit };
+        hit.quotes(quotes).fact("damaged", faults.len().to_string()).fact("what", what.join(", "))
     })
+}
+
+/// Copying cuts text and adds none: the table of the server itself is damaged.
+fn by_the_server(mut hit: Hit) -> Hit {
+    hit.side = Some(Side::Cluster);
+    hit.note(
+        "Some ids are longer than 40 digits and others shorter. A terminal or an editor cuts text \
+         and adds none, so this is the table that the server itself holds (its memory, or a \
+         nodes.conf that was damaged or edited by a script before it was loaded).",
+    )
+    .step(
+        "Do not restart that server yet: it would write and read such rows again, or refuse its \
+         nodes.conf. Save CLUSTER NODES of EVERY node and the nodes.conf files first; a node whose \
+         rows are whole is the reference.",
+    )
+    .step(
+        "Look for what edits the file (start scripts with sed, agents), and at the machine's \
+         memory. Then, one node at a time: stop it, correct the ids in its nodes.conf by the \
+         reference (own row with myself, its id, slots and the line of vars), start it, compare. \
+         Upgrade to the last patch of the version.",
+    )
+    .only_these_steps()
 }
 
 fn slotless(seen: &Seen) -> Option<Hit> {

@@ -1,6 +1,6 @@
 //! Replicas that are not promoted, and what a failover costs.
 
-use super::{promotion, unreached};
+use super::{promotion, stale_age, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
 use crate::explain::seen::{Block, Seen, Table};
@@ -136,35 +136,43 @@ pub(super) static CAUSES: &[Cause] = &[
                     "disconnected from primary for longer than allowed",
                 ],
             );
-            log.or_else(|| {
-                let told = seen.has(&[
-                    "not promoted",
-                    "never promoted",
-                    "will never be automatically",
-                    "is not elected",
-                    "can not failover",
-                    "cannot failover",
-                    "no failover",
-                ]);
-                let sync = seen.says(66, &["error condition on socket for sync"]);
-                let together = seen.has(&[
-                    "at the same time",
-                    "both",
-                    "only the replica",
-                    "restarted the slave",
-                    "start the replica",
-                    "only start",
-                ]);
-                let by_info = promotion::never_linked_by_info(seen);
-                by_info.or(sync.filter(|_| told || together)).or_else(|| never_linked(seen))
-            })
+            log.map(|hit| stale_age::told(seen, hit))
+                .or_else(|| {
+                    let told = seen.has(&[
+                        "not promoted",
+                        "never promoted",
+                        "will never be automatically",
+                        "is not elected",
+                        "can not failover",
+                        "cannot failover",
+                        "no failover",
+                    ]);
+                    let sync = seen.says(66, &["error condition on socket for sync"]);
+                    let together = seen.has(&[
+                        "at the same time",
+                        "both",
+                        "only the replica",
+                        "restarted the slave",
+                        "start the replica",
+                        "only start",
+                    ]);
+                    let by_info = promotion::never_linked_by_info(seen);
+                    by_info.or(sync.filter(|_| told || together)).or_else(|| never_linked(seen))
+                })
+                .map(|hit| {
+                    if hit.facts.contains_key("age") {
+                        hit
+                    } else {
+                        hit.fact("typical", stale_age::TYPICAL)
+                    }
+                })
         },
         cause: "A replica stands for election only if its link to the primary broke not longer ago \
-            than node timeout × cluster-replica-validity-factor (plus the ping period). A replica \
+            than node timeout × cluster-replica-validity-factor (plus the ping \
+            period)[[: <<age>>]]. A replica \
             that was itself restarted while its primary was down has never had a link in this \
             life, so it counts as infinitely old and is never elected, however complete its data \
-            are. Typical when primary and replica were down together and only the replica came \
-            back.",
+            are[[ (<<not_here>>)]].[[ <<typical>>]]",
         check: "On the replica: the log line 'Currently unable to failover: Disconnected from \
             master for longer than allowed', and master_link_down_since_seconds of INFO \
             replication (-1: never connected).",

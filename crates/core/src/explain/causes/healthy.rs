@@ -3,6 +3,7 @@
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::infos;
 use crate::explain::seen::{Seen, Source};
+use crate::explain::table::Row;
 use crate::model::{Flag, SLOT_COUNT};
 use crate::wire::logs;
 
@@ -11,7 +12,9 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "HEALTHY",
         title: "Nothing is wrong with the cluster in what was pasted",
         side: Side::Nobody,
-        when: |seen| healthy(seen).filter(|_| complaint(seen).is_none()),
+        when: |seen| {
+            healthy(seen).filter(|_| complaint(seen).is_none()).map(|hit| epochs(seen, hit))
+        },
         cause: "[[CLUSTER INFO says <<state>>; <<slots_ok>> of 16384 slots are ok. \
             ]][[<<table>>. ]][[<<checked>>. ]][[INFO of <<infos>> shows \
             no failed save, no broken replication link, and memory that is not full. ]]If \
@@ -117,6 +120,26 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// The epoch column of a replica differs between two tables that agree about every owner.
+fn epochs(seen: &Seen, hit: Hit) -> Hit {
+    let nodes: Vec<_> = seen.tables.iter().filter(|t| t.source == Source::Nodes).collect();
+    let rows = || nodes.iter().flat_map(|table| &table.rows);
+    let same = |a: &Row| rows().filter(|b| b.id == a.id).all(|b| b.epoch == a.epoch);
+    let owners_agree = rows().filter(|row| row.is_primary()).all(same);
+    let differs = rows().find(|row| row.is_replica() && !same(row));
+    match differs.filter(|_| owners_agree && nodes.len() >= 2) {
+        Some(row) => hit.more_if(30, true).quote(row.line).note(format!(
+            "The tables agree about every primary, its slots and its config epoch. Only the epoch \
+             in the row of the replica {} differs, and that says nothing: a replica has none that \
+             counts. Its own table still prints the one from before the failover, the others print \
+             that of its primary (since 6.2 all do). What decides about slots is the epoch of the \
+             primaries.",
+            row.place()
+        )),
+        None => hit,
+    }
+}
+
 /// What a script is answered in place of CLUSTERDOWN.
 const WHILE_DOWN: &str = "command while the cluster is down";
 
@@ -143,6 +166,11 @@ const COMPLAINTS: [&str; 19] = [
     "crossslot",
 ];
 
+/// Whether a text in small letters speaks of an error.
+pub(super) fn complains(lower: &str) -> bool {
+    COMPLAINTS.iter().any(|word| lower.contains(word))
+}
+
 /// The first line in which somebody quotes an error: no figure of a reply, no setting, no notice of
 /// a server.
 fn complaint(seen: &Seen) -> Option<usize> {
@@ -150,8 +178,7 @@ fn complaint(seen: &Seen) -> Option<usize> {
     let set = |at: usize| seen.settings.iter().any(|setting| setting.line == at);
     seen.lines.iter().enumerate().position(|(at, line)| {
         let server = logs::parse(&line.text).is_some();
-        let word = COMPLAINTS.iter().any(|word| line.lower.contains(word));
-        word && !server && !figure(at) && !set(at)
+        complains(&line.lower) && !server && !figure(at) && !set(at)
     })
 }
 

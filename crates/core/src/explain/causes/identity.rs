@@ -391,15 +391,48 @@ fn stranger_at_its_place(seen: &Seen) -> Option<Hit> {
         })?;
         Some((lost, new))
     })?;
-    Some(
-        Hit::of(86)
-            .quote(lost.line)
-            .quote(new.line)
-            .fact("new_id", new.id.clone())
-            .fact("old", lost.id.clone())
-            .fact("old_flags", lost.flags.to_string())
-            .fact("old_slots", lost.slots.len().to_string()),
-    )
+    let follows = |row: &&Row| row.primary.as_ref() == Some(&lost.id) && !row.is_failing();
+    let copy = rows.iter().find(follows);
+    let hit = Hit::of(86)
+        .quote(lost.line)
+        .quote(new.line)
+        .fact("new_id", new.id.clone())
+        .fact("old", lost.id.clone())
+        .fact("old_flags", lost.flags.to_string())
+        .fact("old_slots", format!("{} ({})", lost.slots.len(), slots(&lost.slots)));
+    Some(match copy {
+        Some(copy) => has_the_copy(hit, lost, new, copy),
+        None => hit,
+    })
+}
+
+/// A living replica of the dead id has the shard's keys; the newcomer at its place has none.
+fn has_the_copy(hit: Hit, lost: &Row, new: &Row, copy: &Row) -> Hit {
+    let here = if copy.is_myself() { ", the node that was asked" } else { "" };
+    let loop_back = copy.address.ip.starts_with("127.");
+    let own = if loop_back {
+        " It calls itself 127.0.0.1, which no peer can dial: set cluster-announce-ip to its real \
+         address, or voters and clients do not find it."
+    } else {
+        ""
+    };
+    hit.quote(copy.line).note(format!(
+        "Two rows stand at {}: the dead owner, and the newcomer without slots that got its address. \
+         The keys are not lost: its replica {} (id {}{here}) is alive and has them.{own}",
+        lost.place(),
+        copy.place(),
+        short(&copy.id)
+    ))
+    .step(format!(
+        "If the old primary has no volume to come back with: the log of the replica {} tells why it \
+         was not elected; promote it with CLUSTER FAILOVER FORCE there (it needs the votes of a \
+         majority). Only then CLUSTER FORGET {} on every node, and make the newcomer its replica \
+         (CLUSTER REPLICATE {} on {}, with 0 keys there).",
+        copy.place(),
+        lost.id,
+        copy.id,
+        new.place()
+    ))
 }
 
 /// In Kubernetes a pod comes back at another address: an owner of slots is dead without a replica,
@@ -450,8 +483,10 @@ pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
     let pair = in_turn.into_iter().find_map(|(first, then)| {
         let (old, new) = (first.myself()?, then.myself()?);
         let alone = first.rows.len() > 1 && then.rows.len() == 1;
-        let same = old.address.port == new.address.port
-            && (new.address.ip.is_empty() || new.address.ip == old.address.ip);
+        // Without an address it is the same place only if nobody was asked elsewhere.
+        let unknown = new.address.ip.is_empty() && !asked_in_two_pods(seen, old.line, new.line);
+        let same =
+            old.address.port == new.address.port && (unknown || new.address.ip == old.address.ip);
         // A cluster that is whole waits for nobody.
         let waits = !new.slots.is_empty()
             || first.rows.iter().any(|row| row.is_failing() || row.linked == Some(false))
@@ -484,6 +519,19 @@ pub(super) fn reborn_in_place(seen: &Seen) -> Option<Hit> {
                 if new.slots.is_empty() { " (nothing)" } else { "" }
             )),
     )
+}
+
+/// Whether two lines are the answers of commands that were run in two different pods.
+fn asked_in_two_pods(seen: &Seen, first: usize, then: usize) -> bool {
+    let pod = |at: usize| {
+        let before = seen.lines.get(..at).unwrap_or_default();
+        let asked = before.iter().rev().take(16).find(|line| line.lower.contains("exec "))?;
+        let (_, rest) = asked.lower.split_once("exec ")?;
+        let name =
+            rest.split_whitespace().find(|word| word.contains('-') && !word.starts_with('-'));
+        name.map(str::to_owned)
+    };
+    matches!((pod(first), pod(then)), (Some(a), Some(b)) if a != b)
 }
 
 /// A volume is gone, and a replica's old entry is left in the table.

@@ -416,6 +416,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         || seen.has(&["clusterdown", "not covered"]),
                 )
             })
+            .map(|hit| left_empty(seen, hit))
         },
         cause: "The number of pods was lowered before their slots were moved away: the removed \
             nodes[[ (<<failing>>)]] still own slots. Their volumes are \
@@ -502,7 +503,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 &[" terminating ", "nodelost", "notready", "node is not ready", "nodenotready"],
             )
             .filter(|_| seen.has(&["kubectl", "pod", "redis-", "valkey-"]))
-            .filter(|_| !seen.has(&["systemd["]))
+            .filter(|_| !seen.has(&["systemd["]) && !ended_and_runs_again(seen))
         },
         cause: "The machine does not answer; the StatefulSet does not replace the pod until it \
             is certain that the old one is gone.",
@@ -643,6 +644,37 @@ pub(super) static CAUSES: &[Cause] = &[
 ];
 
 /// Whether a pod is one of a Job that failed: it ran once, and no server is in it.
+/// What is left of the cluster knows nobody and has no slot.
+fn left_empty(seen: &Seen, hit: Hit) -> Hit {
+    let block = seen.blocks.iter().find(|block| {
+        block.fields.is("cluster_known_nodes", "1")
+            && block.fields.is("cluster_slots_assigned", "0")
+    });
+    let Some(block) = block else { return hit };
+    let tls = if seen.has(&["http request", "ssl routines"]) {
+        " The TLS line beside it comes from somebody who speaks plainly to a TLS port (a probe, an \
+         exporter, a client); that is to be set right, and no slot depends on it."
+    } else {
+        ""
+    };
+    hit.quotes(block.lines.get("cluster_slots_assigned").copied()).note(format!(
+        "The node that was asked knows only itself and owns no slot: it is not the old cluster (a \
+         new id, an empty volume, or never joined). The slots and keys are with the ids on the \
+         volumes of the former pods. A cluster has at least three primaries, so it cannot be \
+         shrunk below that at all.{tls}"
+    ))
+}
+
+/// Whether every pod that was once 'Terminating' is 'Running' further down: the lines of a watch.
+fn ended_and_runs_again(seen: &Seen) -> bool {
+    let ending: Vec<_> = seen.pods.iter().filter(|pod| pod.status == "Terminating").collect();
+    !ending.is_empty()
+        && ending.iter().all(|old| {
+            let mut later = seen.pods.iter().filter(|pod| pod.line > old.line);
+            later.any(|pod| pod.name == old.name && pod.status == "Running")
+        })
+}
+
 fn is_job(pod: &Pod) -> bool {
     let named = ["-job-", "-hook-", "-init-", "provision", "-create-", "-update-"];
     pod.restarts == 0 && pod.status == "Error" && named.iter().any(|n| pod.name.contains(n))

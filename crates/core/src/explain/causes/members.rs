@@ -40,6 +40,56 @@ pub(super) fn forgotten_here_only(seen: &Seen) -> Option<Hit> {
     })
 }
 
+/// Handshakes whose ids are others at each look: somebody else's table still has the node, and the
+/// entries here are made anew each time that it tells of it.
+pub(super) fn made_up_each_time(seen: &Seen) -> Option<Hit> {
+    let fresh = seen.flagged(Flag::Handshake);
+    let refused = |row: &Row| {
+        let id = row.id.to_lowercase();
+        seen.lines_with(&[&format!("unknown node {id}")]).first().copied()
+    };
+    let changed = fresh.iter().find_map(|row| {
+        let other = fresh.iter().find(|o| o.place() == row.place() && o.id != row.id)?;
+        Some((*row, other.line))
+    });
+    let (row, proof) =
+        changed.or_else(|| fresh.iter().find_map(|row| Some((*row, refused(row)?))))?;
+    let listed = |place: &str| {
+        let mut rows = seen.server_rows();
+        rows.any(|row| row.place() == place && !row.flags.has(Flag::Handshake))
+    };
+    let mut places: Vec<String> = fresh.iter().map(|row| row.place()).collect();
+    places.sort();
+    places.dedup();
+    places.retain(|place| !listed(place));
+    if !places.contains(&row.place()) {
+        return None;
+    }
+    let all = list(&places, 4);
+    let hit = Hit::of(90).quote(row.line).quote(proof);
+    let hit = hit.quotes(fresh.iter().find_map(|row| refused(row)));
+    Some(
+        hit.note(format!(
+            "{all}: only in handshake here, and the id of such an entry is made up at each \
+             attempt, so it is another one at each look, and FORGET of it achieves nothing \
+             ('Unknown node'). This node forgot them; some other node (replicas and nodes \
+             that were down at that time included) still lists them under their true ids and tells \
+             everybody, who then tries to greet them again."
+        ))
+        .step(format!(
+            "Look for the true ids: CLUSTER NODES of EVERY node, replicas too; the rows of {all} \
+             that are flagged fail and keep the same id at each look."
+        ))
+        .step(
+            "The machine is gone for good and these rows own no slots: CLUSTER FORGET <true id> on \
+             all nodes that list it, all within a minute (the ban is 60 seconds), then look again \
+             after 90 seconds. The handshakes end by themselves. It is meant to come back: start \
+             it with its own nodes.conf instead.",
+        )
+        .only_these_steps(),
+    )
+}
+
 /// What a part of an id is to the server.
 const CUT_SHORT: &str = "The id in the refusal is shorter than 40 digits: FORGET wants the whole \
     one, as CLUSTER NODES of that very node prints it. An entry that has another id at each look \
@@ -284,6 +334,10 @@ fn forgotten_returns(seen: &Seen) -> Option<Hit> {
     let forget = seen.lines_with(&["cluster forget", "cluster_forget"]);
     let id = seen.word_after("cluster forget ");
     let back = id.as_ref().and_then(|id| seen.server_rows().find(|row| row.id == *id));
+    // An id in handshake is made up: nobody of that name was ever here.
+    if back.is_some_and(|row| row.flags.has(Flag::Handshake)) {
+        return None;
+    }
     let told = seen.has(&[
         "comes back",
         "come back",

@@ -294,7 +294,16 @@ fn announced_name(seen: &Seen) -> Option<Hit> {
 /// A slot that a client does not find while a service or a person moves slots.
 fn holes_during_a_move(seen: &Seen) -> Option<Hit> {
     let hole = ["slotnotcoverederror", "not covered by the cluster", "no node found for slot"];
-    let moves = ["reshard", "scales shards", "scaling", "scale in", "scale out", "slot migration"];
+    let moves = [
+        "reshard",
+        "scales shards",
+        "scaling",
+        "scale in",
+        "scale out",
+        "scaled in",
+        "scaled out",
+        "slot migration",
+    ];
     let passes = [
         "goes away",
         "afterwards",
@@ -305,7 +314,9 @@ fn holes_during_a_move(seen: &Seen) -> Option<Hit> {
         "transient",
         "during",
     ];
-    let hit = seen.says_all(84, &[&hole, &moves, &passes])?;
+    let hit = seen.says_all(84, &[&hole, &moves, &passes]);
+    let served = || super::holes::all_are_served(seen);
+    let hit = hit.or_else(|| seen.says_all(84, &[&hole, &moves]).filter(|_| served()))?;
     seen.client()?;
     let slot = seen.word_after("slot \"").filter(|word| word.parse::<u16>().is_ok());
     let broken = seen.says_fail() || seen.has(&["not all 16384"]);

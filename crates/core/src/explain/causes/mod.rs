@@ -5,6 +5,7 @@
 //! one that is general.
 
 mod addresses;
+mod after_failover;
 mod alone;
 mod announced;
 mod answerers;
@@ -33,7 +34,9 @@ mod follows;
 mod formats;
 mod frames;
 mod glued;
+mod half_told;
 mod healthy;
+mod holes;
 mod identity;
 mod imports;
 mod joining;
@@ -55,6 +58,7 @@ mod open_marks;
 mod operations;
 mod operators;
 mod outside;
+mod overrun;
 mod particular;
 mod passing;
 mod pods;
@@ -65,13 +69,19 @@ mod promotion;
 mod reborn;
 mod redirected;
 mod refused;
+mod removed;
 mod replication;
+mod returned;
 mod rewriting;
 mod security;
+mod sentinels;
 mod service;
 pub(super) mod silence;
 mod slots;
+mod slow_command;
+mod stale_age;
 mod stale_map;
+mod stalls;
 mod startup;
 mod taken;
 mod tls_names;
@@ -81,7 +91,9 @@ pub(in crate::explain) mod trust;
 mod uneven;
 mod unfinished;
 mod unreached;
+mod unserved;
 mod volumes;
+mod won_later;
 
 use super::cause::Cause;
 
@@ -111,6 +123,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         failover::CAUSES,
         replication::CAUSES,
         came_back::CAUSES,
+        returned::CAUSES,
+        sentinels::CAUSES,
+        won_later::CAUSES,
         announced::CAUSES,
         network::CAUSES,
         operations::CAUSES,

@@ -1,6 +1,7 @@
 //! Addresses that some can reach and others cannot: announcing, Docker, NAT, binding.
 
 use super::announced::is_inner;
+use super::binding;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source, is_ipv4};
 use crate::explain::table::Row;
@@ -119,6 +120,9 @@ pub(super) static CAUSES: &[Cause] = &[
             let refused = seen.has(&["connection refused", "could not connect"]);
             if let Some(at) = on_loopback.filter(|_| refused) {
                 return Some(Hit::of(86).quote(at));
+            }
+            if let Some(hit) = binding::answers_inside_only(seen) {
+                return Some(hit);
             }
             let bind = seen.settings.iter().find(|s| {
                 s.name == "bind"

@@ -38,7 +38,8 @@ pub(super) fn notes(seen: &Seen) -> Vec<String> {
              them, bring them together first."
         ));
     } else if migrating.is_empty() {
-        notes.push(IMPORTING_ONLY.to_owned());
+        let uncovered = seen.has(&["[err] not all 16384 slots", "not all 16384 slots are covered"]);
+        notes.push(if uncovered { UNCOVERED } else { IMPORTING_ONLY }.to_owned());
     } else if importing.is_empty() {
         let text = if only_one_was_asked(seen) { NOT_ASKED } else { MIGRATING_ONLY };
         notes.push(text.to_owned());
@@ -66,6 +67,14 @@ const IMPORTING_ONLY: &str = "No node is marked migrating for them: the owner se
     side still has its half of the move. The source was restarted or had its mark taken off, or \
     the move ended between the two SETSLOT. If the importing node has no key of the slot, STABLE \
     on that node ends it; if it has keys, mark the owner migrating again and finish the move.";
+
+const UNCOVERED: &str = "No node is marked migrating for them, and the check says that not all slots \
+    are covered: so an open slot most likely has NO owner at all. The move broke off after the old \
+    owner had given it up; STABLE on the importing node would leave it to nobody. See which slots \
+    no 'M:' line of the whole listing names, and count the keys of such a slot on EVERY primary: \
+    the one that has them (else the importing one) becomes the owner, by CLUSTER ADDSLOTS <slot> \
+    on that ONE node, which takes its mark off as well. With keys on several, bring them together \
+    first.";
 
 const MIGRATING_ONLY: &str = "No node is marked importing for them: the source answers ASK for \
     keys that it does not have, and the target refuses. If the target has no key of the slot, \

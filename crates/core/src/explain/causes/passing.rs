@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::clock;
 use crate::explain::seen::Seen;
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -10,12 +11,15 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "DOWN_DURING_FAILOVER",
         title: "For the seconds of a failover the cluster refuses commands, as it is meant to",
         side: Side::Nobody,
-        when: failover_window,
+        when: |seen| {
+            failover_window(seen)
+                .or_else(|| tries_in_the_window(seen))
+                .or_else(|| gives_up_in_a_switch(seen))
+        },
         cause: "Between the loss of a primary and the promotion of its replica (node timeout plus \
             about a second or two; a managed service some ten seconds) its slots have no owner. \
             With cluster-require-full-coverage yes, the default, every node then answers \
-            CLUSTERDOWN, for the other slots too. The text says that it works again afterwards, so \
-            nothing is broken.",
+            CLUSTERDOWN, for the other slots too.[[ <<passes>>]]",
         check: "CLUSTER INFO after the event: state ok, 16384 slots ok; and the length of the gap \
             against cluster-node-timeout.",
         fix: &[
@@ -118,20 +122,6 @@ const HEALED: [&str; 9] = [
     "cluster state changed: ok",
 ];
 
-/// The seconds of a day of the first time in a line, `17:19:27.406`.
-fn clock(text: &str) -> Option<u32> {
-    let word = text.split_whitespace().find(|word| word.matches(':').count() == 2)?;
-    let mut parts = word.split(['.', ',']).next()?.split(':').map(str::parse::<u32>);
-    let (hours, minutes, seconds) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    (hours < 24 && minutes < 60 && seconds < 61).then(|| hours * 3_600 + minutes * 60 + seconds)
-}
-
-/// The node timeout that the settings name, in milliseconds.
-fn limit(seen: &Seen) -> Option<String> {
-    let value = &seen.setting("cluster-node-timeout")?.value;
-    value.parse::<u32>().ok().filter(|ms| *ms >= 100).map(|ms| format!("{ms} ms"))
-}
-
 /// A node that was refused, and held for failed by the majority a node timeout later.
 fn agreed_in_time(seen: &Seen) -> Option<Hit> {
     let refused = seen.lines.iter().enumerate().find_map(|(at, line)| {
@@ -143,11 +133,10 @@ fn agreed_in_time(seen: &Seen) -> Option<Hit> {
     let agreed = seen.lines.iter().enumerate().find(|(_, line)| {
         AGREED.iter().any(|mark| line.lower.contains(mark)) && line.lower.contains(&id)
     });
-    let (failed, line) = agreed?;
+    let (failed, _) = agreed?;
     let told = *seen.lines_with(&WAS_DOWN).first()?;
     let healed = *seen.lines_with(&HEALED).first()?;
-    let begin = clock(&seen.lines.get(first)?.text);
-    let gap = begin.zip(clock(&line.text)).and_then(|(from, to)| to.checked_sub(from));
+    let gap = clock::between(seen, first, failed);
     let lost = seen.says_fail() || seen.flips() >= 2;
     (!lost && gap.is_none_or(|s| (1..=180).contains(&s))).then(|| {
         Hit::of(80)
@@ -156,9 +145,11 @@ fn agreed_in_time(seen: &Seen) -> Option<Hit> {
             .quote(told)
             .quote(healed)
             .fact_if("gap", gap.map(|s| s.to_string()))
-            .fact_if("limit", limit(seen))
+            .fact_if("limit", clock::node_timeout(seen).map(|ms| format!("{ms} ms")))
     })
 }
+
+const WORKS_AGAIN: &str = "The text says that it works again afterwards, so nothing is broken.";
 
 fn failover_window(seen: &Seen) -> Option<Hit> {
     let down = ["clusterdown", "the redis cluster is down", "tryagain"];
@@ -174,7 +165,85 @@ fn failover_window(seen: &Seen) -> Option<Hit> {
         "for some seconds",
     ];
     let hit = seen.says_all(82, &[&down, &switch, &passes])?;
+    let hit = hit.fact("passes", WORKS_AGAIN);
     Some(hit.less_if(40, seen.says_fail() || !seen.failing().is_empty()))
+}
+
+/// A client used up its tries at a node that had just been stopped, before anybody could take over;
+/// later it works.
+fn tries_in_the_window(seen: &Seen) -> Option<Hit> {
+    let gave_up =
+        ["no more cluster attempts left", "too many cluster redirections", "ttl exhausted"];
+    let stopped = ["kill -9", "killed", "we stop", "i stop", "stopped", "shut down", "crash"];
+    let refused = ["connection refused", "econnrefused", "failed connecting to"];
+    let hit = seen.says_all(82, &[&gave_up, &stopped, &refused])?;
+    let later = ["later ", "after a while", "after some seconds", "works again", "then it works"];
+    let passes = seen.lines.iter().any(|line| {
+        let works = ["work", " ok", "fine", "recover"].iter().any(|w| line.lower.contains(w));
+        works && later.iter().any(|w| line.lower.contains(w))
+    });
+    let tries = seen.lines_with(&["attempt 1", "retry 1", "try 1"]);
+    let last = seen.lines.iter().rposition(|line| {
+        ["attempt ", "retry "].iter().any(|w| line.lower.contains(w))
+            && clock::seconds(&line.text).is_some()
+    });
+    let spread = tries.first().zip(last).and_then(|(a, b)| clock::between(seen, *a, b));
+    if !passes || seen.says_fail() || !seen.failing().is_empty() {
+        return None;
+    }
+    let window = clock::node_timeout(seen).map_or_else(
+        || "cluster-node-timeout (15 s by default)".to_owned(),
+        |ms| format!("cluster-node-timeout (here {ms} ms)"),
+    );
+    let all = spread.map_or_else(String::new, |s| format!(" (all within {} s)", s + 1));
+    Some(
+        hit.fact("passes", WORKS_AGAIN).note(format!(
+            "The tries were used up at the node that had just been stopped{all}: the client repeats \
+             at once, without a pause, while a replica can take over only after {window} plus a \
+             second or two. Its message ('no more attempts', 'redirections') says how it ended and \
+             not why. No node is to be repaired."
+        ))
+        .step(format!(
+            "Make the tries last longer than {window} plus some seconds. Jedis 4 and later pauses \
+             between them: JedisCluster with maxAttempts and maxTotalRetriesDuration (30 s); Jedis \
+             3 and older does not, so repeat in the application with growing pauses, or upgrade. \
+             ioredis: retryDelayOnFailover; redis-py: Retry with ExponentialBackoff."
+        )),
+    )
+}
+
+/// A client gave up in the second in which a planned switch was made, by the servers' own log.
+fn gives_up_in_a_switch(seen: &Seen) -> Option<Hit> {
+    let gave_up = [
+        "timed out attempting to find data in the correct node",
+        "too many cluster redirections",
+        "no more cluster attempts left",
+        "ttl exhausted",
+    ];
+    let error = *seen.lines_with(&gave_up).first()?;
+    let asked =
+        *seen.lines_with(&["manual failover user request accepted", "cluster failover"]).first()?;
+    let won = *seen.lines_with(&["failover election won"]).first()?;
+    let later = seen.has(&["failover attempt expired", "manual failover timed out"]);
+    if later || seen.says_fail() || !seen.failing().is_empty() {
+        return None;
+    }
+    let begun = seen.lines_with(&["manual failover user request accepted"]).first().copied();
+    let took = begun.and_then(|at| clock::between(seen, at, won));
+    let took = took.map_or_else(String::new, |s| match s {
+        0 => " within a second".to_owned(),
+        s => format!(" within {s} s"),
+    });
+    Some(Hit::of(84).quote(error).quote(asked).quote(won).note(format!(
+        "By its log the replica was promoted{took}, so the servers are through with the switch. The \
+         client's process still had the map of before: it followed MOVED to and fro between the \
+         old primary (paused, then a replica) and the new one until its own limit was reached, and \
+         the message says only that. A process that reads the map anew works."
+    )).step(
+        "Repeat the command in the application after such an error. phpredis: no map kept over a \
+         switch (redis.clusters.cache_slots 0, or workers that are renewed), a current release, \
+         and read_timeout longer than the switch.",
+    ))
 }
 
 fn pod_to_pod(seen: &Seen) -> Option<Hit> {

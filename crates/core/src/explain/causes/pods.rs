@@ -92,6 +92,48 @@ pub(super) static CAUSES: &[Cause] = &[
     },
 ];
 
+/// The primary dropped the keys of slots that it lost, and did not tell its replica.
+fn untold(at: usize, surplus: u64, level: bool) -> Hit {
+    let offsets = if level { " (the offsets are equal, so nothing is on its way)" } else { "" };
+    Hit::of(94)
+        .quote(at)
+        .note(format!(
+            "Here it is another reason: the primary lost slots to another primary and deleted their \
+             keys ('dirty slot'), and servers before 7.2 do not replicate that deletion \
+             (redis/redis#10967). So the replica still has these {surplus} keys{offsets}. They \
+             belong to slots that this shard does not own; nobody is sent there for them, and a \
+             promotion would show them as foreign keys."
+        ))
+        .step(
+            "First look whether the new owner of these slots has the keys (CLUSTER COUNTKEYSINSLOT \
+             <slot> there, beside the replica's count). If it lacks some, this replica is the last \
+             copy: keep its RDB aside before anything else.",
+        )
+        .step(
+            "Then let this one replica copy anew: stop it, move its RDB and AOF aside (not its \
+             nodes.conf), start it. It comes back with exactly what its primary has.",
+        )
+        .step("For good: upgrade to 7.2 or later, which sends the deletion to the replicas.")
+        .check(
+            "CLUSTER COUNTKEYSINSLOT <slot> for the slots in the 'dirty slot' lines: on the \
+             replica, on its primary (0) and on their new owner.",
+        )
+        .only_these_steps()
+}
+
+/// A primary that deletes keys while it runs lost these slots to another one; nothing of that comes
+/// from a start.
+pub(super) fn lost_at_runtime(seen: &Seen, hit: Hit) -> Hit {
+    if seen.has(&["deleting keys in the slot"]) {
+        return hit;
+    }
+    hit.less_if(20, more_keys(seen).is_some()).note(
+        "'Dirty slot' is said at run time and not at a start: another primary claimed these slots \
+         with a newer epoch (SETSLOT NODE, a failover, --cluster fix) while this one still had \
+         keys of them. After a move that was finished in order there are none left to delete.",
+    )
+}
+
 fn ended(seen: &Seen) -> Option<Hit> {
     const WORDS: [&str; 3] =
         ["imminent node shutdown", "reason: nodeshutdown", "reason:           terminated"];
@@ -143,9 +185,16 @@ fn more_keys(seen: &Seen) -> Option<Hit> {
     let others: Vec<(usize, u64)> =
         seen.blocks.iter().filter(|b| !is_replica(b)).filter_map(count).collect();
     let [(own_line, ours)] = others[..] else { return None };
-    (theirs > ours.saturating_add(ours / 5).saturating_add(100)).then(|| {
-        Hit::of(72)
-            .quote(line)
+    let more = theirs > ours.saturating_add(ours / 5).saturating_add(100);
+    let lost = seen.lines_with(&["deleting keys in dirty slot"]).first().copied();
+    let offset = |name: &str| seen.number(name);
+    let level = offset("slave_repl_offset").zip(offset("master_repl_offset"));
+    more.then(|| {
+        let hit = match lost {
+            Some(at) => untold(at, theirs - ours, level.is_some_and(|(a, b)| a == b)),
+            None => Hit::of(72),
+        };
+        hit.quote(line)
             .quote(own_line)
             .fact("theirs", theirs.to_string())
             .fact("ours", ours.to_string())

@@ -1,5 +1,6 @@
 //! The process, its memory, its disk; versions.
 
+use super::{slow_command, stalls};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source, Table};
 
@@ -392,7 +393,11 @@ pub(super) static CAUSES: &[Cause] = &[
                 "timed out",
                 "as failing",
             ];
+            if let Some(hit) = slow_command::held_the_server(seen) {
+                return Some(hit);
+            }
             seen.says(70, &["asynchronous aof fsync is taking too long", "disk is busy?"])
+                .map(|hit| stalls::slow_disk(seen, hit))
                 .or_else(|| {
                     let swaps = seen.has(&["swapping", "to swap", "swap memory"]);
                     Some(seen.says_all(64, &[&stall, &missed])?.more_if(10, swaps))

@@ -1,5 +1,6 @@
 //! Commands that a server refuses, and what the refusal means.
 
+use super::holes;
 use super::products::{self, Stands};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
@@ -324,6 +325,9 @@ pub(super) static CAUSES: &[Cause] = &[
             )?;
             let named = seen.word_after("failed masters according to cluster status: [");
             let down = named.map(|place| place.trim_matches(['/', '[', ']']).to_owned());
+            if down.is_none() && holes::all_are_served(seen) {
+                return Some(holes::hole_of_the_client(seen, hit));
+            }
             Some(hit.more_if(8, down.is_some()).fact_if("down", down))
         },
         cause: "[[The client names the owner that is missing: <<down>> is flagged fail, and its \

@@ -1,5 +1,6 @@
 //! Replication that does not run: replicas without a link, or without an end of their copy.
 
+use super::overrun;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 
@@ -104,6 +105,7 @@ pub(super) static CAUSES: &[Cause] = &[
             // What broke off was a move of slots, no copy for a replica.
             let strong = strong.filter(|_| super::atomic::dropped_for_its_buffer(seen).is_none());
             let strong = strong.map(|hit| too_big_a_piece(seen, hit));
+            let strong = strong.map(|hit| overrun::figures(seen, hit));
             let strong = strong.map(|hit| super::fitting::full_sync(seen, hit));
             let unreadable = [
                 "failed trying to load the master synchronization db",

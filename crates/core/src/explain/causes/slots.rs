@@ -1,6 +1,6 @@
 //! Slots without an owner, with two, or on their way; resharding.
 
-use super::{claims, open_marks, unreached};
+use super::{claims, half_told, open_marks, pods, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, Table};
@@ -386,6 +386,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let by_tool = ["covering slot", "cluster-fix-with-unreachable-masters"];
             seen.says(90, &["deleting keys in the slot", "deleting keys in dirty slot"])
                 .map(|hit| hit.less_if(16, seen.has(&by_tool)))
+                .map(|hit| pods::lost_at_runtime(seen, hit))
         },
         cause: "The node holds keys of slots that its table gives to another node. Old versions \
             open such slots as importing; Valkey 8.0 and Redis 8.4 and later delete the keys at \
@@ -534,6 +535,9 @@ fn open_slots(seen: &Seen) -> Option<Hit> {
 }
 
 fn disagreement(seen: &Seen) -> Option<Hit> {
+    if let Some(hit) = half_told::refused_by_the_source(seen) {
+        return Some(hit);
+    }
     let told = seen.says(
         80,
         &["nodes don't agree about configuration", "could not agree on a valid slots cache"],

@@ -1,8 +1,9 @@
 //! Clients whose map of the cluster is old, or that go round in circles by it.
 
+use super::after_failover;
 use super::announced::{UNREACHABLE, ipv4s};
 use super::clients::{CLUSTER_CLASSES, FAILED_TO_REACH};
-use super::dialled;
+use super::{dialled, removed};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::model::SLOT_COUNT;
@@ -25,7 +26,12 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| dialled::gone(seen))
                 .or_else(|| dials_one_again(seen))
                 .or_else(|| gives_up_after_a_failover(seen))
+                .or_else(|| after_failover::client_is_behind(seen))
+                .or_else(|| removed::names_of_removed_nodes(seen))
+                .or_else(|| removed::one_name_two_nodes(seen))
+                .or_else(|| after_failover::refuses_by_old_roles(seen))
                 .or_else(|| dials_who_was_stopped(seen))
+                .or_else(|| after_failover::dials_what_was_stopped(seen))
                 .or_else(|| {
                     let shown = [" moved ", "moved <"];
                     let hit = seen.says(74, &shown).filter(|_| seen.has(&CLUSTER_CLASSES))?;
