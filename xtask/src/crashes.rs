@@ -46,9 +46,9 @@ const KEYS: usize = 300;
 const RUN_SECONDS: &str = "180";
 
 /// A scenario, and the call that is counted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Series {
-    code: &'static str,
+    code: String,
     call: &'static str,
 }
 
@@ -91,17 +91,16 @@ pub fn run(
     std::fs::copy(root.join("target/debug/slotwright"), &fresh).context("copy it")?;
     std::fs::rename(&fresh, program(root)).context("put it in place")?;
     let binaries = servers::ensure(&[server], &say)?;
-    let wanted = |code: &&&str| codes.is_empty() || codes.iter().any(|one| one == **code);
-    let series =
-        CODES.iter().filter(wanted).flat_map(|code| CALLS.iter().map(|call| Series { code, call }));
-    let queue: Mutex<VecDeque<Series>> = Mutex::new(series.collect());
+    let codes = wanted(codes)?;
+    let series = |code: &String| CALLS.map(|call| Series { code: code.clone(), call });
+    let queue: Mutex<VecDeque<Series>> = Mutex::new(codes.iter().flat_map(series).collect());
     let done: Mutex<BTreeMap<String, Tally>> = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(series) = lock(&queue).pop_front() {
                     let mut tally = Tally::default();
-                    let crashed = crash(root, series, points, server, &binaries, &mut tally);
+                    let crashed = crash(root, &series, points, server, &binaries, &mut tally);
                     tally.complaints.extend(crashed.err().map(|error| format!("{error:#}")));
                     let name = format!("{} at {}", series.code, series.call);
                     println!(
@@ -131,6 +130,16 @@ pub fn run(
     Ok(())
 }
 
+/// The findings that are named, whichever they are; else those of [`CODES`].
+fn wanted(codes: &[String]) -> anyhow::Result<Vec<String>> {
+    let known = |code: &&String| findings::ALL.iter().any(|entry| entry.code() == **code);
+    if let Some(unknown) = codes.iter().find(|code| !known(code)) {
+        bail!("no finding {unknown}; `slotwright lab list` has them");
+    }
+    let all = || CODES.map(str::to_owned).to_vec();
+    Ok(if codes.is_empty() { all() } else { codes.to_vec() })
+}
+
 pub fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     what.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -138,7 +147,7 @@ pub fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One series: a fresh broken cluster for each crash point that may have changed it.
 fn crash(
     root: &Path,
-    series: Series,
+    series: &Series,
     points: Points,
     server: Server,
     binaries: &[Binary],
@@ -149,7 +158,7 @@ fn crash(
     loop {
         let mut cluster = match untouched.take() {
             Some(cluster) => cluster,
-            None => broken(series.code, server, binaries)?,
+            None => broken(&series.code, server, binaries)?,
         };
         let before = names(&mut cluster)?;
         let seeds = seeds(&mut cluster);

@@ -67,7 +67,7 @@ enum Task {
         /// The server: redis-7.0, redis-8.2, valkey-9.1.
         #[arg(long, value_parser = bench::server, default_value = "redis-7.0")]
         server: slotwright_core::scenario::Server,
-        /// The scenarios of these findings only.
+        /// The scenarios of these findings, whichever they are; without, of twelve.
         codes: Vec<String>,
     },
     /// Two and three of our runs at once, and `redis-cli --cluster fix` beside ours at each step.

@@ -160,6 +160,12 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
         // Who has the slots of rows that were not pasted is not known.
         let missing = match owned.complement() {
             _ if pasted < known => format!(" by these {pasted} of {known} nodes"),
+            _ if table.is_a_part() => {
+                format!(
+                    " by these {}: more were not pasted",
+                    several(table.rows.len(), "row", "rows")
+                )
+            }
             missing if missing.is_empty() || owned.is_empty() => String::new(),
             missing => format!(" (none: {})", slots(&missing)),
         };
@@ -201,16 +207,24 @@ fn counters(seen: &Seen, out: &mut Vec<String>) {
     if let (Some(state), Some(assigned)) =
         (seen.field("cluster_state"), number("cluster_slots_assigned"))
     {
-        let part = |name: &str| number(name).unwrap_or(0);
-        out.push(format!(
-            "cluster_state:{state}: {assigned} of 16384 slots assigned, {} ok, {} pfail, {} fail; \
-             {} known nodes, {} of them primaries with slots.",
-            part("cluster_slots_ok"),
-            part("cluster_slots_pfail"),
-            part("cluster_slots_fail"),
-            part("cluster_known_nodes"),
-            part("cluster_size"),
-        ));
+        // A field that was not pasted is not zero.
+        let told = |fields: &[(&str, &str)]| -> Vec<String> {
+            let one = |(name, says): &(&str, &str)| Some(format!("{} {says}", number(name)?));
+            fields.iter().filter_map(one).collect()
+        };
+        let slots = told(&[
+            ("cluster_slots_ok", "ok"),
+            ("cluster_slots_pfail", "pfail"),
+            ("cluster_slots_fail", "fail"),
+        ]);
+        let nodes = told(&[
+            ("cluster_known_nodes", "known nodes"),
+            ("cluster_size", "of them primaries with slots"),
+        ]);
+        let assigned = format!("{assigned} of 16384 slots assigned");
+        let slots = std::iter::once(assigned).chain(slots).collect::<Vec<_>>().join(", ");
+        let all = std::iter::once(slots).chain((!nodes.is_empty()).then(|| nodes.join(", ")));
+        out.push(format!("cluster_state:{state}: {}.", all.collect::<Vec<_>>().join("; ")));
     }
     if let (Some(0), Some(sent)) =
         (number("cluster_stats_messages_received"), number("cluster_stats_messages_sent"))

@@ -72,8 +72,9 @@ static STEPS: &[Step] = &[
         "Lettuce",
         STALE,
         "Lettuce: ClusterTopologyRefreshOptions.builder().enablePeriodicRefresh(Duration.ofSeconds(\
-         30)).enableAllAdaptiveRefreshTriggers(); and for nodes that vanish without a word \
-         SocketOptions with keepAlive and tcpUserTimeout.",
+         30)).enableAllAdaptiveRefreshTriggers(); Spring: \
+         spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s; and for nodes \
+         that vanish without a word SocketOptions with keepAlive and tcpUserTimeout.",
     ),
     step("Lettuce", ANNOUNCED, "Lettuce: ClientResources with MappingSocketAddressResolver."),
     step(
@@ -183,6 +184,13 @@ pub(super) fn steps(code: &str, seen: &Seen) -> impl Iterator<Item = &'static st
     let fits = move |step: &&Step| Some(step.client) == client;
     let code = code.to_owned();
     STEPS.iter().filter(fits).filter(move |step| step.code == code).map(|step| step.says)
+}
+
+/// Whether a step is for a library that it begins with.
+pub(super) fn is_for_a_library(step: &str) -> bool {
+    let named =
+        |one: &Step| step.strip_prefix(one.client).is_some_and(|rest| rest.starts_with(':'));
+    STEPS.iter().any(named)
 }
 
 #[cfg(test)]

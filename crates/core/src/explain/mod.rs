@@ -262,10 +262,13 @@ fn steps(cause: &Cause, hit: &Hit, seen: &Seen) -> Vec<String> {
     if hit.whole {
         return hit.steps.clone();
     }
-    let fixed = cause.fix.iter().map(|step| template::fill(step, &hit.facts));
     let known = known::steps(cause.code, seen).into_iter().map(str::to_owned);
-    let library = libraries::steps(cause.code, seen).map(str::to_owned);
-    let all = hit.steps.iter().cloned().chain(library).chain(fixed).chain(known);
+    let library: Vec<String> = libraries::steps(cause.code, seen).map(str::to_owned).collect();
+    // Whoever has the step of their library needs those of others no more.
+    let others = |step: &&&str| !library.is_empty() && libraries::is_for_a_library(step);
+    let fixed = cause.fix.iter().filter(|step| !others(step));
+    let fixed = fixed.map(|step| template::fill(step, &hit.facts));
+    let all = hit.steps.iter().chain(&library).cloned().chain(fixed).chain(known);
     all.map(|step| stated::marked(step, seen)).collect()
 }
 

@@ -5,7 +5,7 @@
 //! replica whose primary is missing, fewer rows than known nodes) is no witness: what is
 //! missing from it may be missing from the paste only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::cause::{Cause, Hit};
 use super::seen::{Block, Seen, Source, Table};
@@ -95,9 +95,7 @@ fn sighting(seen: &Seen, table: &Table, into: &mut Observation) -> Option<Sighti
     let fields = fields_beside(seen, table);
     let known = fields.and_then(|block| block.fields.number("cluster_known_nodes"));
     let short = known.is_some_and(|known| usize::try_from(known) != Ok(table.rows.len()));
-    let ids: BTreeSet<&str> = table.rows.iter().map(|row| row.id.as_str()).collect();
-    let whole = |primary: &Option<String>| primary.as_deref().is_none_or(|id| ids.contains(id));
-    if short || !table.rows.iter().all(|row| whole(&row.primary)) {
+    if short || table.is_a_part() {
         return None;
     }
     let mut text = String::new();

@@ -44,6 +44,15 @@ impl Table {
         self.rows.iter().find(|row| row.is_myself())
     }
 
+    /// Whether rows of this table are visibly missing from the paste: that of the node that shows
+    /// it, or that of the primary of a replica.
+    pub fn is_a_part(&self) -> bool {
+        let has = |id: &str| self.rows.iter().any(|row| row.id == id);
+        let follows_nobody = |row: &Row| row.primary.as_deref().is_some_and(|id| !has(id));
+        let no_myself = self.source == Source::Nodes && self.myself().is_none();
+        !self.rows.is_empty() && (no_myself || self.rows.iter().any(follows_nobody))
+    }
+
     /// All slots that somebody owns.
     pub fn assigned(&self) -> SlotSet {
         self.rows.iter().fold(SlotSet::new(), |all, row| all.union(&row.slots))

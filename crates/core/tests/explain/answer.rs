@@ -218,3 +218,31 @@ fn the_word_on_the_cluster_fits_the_cause() {
         assert!(!(broken && well), "{name}: {}", answer.health);
     }
 }
+
+#[test]
+fn what_was_not_pasted_is_neither_zero_nor_missing() {
+    let head = of_text("cluster_state:fail\ncluster_slots_assigned:16384\ncluster_slots_ok:5461\n");
+    let all = head.shown.join("\n");
+    assert!(all.contains("16384 of 16384 slots assigned, 5461 ok."), "{all}");
+
+    let rows = "ee3895d7dc8047e9f49a4412fe315ec6a6f680a4 10.17.0.5:6379@16379 master - 0 0 3 \
+                connected 10923-16383\n\
+                52d42bf773a629cfc81b0dbb5d5f94c1352dc77a 10.17.0.6:6379@16379 slave \
+                ee3895d7dc8047e9f49a4412fe315ec6a6f680a4 0 0 3 connected\n";
+    let part = of_text(&format!("$ redis-cli cluster nodes | grep ee3895d7\n{rows}"));
+    let all = part.shown.join("\n");
+    assert!(all.contains("by these 2 rows: more were not pasted"), "{all}");
+    assert!(!all.contains("none: 0-10922"), "{all}");
+}
+
+#[test]
+fn who_has_the_step_of_their_library_gets_those_of_no_other() {
+    let answer = of_text(
+        "StackExchange.Redis.RedisCommandException: Command cannot be issued to a slave: SET aa\n\
+         After a failover the client keeps the old map until the application is restarted.\n",
+    );
+    let cause = answer.cause.expect("a cause");
+    let steps = cause.fix.join("\n");
+    assert!(steps.contains("StackExchange.Redis: 2.6"), "{}: {steps}", cause.code);
+    assert!(!steps.contains("Lettuce:") && !steps.contains("Jedis:"), "{steps}");
+}

@@ -21,6 +21,10 @@ pub(super) static CAUSES: &[Cause] = &[
             "Put the address that the other nodes reach first on every node: bind <own ip> \
              127.0.0.1; restart one node after the other, with its files.",
             "Or go to 7.0 or later, where bind-source-addr alone decides this.",
+            "Where more than one node owns slots by itself (known nodes 1, slots assigned), look \
+             at DBSIZE on each first: once they have met, of two claims for a slot the one with \
+             the lower epoch is dropped with its keys. Bring all but one in empty, with what they \
+             hold copied away.",
             "Then repeat CLUSTER MEET (or let the waiting create finish).",
         ],
         never: &[

@@ -277,7 +277,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A primary is down and nothing replaced it",
         side: Side::Cluster,
         when: shard_down,
-        cause: "[[<<places>> is flagged fail and still owns <<slots>>. ]][[<<unreached>>. ]]No \
+        cause: "[[<<places>> is flagged <<flag>> and still owns <<slots>>. ]][[<<unreached>>. ]]No \
             replica of it was promoted[[: \
             <<replicas>>]]. With cluster-require-full-coverage yes (the default) the whole cluster \
             answers CLUSTERDOWN as long as one range is not served.",
@@ -285,9 +285,9 @@ pub(super) static CAUSES: &[Cause] = &[
             replica, and what does that replica's log say about failover?",
         fix: &[
             "Start the primary again with its own nodes.conf and data: nothing is lost.",
-            "Otherwise, with the old primary certainly off, promote the living replica with \
-             the highest offset, after looking at its key count: CLUSTER FAILOVER FORCE; \
-             TAKEOVER only when no majority lives.",
+            "Otherwise, where a replica lives and the old primary is certainly off, promote the \
+             one with the highest offset, after looking at its key count: CLUSTER FAILOVER \
+             FORCE; TAKEOVER only when no majority lives.",
             "Only a backup left: restore a copy of it into a node with the old nodes.conf, \
              while nobody else owns its slots.",
         ],
@@ -651,6 +651,7 @@ fn shard_down(seen: &Seen) -> Option<Hit> {
             hit.more_if(16, unreached::node(seen).is_some())
                 .quotes(down.iter().map(|row| row.line))
                 .fact("places", list(&places(down.iter().copied()), 3))
+                .fact("flag", if first.flags.has(Flag::Failed) { "fail" } else { "fail?" })
                 .fact("slots", format!("{} slots ({})", first.slots.len(), slots(&first.slots)))
                 .fact("replicas", said),
         );
