@@ -25,8 +25,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 Some(hit.fact("elsewhere", ELSEWHERE))
             })
         },
-        cause: "At its start the process found no nodes.conf where it looked, so it has a new node \
-            id[[ (<<new_id>>)]] and knows nobody. [[The old id stays in the cluster as \
+        cause: "At its start the process found no nodes.conf where it looked, so it made up a new \
+            node id[[ (<<new_id>>)]] and began as one that knows nobody. [[The old id stays in the cluster as \
             <<old_flags>> (<<old>>) and still owns its <<old_slots>> slots. ]]The file is looked \
             for as cluster-config-file inside dir; with the default dir './' that is the directory \
             from which the process was started, and in a container it must be on the \

@@ -50,15 +50,17 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Client,
         when: holes_during_a_move,
         cause: "The error comes while slots are being moved (a reshard, a service that adds or \
-            removes shards) and goes away by itself: the slot[[ <<slot>>]] has an owner all the \
-            time, but the client threw its map away at a MOVED or ASK and read, or kept, one that \
-            does not name it. That is a weakness of the client[[ (<<client>>)]], pipelines before \
-            all, and no slot is lost.",
+            removes shards): the slot[[ <<slot>>]] has an owner all the time, but the client \
+            threw its map away at a MOVED or ASK and read, or kept, one that does not name it. \
+            That is a weakness of the client[[ (<<client>>)]], pipelines before all, and no slot \
+            is lost. It may last: who has no owner for a slot in its map sends nothing, and so \
+            never hears the MOVED that would mend it.",
         check: "redis-cli -h <start node> cluster slots at that moment: it names an owner for the \
             slot; CLUSTER INFO says 16384 slots assigned and ok.",
         fix: &[
-            "Upgrade the client library (redis-py 5 and later renew the map in place), and let the \
-             application repeat the command or pipeline after such an error.",
+            "Upgrade the client library (redis-py reads the map anew at this error in releases \
+             since May 2025: redis-py#3621); until then let the application build the client \
+             anew, and repeat the command or pipeline, after such an error.",
             "Scale when little is going on; name several start nodes.",
         ],
         never: &[
