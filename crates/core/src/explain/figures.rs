@@ -161,10 +161,8 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
         let missing = match owned.complement() {
             _ if pasted < known => format!(" by these {pasted} of {known} nodes"),
             _ if table.is_a_part() => {
-                format!(
-                    " by these {}: more were not pasted",
-                    several(table.rows.len(), "row", "rows")
-                )
+                let rows = several(table.rows.len(), "row", "rows");
+                format!(" in the {rows} pasted (there are more)")
             }
             missing if missing.is_empty() || owned.is_empty() => String::new(),
             missing => format!(" (none: {})", slots(&missing)),

@@ -49,7 +49,8 @@ impl Table {
     pub fn is_a_part(&self) -> bool {
         let has = |id: &str| self.rows.iter().any(|row| row.id == id);
         let follows_nobody = |row: &Row| row.primary.as_deref().is_some_and(|id| !has(id));
-        let no_myself = self.source == Source::Nodes && self.myself().is_none();
+        let tells = matches!(self.source, Source::Nodes | Source::File);
+        let no_myself = tells && self.myself().is_none();
         !self.rows.is_empty() && (no_myself || self.rows.iter().any(follows_nobody))
     }
 

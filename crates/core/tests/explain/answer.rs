@@ -231,7 +231,7 @@ fn what_was_not_pasted_is_neither_zero_nor_missing() {
                 ee3895d7dc8047e9f49a4412fe315ec6a6f680a4 0 0 3 connected\n";
     let part = of_text(&format!("$ redis-cli cluster nodes | grep ee3895d7\n{rows}"));
     let all = part.shown.join("\n");
-    assert!(all.contains("by these 2 rows: more were not pasted"), "{all}");
+    assert!(all.contains("in the 2 rows pasted (there are more)"), "{all}");
     assert!(!all.contains("none: 0-10922"), "{all}");
 }
 

@@ -152,6 +152,9 @@ fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
 
 /// What an answer must say of the very paste, by the name of the fixture.
 const SAYS: &[(&str, &str)] = &[
+    ("own9-conf-torn-at-vars", "the beginning of the last one ('vars currentEpoch ...')"),
+    ("own9-conf-torn-at-vars", "as 6.2 may: before 7.2 it is written in place"),
+    ("own9-conf-torn-at-vars", "No row that was pasted of it says myself"),
     (
         "pub8-cut-off-above",
         "614.3 MB waited for it (omem=644245094), above the soft limit of 512.0",
@@ -373,6 +376,7 @@ fn answers_speak_of_the_nodes_and_slots_of_the_paste() {
 
 /// What a step of the fix must say, by the name of the fixture.
 const STEPS: &[(&str, &str)] = &[
+    ("own9-slots-given-never-met", "CLUSTER MEET <address> <port> of each of the others"),
     ("pub8-waits-for-a-lost-machine", "tcp_retries2=8"),
     ("pub8-setslot-refused-by-the-source", "CLUSTER COUNTKEYSINSLOT 777"),
     ("pub8-handshake-ids-change", "Look for the true ids"),
@@ -419,6 +423,7 @@ const STEPS: &[(&str, &str)] = &[
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
 const NOT_STEPS: &[(&str, &str)] = &[
+    ("own9-slots-given-never-met", "add-node"),
     ("pub8-cut-off-above", "'replica 1gb 512mb 120'"),
     ("pub8-hole-in-the-clients-map", "Slots without owner"),
     ("pub8-setslot-refused-by-the-source", "BUMPEPOCH"),

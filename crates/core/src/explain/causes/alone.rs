@@ -188,16 +188,41 @@ fn by_info(seen: &Seen) -> Option<Hit> {
     let silent = seen.number("cluster_stats_messages_received") == Some(0);
     let hit = line.more_if(6, zero).less_if(30, seen.says_ok());
     Some(match part.filter(|_| silent) {
-        Some(part) => hit.more_if(10, true).fact("told", format!(
-            "It has {part} slots of its own and a config epoch, and neither sent nor received a \
-             bus message: that is how create leaves a node when the slots were handed out and the \
-             step after it, the MEET over the bus (client port + 10000), did not succeed. The \
-             other nodes then hold the rest in the same way; the slots that this one misses are \
-             not lost, so do not assign them here. Look at CLUSTER INFO of each, open the bus \
-             ports, and CLUSTER MEET all the others from one node."
-        )),
+        Some(part) => half_created(hit, part),
         None => hit,
     })
+}
+
+/// The slots were handed out, and then the nodes never met.
+fn half_created(hit: Hit, part: u64) -> Hit {
+    hit.more_if(10, true)
+        .fact(
+            "told",
+            format!(
+                "It has {part} slots of its own and a config epoch, and neither sent nor received \
+                 a bus message: that is how create leaves a node when the slots were handed out \
+                 and the step after it, the MEET over the bus (client port + 10000), did not \
+                 succeed. The other nodes then hold the rest in the same way; the slots that this \
+                 one misses are not lost, so do not assign them here."
+            ),
+        )
+        .check(
+            "CLUSTER INFO of each of the other nodes: known nodes 1 and another range of slots is \
+             the rest of the same create. A cluster of several nodes there: this one was left out \
+             or came back with a new id.",
+        )
+        .step(
+            "Open the bus port of every node (client port + 10000) to all the others; in containers \
+             it must be let through and announced as well.",
+        )
+        .step(
+            "CLUSTER MEET <address> <port> of each of the others from this node, once CLUSTER \
+             INFO and DBSIZE of each were looked at: of two claims for a slot the one with the lower \
+             epoch is dropped with its keys. Nodes without slots are to be replicas: CLUSTER \
+             REPLICATE <id of a primary>.",
+        )
+        .step("CLUSTER INFO then shows all known nodes and 16384 assigned slots on every node.")
+        .only_these_steps()
 }
 
 /// A tool refuses to add a node that the text shows as a member.

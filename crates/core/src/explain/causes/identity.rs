@@ -99,7 +99,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let hit = told
                 .or_else(|| seen.says_all(91, &[at_start, crashed]))
                 .or_else(|| cut_short(seen))?;
-            Some(hit.less_if(6, seen.has(&["shard-id", "shard id"])))
+            Some(torn(seen, hit.less_if(6, seen.has(&["shard-id", "shard id"]))))
         },
         cause: "The server stops at start because a line of nodes.conf is not what it expects: a \
             file cut short by a power loss or a full disk (versions before 7.2 write it in place), \
@@ -314,6 +314,33 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["NODES_CONF_CORRUPT"],
     },
 ];
+
+/// What the refused line is the beginning of, and which row the pasted file lacks.
+fn torn(seen: &Seen, hit: Hit) -> Hit {
+    const LAST: &str = "vars currentEpoch";
+    let Some(line) = seen.word_after("corrupted cluster config file \"") else { return hit };
+    let start = line.trim_end_matches(['"', '.']);
+    let lower = start.to_lowercase();
+    if lower.is_empty() || lower.len() >= LAST.len() || !LAST.to_lowercase().starts_with(&lower) {
+        return hit;
+    }
+    let old = seen.version().filter(|version| *version < (7, 2));
+    let old = old.map_or_else(String::new, |(major, minor)| {
+        format!(", as {major}.{minor} may: before 7.2 it is written in place")
+    });
+    let hit = hit.note(format!(
+        "The refused line '{start}' is the beginning of the last one ('{LAST} ...'): the file was \
+         cut short while it was written{old}."
+    ));
+    let file = seen.tables.iter().find(|table| table.source != Source::Check);
+    match file.filter(|table| table.myself().is_none()).and_then(|table| table.rows.last()) {
+        Some(row) => hit.quote(row.line).note(
+            "No row that was pasted of it says myself: that one is lost as well, and CLUSTER NODES \
+             of a peer has it (id, address, epoch, slots).",
+        ),
+        None => hit,
+    }
+}
 
 /// A row of a table, and behind it the first letters of the line of `vars`: the end is missing.
 fn cut_short(seen: &Seen) -> Option<Hit> {
