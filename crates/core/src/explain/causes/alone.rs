@@ -212,13 +212,13 @@ fn half_created(hit: Hit, part: u64) -> Hit {
              or came back with a new id.",
         )
         .step(
-            "Open the bus port of every node (client port + 10000) to all the others; in containers \
-             it must be let through and announced as well.",
+            "Open the bus port of every node (client port + 10000) to all the others; in \
+             containers it must be let through and announced as well.",
         )
         .step(
             "CLUSTER MEET <address> <port> of each of the others from this node, once CLUSTER \
-             INFO and DBSIZE of each were looked at: of two claims for a slot the one with the lower \
-             epoch is dropped with its keys. Nodes without slots are to be replicas: CLUSTER \
+             INFO and DBSIZE of each were looked at: of two claims for a slot the one with the \
+             lower epoch is dropped with its keys. Nodes without slots are to be replicas: CLUSTER \
              REPLICATE <id of a primary>.",
         )
         .step("CLUSTER INFO then shows all known nodes and 16384 assigned slots on every node.")

@@ -26,10 +26,10 @@ pub(super) static CAUSES: &[Cause] = &[
             })
         },
         cause: "At its start the process found no nodes.conf where it looked, so it made up a new \
-            node id[[ (<<new_id>>)]] and began as one that knows nobody. [[The old id stays in the cluster as \
-            <<old_flags>> (<<old>>) and still owns its <<old_slots>> slots. ]]The file is looked \
-            for as cluster-config-file inside dir; with the default dir './' that is the directory \
-            from which the process was started, and in a container it must be on the \
+            node id[[ (<<new_id>>)]] and began as one that knows nobody. [[The old id stays in the \
+            cluster as <<old_flags>> (<<old>>) and still owns its <<old_slots>> slots. ]]The file \
+            is looked for as cluster-config-file inside dir; with the default dir './' that is the \
+            directory from which the process was started, and in a container it must be on the \
             volume.[[ <<elsewhere>>]]",
         check: "Search the machine or the old volume for the old nodes.conf (its myself line has \
             the old id), and compare dir (CONFIG GET dir) and the working directory of the process \
