@@ -152,6 +152,8 @@ fn the_texts_carry_figures_of_the_paste_and_no_marks_of_the_template() {
 
 /// What an answer must say of the very paste, by the name of the fixture.
 const SAYS: &[(&str, &str)] = &[
+    ("own9-led-to-a-dead-owner", "redirected there for slot 11999"),
+    ("own9-led-to-a-dead-owner", "10.2.9.4:7004 is flagged fail? and still owns 4096 slots"),
     ("own9-conf-torn-at-vars", "the beginning of the last one ('vars currentEpoch ...')"),
     ("own9-conf-torn-at-vars", "as 6.2 may: before 7.2 it is written in place"),
     ("own9-conf-torn-at-vars", "No row that was pasted of it says myself"),

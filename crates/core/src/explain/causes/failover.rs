@@ -279,8 +279,9 @@ pub(super) static CAUSES: &[Cause] = &[
         when: shard_down,
         cause: "[[<<places>> is flagged <<flag>> and still owns <<slots>>. ]][[<<unreached>>. ]]No \
             replica of it was promoted[[: \
-            <<replicas>>]]. With cluster-require-full-coverage yes (the default) the whole cluster \
-            answers CLUSTERDOWN as long as one range is not served.",
+            <<replicas>>]]. [[<<led>> ]]Once a majority holds it for failed, with \
+            cluster-require-full-coverage yes (the default) the whole cluster answers CLUSTERDOWN \
+            as long as one range is not served.",
         check: "Is the process of that primary up, and is its volume there? Has it a living \
             replica, and what does that replica's log say about failover?",
         fix: &[
@@ -647,8 +648,11 @@ fn shard_down(seen: &Seen) -> Option<Hit> {
         let note = promotion::NEVER_MOVES;
         let hit = Hit::of(70).more_if(10, replicas.is_empty() && !refused.is_empty());
         let hit = if refused.is_empty() { hit } else { hit.note(note) };
+        let led = unreached::led_to(seen, first);
+        let hit = hit.more_if(10, led.is_some()).quotes(led.as_ref().map(|(line, _)| *line));
         return Some(
-            hit.more_if(16, unreached::node(seen).is_some())
+            hit.fact_if("led", led.map(|(_, says)| says))
+                .more_if(16, unreached::node(seen).is_some())
                 .quotes(down.iter().map(|row| row.line))
                 .fact("places", list(&places(down.iter().copied()), 3))
                 .fact("flag", if first.flags.has(Flag::Failed) { "fail" } else { "fail?" })

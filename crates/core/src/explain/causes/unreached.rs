@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::explain::cause::Hit;
 use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, is_ipv4};
+use crate::explain::table::Row;
 use crate::explain::template::list;
 
 /// A node of the table that the check tried and did not reach.
@@ -139,3 +140,16 @@ const TABLES_DIFFER: &str = "'Nodes don't agree about configuration' goes with i
 const PERHAPS_MOVED: &str = "In Kubernetes look first whether that address still is a pod's (kubectl \
     get pods -o wide): if the pod runs under another IP, the node lives and only its address is \
     stale in the tables; CLUSTER MEET <new IP> <port> from a member mends that, once.";
+
+/// The redirect of a client to a node that is down: its line, and what follows from it.
+pub(super) fn led_to(seen: &Seen, down: &Row) -> Option<(usize, String)> {
+    let owns = |slot: u16| down.slots.iter().any(|one| one.get() == slot);
+    let led = seen.redirects.iter().find(|one| one.place() == down.place() && owns(one.slot))?;
+    let says = format!(
+        "A client was redirected there for slot {}: the others still name it the owner, so whoever \
+         follows them ends at a node that does not answer, again and again, until the client gives \
+         up.",
+        led.slot
+    );
+    Some((led.line, says))
+}
