@@ -126,6 +126,7 @@ impl Rounds {
         self.waiting_since_ms = None;
         self.unsure_since_ms = None;
         self.quiet_since_ms = None;
+        self.copying_since_ms = None;
         // What was seen before it says nothing about what is seen now.
         self.before = None;
     }

@@ -273,6 +273,12 @@ impl Seen {
         self.server_rows().filter(|row| row.flags.has(flag)).collect()
     }
 
+    /// Whether every `CLUSTER INFO` says ok, and that all slots are served.
+    pub fn serves_all(&self) -> bool {
+        let all = self.number("cluster_slots_ok") == Some(u64::from(SLOT_COUNT));
+        all && self.says_ok() && !self.says_fail() && self.failing().is_empty()
+    }
+
     /// The first version of a server that the text names, as major and minor.
     pub fn version(&self) -> Option<(u32, u32)> {
         let marks = [

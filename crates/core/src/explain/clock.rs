@@ -2,16 +2,26 @@
 
 use super::seen::Seen;
 
-/// The seconds of a day of the first time in a line: `17:19:27.406`, `2026-01-05T17:19:27Z`.
-pub(super) fn seconds(text: &str) -> Option<u32> {
+/// The default of cluster-node-timeout, in milliseconds.
+pub(super) const NODE_TIMEOUT_MS: u32 = 15_000;
+
+/// The first time in a line (`17:19:27.406`, `2026-01-05T17:19:27Z`): as it is written, to the
+/// second, and in seconds of the day.
+pub(super) fn time(text: &str) -> Option<(&str, u32)> {
     text.split_whitespace().find_map(|word| {
         let word = word.rsplit_once('T').map_or(word, |(_, time)| time);
-        let mut parts = word.split(['.', ',', 'Z', '+']).next()?.split(':').map(str::parse::<u32>);
+        let word = word.split(['.', ',', 'Z', '+']).next()?;
+        let mut parts = word.split(':').map(str::parse::<u32>);
         let (hours, minutes) = (parts.next()?.ok()?, parts.next()?.ok()?);
         let seconds = parts.next()?.ok()?;
         let whole = parts.next().is_none() && hours < 24 && minutes < 60 && seconds < 61;
-        whole.then(|| hours * 3_600 + minutes * 60 + seconds)
+        whole.then_some((word, hours * 3_600 + minutes * 60 + seconds))
     })
+}
+
+/// The seconds of the day of the first time in a line.
+pub(super) fn seconds(text: &str) -> Option<u32> {
+    time(text).map(|(_, seconds)| seconds)
 }
 
 /// How many seconds lie between two lines; `None` when one has no time or the second is earlier.

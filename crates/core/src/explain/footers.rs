@@ -3,7 +3,6 @@
 
 use super::cause::Side;
 use super::proof::has_word;
-use super::refuted::serves_all;
 use super::seen::Seen;
 use super::{Confidence, Explained};
 
@@ -53,7 +52,7 @@ const MEETS_A_FAULT: &[&str] = &["TOOL_STOPS_AT_DEAD_NODE", "IMPORT_SOURCE_REFUS
 pub(super) fn health(seen: &Seen, cause: Option<&Explained>) -> String {
     let said = if seen.says_fail() {
         "the pasted CLUSTER INFO says cluster_state:fail"
-    } else if serves_all(seen) {
+    } else if seen.serves_all() {
         "the pasted CLUSTER INFO says cluster_state:ok with all 16384 slots"
     } else if seen.says_ok() {
         "the pasted CLUSTER INFO says cluster_state:ok"

@@ -5,7 +5,6 @@
 //! stand the two that come next. What the paste refutes is named nowhere.
 
 use super::cause::{Cause, Hit, Side};
-use super::refuted;
 use super::seen::Seen;
 use super::template::{Facts, fill};
 use super::{Alternative, Confidence, Explained, causes, observed};
@@ -117,7 +116,7 @@ fn is_refuted(code: &str, seen: &Seen) -> bool {
     let kept = one_view && all && knows && !seen.has(&["no cluster configuration found"]);
     let on_bus = seen.has(&["error accepting cluster node connection"]);
     kept && WITHOUT_STATE.contains(&code)
-        || refuted::serves_all(seen) && NOT_SERVING.contains(&code)
+        || seen.serves_all() && NOT_SERVING.contains(&code)
         || on_bus && code == "BUS_PORT_BLOCKED"
         || code.starts_with("K8S_") && !seen.has(CONTAINERS)
 }

@@ -51,7 +51,7 @@ static AGAINST: &[Against] = &[
     },
     // A client tells its trouble, and the servers serve every slot.
     Against {
-        when: |_, seen| seen.client().is_some() && serves_all(seen),
+        when: |_, seen| seen.client().is_some() && seen.serves_all(),
         over: &[
             ("SHARD_DOWN", 40),
             ("QUORUM_LOST", 40),
@@ -112,12 +112,6 @@ static AGAINST: &[Against] = &[
         over: &[("BUS_PORT_BLOCKED", 60), ("REPLICA_LINK_DOWN", 30), ("BUS_ONE_WAY_PARTITION", 30)],
     },
 ];
-
-/// Whether every `CLUSTER INFO` says ok, and that all slots are served.
-pub(super) fn serves_all(seen: &Seen) -> bool {
-    let all = seen.number("cluster_slots_ok") == Some(u64::from(crate::model::SLOT_COUNT));
-    all && seen.says_ok() && !seen.says_fail() && seen.failing().is_empty()
-}
 
 /// Lowers what the text refutes.
 pub(super) fn apply(hits: &mut [(&'static Cause, Hit)], seen: &Seen) {

@@ -2,14 +2,6 @@
 
 use crate::explain::cause::{Hit, Side};
 use crate::explain::seen::Seen;
-use crate::model::SLOT_COUNT;
-
-/// Whether the servers say that every slot is served.
-pub(super) fn all_are_served(seen: &Seen) -> bool {
-    seen.says_ok()
-        && seen.number("cluster_slots_ok") == Some(u64::from(SLOT_COUNT))
-        && seen.failing().is_empty()
-}
 
 /// The client misses a slot, and the servers serve all: the hole is in the client's own map.
 pub(super) fn hole_of_the_client(seen: &Seen, mut hit: Hit) -> Hit {

@@ -317,7 +317,7 @@ fn holes_during_a_move(seen: &Seen) -> Option<Hit> {
         "during",
     ];
     let hit = seen.says_all(84, &[&hole, &moves, &passes]);
-    let served = || super::holes::all_are_served(seen);
+    let served = || seen.serves_all();
     let hit = hit.or_else(|| seen.says_all(84, &[&hole, &moves]).filter(|_| served()))?;
     seen.client()?;
     let slot = seen.word_after("slot \"").filter(|word| word.parse::<u16>().is_ok());

@@ -290,7 +290,7 @@ mod tests {
         ),
         (
             "SHARD_DOWN",
-            "Otherwise, with the old primary certainly off",
+            "Otherwise, where a replica lives and the old primary is certainly off",
             "FORCE needs votes; TAKEOVER with the primary certainly off",
         ),
         (

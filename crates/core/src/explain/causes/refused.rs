@@ -325,7 +325,7 @@ pub(super) static CAUSES: &[Cause] = &[
             )?;
             let named = seen.word_after("failed masters according to cluster status: [");
             let down = named.map(|place| place.trim_matches(['/', '[', ']']).to_owned());
-            if down.is_none() && holes::all_are_served(seen) {
+            if down.is_none() && seen.serves_all() {
                 return Some(holes::hole_of_the_client(seen, hit));
             }
             Some(hit.more_if(8, down.is_some()).fact_if("down", down))

@@ -31,9 +31,6 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
     like: &["REPLICA_LINK_CAME_BACK", "FAIL_AFTER_NODE_TIMEOUT", "REPLICA_TOO_STALE"],
 }];
 
-/// Seconds of the default of cluster-node-timeout.
-const DEFAULT_SECONDS: u32 = 15;
-
 /// How people say that they expected a failover.
 const EXPECTED: [&str; 13] = [
     "not promoted",
@@ -66,12 +63,12 @@ fn back_in_time(seen: &Seen) -> Option<Hit> {
     let agreed = seen.has(&["as failing (quorum reached)", "fail message received", "election"]);
     let told = *seen.lines_with(&EXPECTED).first()?;
     let ill = agreed || seen.says_fail() || !seen.failing().is_empty();
-    let limit_seconds = limit.map_or(DEFAULT_SECONDS, |ms| ms / 1_000);
+    let limit_seconds = limit.unwrap_or(clock::NODE_TIMEOUT_MS) / 1_000;
     (!ill && gap < limit_seconds).then(|| {
         Hit::of(86).quote(told).quote(lost).quote(through).fact("gap", gap.to_string()).fact(
             "limit",
             limit.map_or_else(
-                || format!("{DEFAULT_SECONDS} s by default"),
+                || format!("{limit_seconds} s by default"),
                 |ms| format!("here {ms} ms"),
             ),
         )

@@ -1,6 +1,6 @@
 //! Sentinels that cannot agree: a primary with replicas and no Cluster at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
@@ -99,21 +99,26 @@ fn switches(seen: &Seen) -> Option<Hit> {
     )
 }
 
+/// The places of the sentinels of which a kind of line tells, each with the first such line.
+fn sentinels(seen: &Seen, mark: &str) -> BTreeMap<String, usize> {
+    let mut all = BTreeMap::new();
+    for (at, line) in seen.lines.iter().enumerate() {
+        let Some((_, rest)) = line.lower.split_once(mark) else { continue };
+        let mut words = rest.split_whitespace();
+        if let (Some(_), Some(ip), Some(port)) = (words.next(), words.next(), words.next()) {
+            all.entry(format!("{ip}:{port}")).or_insert(at);
+        }
+    }
+    all
+}
+
 fn too_few(seen: &Seen) -> Option<Hit> {
     let moved_on = seen.has(&["+switch-master", "+odown"]);
     if is_a_cluster(seen) || moved_on {
         return None;
     }
-    let mut down: BTreeSet<String> = BTreeSet::new();
-    let mut lines = Vec::new();
-    for (at, line) in seen.lines.iter().enumerate() {
-        let Some((_, rest)) = line.lower.split_once("+sdown sentinel ") else { continue };
-        let mut words = rest.split_whitespace();
-        if let (Some(_), Some(ip), Some(port)) = (words.next(), words.next(), words.next()) {
-            down.insert(format!("{ip}:{port}"));
-            lines.push(at);
-        }
-    }
+    let down = sentinels(seen, "+sdown sentinel ");
+    let lines: Vec<usize> = down.values().copied().collect();
     let monitor = seen.lines.iter().enumerate().find_map(|(at, line)| {
         let (_, rest) = line.lower.split_once("+monitor master ")?;
         let words: Vec<&str> = rest.split_whitespace().collect();
@@ -121,13 +126,15 @@ fn too_few(seen: &Seen) -> Option<Hit> {
         Some((at, format!("{ip}:{port}"), ip.to_owned(), quorum.parse::<usize>().ok()?))
     });
     let (at, primary, ip, quorum) = monitor?;
-    // The one that writes this log is up.
-    let left = 1;
-    if down.is_empty() || left >= quorum {
+    let met = sentinels(seen, "+sentinel sentinel ");
+    // The one that writes this log is up; of others only the log can tell.
+    let all = 1 + met.keys().chain(down.keys()).collect::<BTreeSet<_>>().len();
+    let left = all - down.len();
+    if down.is_empty() || (left >= quorum && 2 * left > all) {
         return None;
     }
     let with_it: Vec<String> =
-        down.iter().filter(|place| place.starts_with(&format!("{ip}:"))).cloned().collect();
+        down.keys().filter(|place| place.starts_with(&format!("{ip}:"))).cloned().collect();
     let together = if with_it.is_empty() {
         String::new()
     } else {
@@ -137,17 +144,43 @@ fn too_few(seen: &Seen) -> Option<Hit> {
             list(&with_it, 3)
         )
     };
-    let places: Vec<String> = down.into_iter().collect();
+    let places: Vec<String> = down.into_keys().collect();
     let verb = if places.len() == 1 { "is" } else { "are" };
     Some(
-        Hit::of(90)
+        Hit::of(80)
+            .more_if(10, !met.is_empty())
             .quote(at)
             .quotes(seen.lines_with(&["+sdown master"]))
             .quotes(lines.into_iter().take(2))
             .fact("primary", primary)
             .fact("quorum", quorum.to_string())
             .fact("down", format!("{} {verb}", list(&places, 4)))
-            .fact("left", format!("{left} is"))
+            .fact("left", format!("{left} {}", if left == 1 { "is" } else { "are" }))
             .fact("together", together),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::{Paste, lines};
+
+    #[test]
+    fn two_of_three_that_are_left_have_a_quorum() {
+        let log = |met: &str| {
+            let text = format!(
+                "501:X # +monitor master cache 10.3.3.1 6379 quorum 2\n{met}\
+                 501:X # +sdown master cache 10.3.3.1 6379\n\
+                 501:X # +sdown sentinel aa 10.3.3.1 26379 @ cache 10.3.3.1 6379\n"
+            );
+            let pastes = [Paste { name: "a".to_owned(), text }];
+            too_few(&Seen::gather(lines::clean(&pastes).0))
+        };
+        let met =
+            |host: u8| format!("501:X * +sentinel sentinel x{host} 10.3.3.{host} 26379 @ c\n");
+        let unknown = log("").expect("of others the log says nothing");
+        let of_two = log(&met(1)).expect("the other one is down");
+        assert!(unknown.score < of_two.score, "{unknown:?} {of_two:?}");
+        assert!(log(&format!("{}{}", met(1), met(2))).is_none(), "two of three agree");
+    }
 }

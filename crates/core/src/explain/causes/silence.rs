@@ -1,5 +1,6 @@
 //! A server that wrote nothing for a while: it stood still, or nothing reached it.
 
+use crate::explain::clock;
 use crate::explain::seen::Seen;
 use crate::wire::logs;
 
@@ -25,36 +26,12 @@ pub(in crate::explain) struct Silence {
 
 /// The silence that ended right before a line.
 pub(in crate::explain) fn before(seen: &Seen, line: usize) -> Option<Silence> {
-    let time = |at: usize| {
-        let text = &seen.lines.get(at)?.text;
-        clock(logs::parse(text)?.time)
-    };
+    let time = |at: usize| clock::time(logs::parse(&seen.lines.get(at)?.text)?.time);
     let paste = |at: usize| seen.lines.get(at).map(|line| line.paste);
     (line.saturating_sub(SAME_MOMENT)..=line).rev().find_map(|at| {
         let before = at.checked_sub(1).filter(|before| paste(*before) == paste(at))?;
         let ((from, then), (to, now)) = (time(before)?, time(at)?);
         let long = (SECONDS_MIN..SECONDS_MAX).contains(&now.checked_sub(then)?);
-        long.then_some(Silence { before, from, to })
+        long.then(|| Silence { before, from: from.to_owned(), to: to.to_owned() })
     })
-}
-
-/// The time of the day in a stamp: as it is written, and in seconds.
-fn clock(stamp: &str) -> Option<(String, u32)> {
-    let word = stamp.split_whitespace().find(|word| word.matches(':').count() == 2)?;
-    let bare = word.split('.').next()?;
-    let mut parts = bare.split(':').map(str::parse::<u32>);
-    let (h, m, s) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    Some((bare.to_owned(), h * 3_600 + m * 60 + s))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_of_a_stamp() {
-        let (text, seconds) = clock("21 Jul 2021 12:04:08.571").expect("a time");
-        assert_eq!((text.as_str(), seconds), ("12:04:08", 43_448));
-        assert!(clock("21 Jul").is_none());
-    }
 }

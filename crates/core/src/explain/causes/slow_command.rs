@@ -4,9 +4,6 @@ use crate::explain::cause::Hit;
 use crate::explain::clock;
 use crate::explain::seen::Seen;
 
-/// The default of cluster-node-timeout, in milliseconds.
-const DEFAULT_MS: u32 = 15_000;
-
 /// `(104.31s)` under a command: what redis-cli prints when an answer took long.
 fn printed(text: &str) -> Option<f64> {
     let inner = text.trim().strip_prefix('(')?.strip_suffix("s)")?;
@@ -15,7 +12,7 @@ fn printed(text: &str) -> Option<f64> {
 
 /// A command held the server for longer than the node timeout, and the others replaced it.
 pub(super) fn held_the_server(seen: &Seen) -> Option<Hit> {
-    let limit = clock::node_timeout(seen).unwrap_or(DEFAULT_MS);
+    let limit = clock::node_timeout(seen).unwrap_or(clock::NODE_TIMEOUT_MS);
     let (at, seconds) = seen.lines.iter().enumerate().find_map(|(at, line)| {
         let seconds = printed(&line.text)?;
         (seconds * 1_000.0 > f64::from(limit)).then_some((at, seconds))
