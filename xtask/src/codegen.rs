@@ -216,7 +216,7 @@ fn rights_page() -> String {
     }
     let _ = write!(
         text,
-        "\nWithout one of them what it tells is not seen, and `check` says so.\n\n\
+        "\nWithout them the moves of slots that the servers make by themselves are not seen.\n\n\
          ## To act\n\n`recover`, beside the above. Keys are moved, so it needs all of them; \
          `verify` alone is content with `~slotwright:canary:*` and the rights of its canary keys \
          (`+set +get +del`).\n\n\
