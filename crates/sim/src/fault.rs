@@ -1,9 +1,9 @@
 //! What breaks a modelled cluster. Every fault is a value with all that it needs, so that a script
 //! of faults can be run again, and shortened.
 
-use slotwright_core::model::SlotSet;
+use slotwright_core::model::{Slot, SlotSet};
 
-use crate::server::{Key, Open, slot_of};
+use crate::server::{Key, Open, key_in, slot_of};
 use crate::world::World;
 
 /// One fault. Numbers of nodes are those of [`World::nodes`].
@@ -115,13 +115,29 @@ pub enum Fault {
     },
 }
 
+/// Keys of a world are the first numbers.
+const KEYS_MAX: Key = 100;
+
+/// Kinds of faults, some counted twice: [`Fault::of_kind`] knows them by number.
+pub const KINDS: u32 = 17;
+
 impl Fault {
     /// One of them.
     pub fn random(rng: &mut fastrand::Rng, nodes: usize, keys: u32) -> Self {
+        Self::of_kind(rng, nodes, keys, |rng| rng.u32(0..KINDS))
+    }
+
+    /// One of the kinds that `choose` chooses from.
+    pub fn of_kind(
+        rng: &mut fastrand::Rng,
+        nodes: usize,
+        keys: u32,
+        choose: impl Fn(&mut fastrand::Rng) -> u32,
+    ) -> Self {
         let node = rng.usize(0..nodes);
         let other = (node + rng.usize(1..nodes)) % nodes;
         let key = rng.u32(0..keys);
-        match rng.u32(0..17) {
+        match choose(rng) {
             0 | 1 => Self::Restart { node, fresh: true },
             2 => Self::Restart { node, fresh: false },
             3 => Self::RestartAll,
@@ -141,6 +157,38 @@ impl Fault {
             14 => Self::Freeze { node },
             15 => Self::Cut { from: node, to: other, both: rng.bool() },
             _ => Self::CutClient { node },
+        }
+    }
+
+    /// The same, at this node and, where it is about a slot or a key, in one of these slots.
+    pub fn aimed(self, at: usize, slots: &SlotSet) -> Self {
+        let one = slots.ranges().first().map(|range| range.first);
+        // A key that is there, or one that nobody has.
+        let of_slot = |key: Key| {
+            let there = (0..KEYS_MAX).find(|key| slots.contains(slot_of(*key)));
+            there.or_else(|| one.and_then(Slot::new).map(|slot| key_in(slot, 0))).unwrap_or(key)
+        };
+        match self {
+            Self::Restart { fresh, .. } => Self::Restart { node: at, fresh },
+            Self::LoseTable { .. } => Self::LoseTable { node: at },
+            Self::Swap { other, .. } if other != at => Self::Swap { one: at, other },
+            Self::Forget { about, .. } if about != at => Self::Forget { on: at, about },
+            Self::DelSlots { on, first, last } => {
+                let (first, last) = one.map_or((first, last), |slot| (slot, slot));
+                Self::DelSlots { on: on.map(|_| at), first, last }
+            }
+            Self::HalfMove { key, to, moved } => Self::HalfMove { key: of_slot(key), to, moved },
+            Self::Mark { key, from, .. } if from != at => {
+                Self::Mark { on: at, key: of_slot(key), from }
+            }
+            Self::Stray { key, .. } => Self::Stray { on: at, key: of_slot(key) },
+            Self::Remnant { key, .. } => Self::Remnant { on: at, key: of_slot(key) },
+            Self::Bump { .. } => Self::Bump { on: at },
+            Self::Kill { .. } => Self::Kill { node: at },
+            Self::Freeze { .. } => Self::Freeze { node: at },
+            Self::Cut { to, both, .. } if to != at => Self::Cut { from: at, to, both },
+            Self::CutClient { .. } => Self::CutClient { node: at },
+            other => other,
         }
     }
 

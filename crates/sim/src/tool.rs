@@ -9,7 +9,7 @@ use slotwright_core::drive::{
     Decision, Drive, End, Event, GUARD_HOLDS_MS, Next, Outcome, Reply, Rounds,
 };
 use slotwright_core::journal::Entry;
-use slotwright_core::model::NodeId;
+use slotwright_core::model::{NodeId, SlotSet};
 use slotwright_core::observation::{Observation, Picture};
 use slotwright_core::plan::{Change, KEYS_A_ROUND, Plan, Policy, Step};
 
@@ -17,9 +17,11 @@ use crate::checkers::{
     Deed, Ledger, crash_safe, idempotent, never_worse, read_only::Untouched, stable,
 };
 use crate::commands::{Answer, addr_of};
+use crate::fault::Fault;
 use crate::marks;
 use crate::planted::Bug;
 use crate::server::Addr;
+use crate::trial::Strike;
 use crate::view::Asked;
 use crate::world::World;
 
@@ -99,6 +101,12 @@ pub struct Tool {
     /// Waits since something was done.
     waits: u64,
     killed_at: Option<Kill>,
+    /// What befalls the cluster right before a reading of a guard or an expectation.
+    pub(crate) strike: Option<Strike>,
+    /// It did, just now, in this way.
+    pub(crate) struck: Option<Fault>,
+    /// Readings of drives so far.
+    readings: usize,
     /// A step of the round was not answered.
     unanswered: bool,
     /// A bug changed a plan.
@@ -150,6 +158,9 @@ impl Tool {
             sends: 0,
             waits: 0,
             killed_at: None,
+            strike: None,
+            struck: None,
+            readings: 0,
             unanswered: false,
             spoiled: false,
             ledger: world.kept_keys(),
@@ -310,6 +321,7 @@ impl Tool {
                 let at = |id: &NodeId| addr_of(&drive.plan().nodes.get(id)?.host);
                 let addrs: BTreeSet<Addr> = nodes.iter().filter_map(at).collect();
                 let count = (!slots.is_empty()).then_some(&slots);
+                self.strikes(world, &addrs, &slots);
                 let seen = world.ask(&addrs, Asked { count, settings, client: false });
                 self.looked = Some(seen.clone());
                 self.guarded = Some((world.now, never_worse::Fence::now(world)));
@@ -338,6 +350,18 @@ impl Tool {
         }
         self.drive = Some(drive);
         (took, None)
+    }
+
+    /// Does what the script wants done before this reading.
+    fn strikes(&mut self, world: &mut World, addrs: &BTreeSet<Addr>, slots: &SlotSet) {
+        let number = self.readings;
+        self.readings += 1;
+        let Some(strike) = self.strike.take_if(|strike| strike.reading == number) else { return };
+        let about = addrs.iter().find_map(|addr| world.listener(*addr)).filter(|_| strike.aimed);
+        let fault = about.map_or(strike.fault, |node| strike.fault.aimed(node, slots));
+        self.tell(world, &format!("befalls the cluster: {fault:?}"));
+        fault.apply(world);
+        self.struck = Some(fault);
     }
 
     fn stop(&mut self, world: &mut World, plan: &Plan, end: &End) -> (u64, Option<Over>) {

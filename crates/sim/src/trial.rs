@@ -12,7 +12,7 @@ use slotwright_core::scenario::Server as Kind;
 
 use crate::checkers::no_harm::{self, Lineage};
 use crate::checkers::{Deed, Ledger, bounded, exclusive, missing, stable};
-use crate::fault::Fault;
+use crate::fault::{Fault, KINDS};
 use crate::server::{Cause, Key};
 use crate::tool::{Kill, Mishaps, Over, Tool};
 use crate::world::{Shape, World};
@@ -50,6 +50,21 @@ pub struct Script {
     /// The first run is killed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill: Option<Kill>,
+    /// What befalls the cluster between a look and a guard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strike: Option<Strike>,
+}
+
+/// A fault that comes when it is the least wanted: after the look of which a step was planned, and
+/// right before the guard of the step is read. A fault with a time of its own hardly ever does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Strike {
+    /// Before which reading of a drive of the first run, from 0.
+    pub reading: usize,
+    /// What.
+    pub fault: Fault,
+    /// Whether it falls on a node and a slot that this very reading is about.
+    pub aimed: bool,
 }
 
 impl Script {
@@ -97,8 +112,33 @@ impl Script {
             faults.sort_by_key(|(at, _)| *at);
         }
         mishaps.stalled = chance(&mut rng, 20);
-        Self { shape, seed, faults, mishaps, tools, kill: None }
+        let (focused, strike) = swarm(seed, nodes);
+        Self { shape, seed, faults: focused.unwrap_or(faults), mishaps, tools, kill: None, strike }
     }
+}
+
+/// What some seeds have besides: many faults of two or three kinds only, which bring about what
+/// a mixture of all hardly ever does (swarm testing), and a [`Strike`].
+fn swarm(seed: u64, nodes: usize) -> (Option<Vec<(u64, Fault)>>, Option<Strike>) {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x0af0_c05e_d5ee_d5aa);
+    let focused = (rng.u32(0..8) == 0).then(|| {
+        let kinds: Vec<u32> = (0..rng.usize(2..=3)).map(|_| rng.u32(0..KINDS)).collect();
+        let choose = |rng: &mut fastrand::Rng| kinds[rng.usize(0..kinds.len())];
+        let mut faults: Vec<(u64, Fault)> = (0..rng.usize(3..=7))
+            .map(|_| (rng.u64(0..8_000), Fault::of_kind(&mut rng, nodes, KEYS, choose)))
+            .collect();
+        faults.sort_by_key(|(at, _)| *at);
+        faults
+    });
+    let strike = (rng.u32(0..6) == 0).then(|| {
+        let reading = rng.usize(0..6);
+        let fault = match Fault::random(&mut rng, nodes, KEYS) {
+            Fault::LoseTable { node } => Fault::Restart { node, fresh: true },
+            fault => fault,
+        };
+        Strike { reading, fault, aimed: rng.u32(0..3) != 0 }
+    });
+    (focused, strike)
 }
 
 /// How it went.
@@ -162,7 +202,7 @@ fn run_staged(script: &Script, bug: Option<Bug>, tells: bool) -> Trial {
     let after = stage.world.all_keys();
     let lost = missing(&stage.ledger, &after);
     if !lost.is_empty() {
-        let by_themselves = lost_without_us(script, &stage.ledger);
+        let by_themselves = lost_without_us(&stage.as_it_befell(), &stage.ledger);
         let lineage = Lineage { world: &stage.world, deeds: &trial.deeds, since };
         trial.violations.extend(no_harm::check(lineage, &stage.ledger, &by_themselves));
         if tells {
@@ -207,6 +247,8 @@ struct Stage<'a> {
     idle: bool,
     /// The keys that must not be lost; empty before the tool is started.
     ledger: Ledger,
+    /// When the strike of the script came, and what it was.
+    struck: Option<(u64, Fault)>,
 }
 
 impl<'a> Stage<'a> {
@@ -223,7 +265,19 @@ impl<'a> Stage<'a> {
             started: false,
             idle: false,
             ledger: Ledger::new(),
+            struck: None,
         }
+    }
+
+    /// The script with its strike among the faults that have a time.
+    fn as_it_befell(&self) -> Script {
+        let mut script = self.script.clone();
+        script.strike = None;
+        if let Some(struck) = self.struck {
+            script.faults.push(struck);
+            script.faults.sort_by_key(|(at, _)| *at);
+        }
+        script
     }
 
     const fn elapsed(&self) -> u64 {
@@ -253,15 +307,19 @@ impl<'a> Stage<'a> {
             self.world.advance(at.saturating_sub(self.elapsed()));
             fault.apply(&mut self.world);
             self.next += 1;
-            if !self.ledger.is_empty() {
-                // What was written meanwhile.
-                for (key, version) in self.world.kept_keys() {
-                    let known = self.ledger.entry(key).or_default();
-                    *known = version.max(*known);
-                }
-            }
+            self.write_down();
         }
         self.world.advance(until - self.elapsed());
+    }
+
+    /// What was written while the tool ran.
+    fn write_down(&mut self) {
+        if !self.ledger.is_empty() {
+            for (key, version) in self.world.kept_keys() {
+                let known = self.ledger.entry(key).or_default();
+                *known = version.max(*known);
+            }
+        }
     }
 
     /// Everything that is not lasting ends.
@@ -321,6 +379,9 @@ impl<'a> Stage<'a> {
         let new = |world: &World| Tool::new(world, &policy, mishaps, bug).killed_at(kill);
         let mut tools: Vec<Tool> = (0..count).map(|_| new(&self.world)).collect();
         tools.iter_mut().for_each(|tool| tool.tells = self.tells);
+        if let Some(tool) = tools.first_mut() {
+            tool.strike = self.script.strike.filter(|_| first);
+        }
         if let (Some(bug), Some(tool)) = (bug, tools.first_mut()) {
             let lines = bug.sends_first(&self.world);
             tool.misbehave(&mut self.world, &lines);
@@ -333,7 +394,15 @@ impl<'a> Stage<'a> {
             let going = (0..tools.len()).filter(|at| over[*at].is_none());
             let Some(at) = going.min_by_key(|at| due[*at]) else { break };
             self.pass(due[at].saturating_sub(self.world.now));
+            // In the calm nothing comes that would have to end by itself.
+            if self.calm && tools[at].strike.is_some_and(|strike| !strike.fault.is_lasting()) {
+                tools[at].strike = None;
+            }
             let (ms, ended) = tools[at].step(&mut self.world);
+            if let Some(fault) = tools[at].struck.take() {
+                self.struck = Some((self.elapsed(), fault));
+                self.write_down();
+            }
             due[at] = self.world.now + ms;
             over[at] = ended;
         }
@@ -450,6 +519,7 @@ pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
         |s: &mut Script| s.mishaps.command_lost = 0,
         |s: &mut Script| s.mishaps.stalled = 0,
         |s: &mut Script| s.tools = 1,
+        |s: &mut Script| s.strike = None,
     ];
     for change in calmer {
         let mut candidate = best.clone();
