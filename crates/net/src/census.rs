@@ -88,10 +88,8 @@ pub(crate) async fn count(
             }
         })
         .await;
-    match refused {
-        Some(silence) if census.counted.is_empty() => Said::Nothing(silence),
-        _ => Said::This(census),
-    }
+    // A slot that was not counted must not pass for one without keys: all of it, or nothing.
+    refused.map_or(Said::This(census), Said::Nothing)
 }
 
 const NO_ROOM: &str = "more occupied slots than all nodes together can have";

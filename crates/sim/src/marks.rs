@@ -218,6 +218,7 @@ const NO_REASONS: &[(&str, &[Reason])] = &[
     (
         "a look counts the keys of everybody who answers",
         &[
+            Reason::CountBrokeOff,
             Reason::GiverNotCounted,
             Reason::HeirNotCounted,
             Reason::PromotedNotCounted,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::diagnose::{Found, Report, Risk, Settling, Severity};
 use crate::model::NodeId;
-use crate::observation::{Observation, Picture};
+use crate::observation::{Census, Observation, Picture, Said, Silence};
 use crate::plan::{
     Change, Differing, Holds, Planning, Policy, Reason, Refusal, Repair, repairs_of, stamp,
     unstamped,
@@ -76,6 +76,8 @@ pub struct Rounds {
     quiet_since_ms: Option<u64>,
     /// Since when nothing but copies of primaries are waited for.
     copying_since_ms: Option<u64>,
+    /// Since when the keys of somebody who answers could not be counted to the end.
+    uncounted_since_ms: Option<u64>,
     /// Who was given slots whose keys may be lost, by the user's word.
     heirs: BTreeSet<NodeId>,
     /// Since when each round of the last steps found everything done already.
@@ -154,6 +156,9 @@ impl Rounds {
         let in_doubt = |found: &Found| is_ours(found) && !before.confirms(found);
         if unsure && first && report.roots.iter().any(|root| in_doubt(&root.found)) {
             return self.again(Reason::MayPass, "some of this may pass by itself");
+        }
+        if let Some(why) = self.count_broke_off(now_ms, seen, &confirmed) {
+            return self.again(Reason::CountBrokeOff, &why);
         }
         let (planning, reasons) = unstamped(seen, &confirmed, &self.policy);
         self.reasons.extend(reasons);
@@ -272,6 +277,33 @@ impl Rounds {
         let since = *self.copying_since_ms.get_or_insert(now_ms);
         let why = format!("a replica gets the data of its primary: {}", names.join(", "));
         (now_ms < since.saturating_add(self.policy.patience_ms)).then_some(why)
+    }
+
+    /// Somebody answers, and the count of its keys broke off: where keys are decides what is done,
+    /// so they are counted again for a while before anything is planned without them.
+    fn count_broke_off(
+        &mut self,
+        now_ms: u64,
+        seen: &Picture<'_>,
+        report: &Report,
+    ) -> Option<String> {
+        let broke_off = |census: &Said<Census>| {
+            let passing = [Silence::NoReply, Silence::Closed];
+            census.silence().is_some_and(|silence| passing.contains(silence))
+        };
+        let names: Vec<String> = seen
+            .members()
+            .filter_map(|(id, _)| Some((id, seen.proved(id)?)))
+            .filter(|(_, sighting)| sighting.nodes.get().is_some() && broke_off(&sighting.census))
+            .map(|(id, _)| seen.name(id))
+            .collect();
+        if names.is_empty() || !report.all().any(is_ours) {
+            self.uncounted_since_ms = None;
+            return None;
+        }
+        let since = *self.uncounted_since_ms.get_or_insert(now_ms);
+        let why = format!("the keys of {} could not be counted to the end", names.join(", "));
+        (now_ms < since + GRACE_MS).then_some(why)
     }
 
     fn again(&mut self, reason: Reason, why: &str) -> Decision {

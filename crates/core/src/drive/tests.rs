@@ -8,7 +8,7 @@ use crate::journal::Story;
 use crate::model::{Endpoint, Flag, SlotSet};
 use crate::observation::sketch::Sketch;
 use crate::observation::{Census, LinkState, Picture, Said, Silence};
-use crate::plan::{Change, Holds, Policy, SlotState};
+use crate::plan::{Change, Holds, Policy, Reason, SlotState};
 
 /// A step that gives slot `slot` to node 1 in the table of node `on`.
 fn step(on: usize, slot: u16, stage: u32) -> Step {
@@ -523,4 +523,24 @@ fn who_was_missing_in_a_look_and_is_there_must_stay_though_nobody_of_us_met_it()
     );
     let end = rounds.decide(30_000, &after, &diagnose(&after));
     assert_eq!(end, Decision::Finished(Outcome::Healthy));
+}
+
+#[test]
+fn keys_whose_count_broke_off_are_counted_again_before_anything_is_planned() {
+    let mut seen = forgotten_by_the_others();
+    seen.sightings[1].census = Said::Nothing(Silence::NoReply);
+    let mut rounds = Rounds::new(Policy::default());
+    let waits = decide_twice(&mut rounds, 0, &seen);
+    assert!(
+        matches!(&waits, Decision::LookAgain { why, .. } if why.contains("counted to the end")),
+        "{waits:?}"
+    );
+    assert!(rounds.reasons().contains(&Reason::CountBrokeOff));
+    // A node that never tells is not waited for without end.
+    let acts = decide_twice(&mut rounds, 60_000, &seen);
+    assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+    // Who may not be asked is not asked again.
+    seen.sightings[1].census = Said::Nothing(Silence::Denied("NOPERM".to_owned()));
+    let acts = decide_twice(&mut Rounds::new(Policy::default()), 0, &seen);
+    assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
 }

@@ -42,6 +42,8 @@ reasons! {
     ElectionDue,
     /// An owner answers again and is held for failed.
     ReturnedHeldForFailed,
+    /// The keys of a node that answers could not be counted to the end.
+    CountBrokeOff,
     /// What was found may pass by itself.
     MayPass,
     /// The servers take in what was done.

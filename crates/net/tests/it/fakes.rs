@@ -41,6 +41,13 @@ pub enum Manner {
         /// `MOVED` or `ASK`, a slot and where to.
         error: String,
     },
+    /// A node that counts the keys of some slots and says of others that it loads its data.
+    CountsSome {
+        /// Its id.
+        id: NodeId,
+        /// Its table.
+        table: String,
+    },
     /// `+PONG`, one byte a second.
     Slow,
     /// A bulk string that is announced within the limit and never ends.
@@ -132,7 +139,12 @@ async fn behave(mut stream: TcpStream, manner: Manner, peer: usize, heard: Heard
             answer(&mut stream, (id, INFO), &table, (locked, None), peer, &heard).await
         }
         Manner::Redirects { id, table, error } => {
-            answer(&mut stream, (id, INFO), &table, (true, Some(&error)), peer, &heard).await
+            let refuses = Some((&b"GET "[..], error.as_str()));
+            answer(&mut stream, (id, INFO), &table, (true, refuses), peer, &heard).await
+        }
+        Manner::CountsSome { id, table } => {
+            let refuses = Some((&b"CLUSTER COUNTKEYSINSLOT 12"[..], "LOADING my data set"));
+            answer(&mut stream, (id, INFO), &table, (false, refuses), peer, &heard).await
         }
         Manner::Copies { id, table, from } => {
             let info = format!(
@@ -175,7 +187,7 @@ async fn answer(
     stream: &mut TcpStream,
     (id, info): (NodeId, &str),
     table: &str,
-    (locked, redirection): (bool, Option<&str>),
+    (locked, refuses): (bool, Option<(&[u8], &str)>),
     peer: usize,
     heard: &Heard,
 ) -> std::io::Result<()> {
@@ -192,8 +204,10 @@ async fn answer(
             let line = words.join(&b' ');
             lock(heard).entry(peer).or_default().push(words);
             open |= line.starts_with(b"AUTH ");
-            let reply = match redirection {
-                Some(error) if open && line.starts_with(b"GET ") => Value::Error(error.as_bytes()),
+            let reply = match refuses {
+                Some((what, error)) if open && line.starts_with(what) => {
+                    Value::Error(error.as_bytes())
+                }
                 _ => reply(&line, open, (&id, info), table),
             };
             encode_value(&reply, &mut out);

@@ -70,3 +70,24 @@ fn all_slots_are_counted_when_that_is_asked() {
         assert_eq!((census.counted.len(), census.keys.len()), (16_384, 16_384));
     }
 }
+
+/// A slot that was not counted must not pass for one without keys, whoever reads the census.
+#[test]
+fn a_count_that_is_not_whole_is_none() {
+    let fakes = Fakes::start(2, |at| {
+        let mut manners = cluster(at);
+        manners[1] = Manner::CountsSome { id: NodeId::made_up(1), table: table(at, 1) };
+        manners
+    });
+    let mut target = Target::new(fakes.at.clone());
+    target.census = true;
+    let seen = block_on(observe(&target, &Limits::default())).expect("a runtime");
+    let counted = |peer: u32| {
+        let is_it = |id: &&NodeId| **id == NodeId::made_up(peer);
+        let mut all = seen.sightings.iter();
+        let sighting = all.find(|sighting| sighting.myid.get().as_ref().is_some_and(is_it));
+        &sighting.expect("it answers").census
+    };
+    assert_eq!(counted(0).get().map(|census| census.counted.len()), Some(16_384));
+    assert_eq!(counted(1).silence(), Some(&Silence::Loading("LOADING my data set".into())));
+}
