@@ -20,6 +20,8 @@ use crate::ci::{say, step};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the state.
 const POLL: Duration = Duration::from_millis(5);
+/// How long keys may be counted again until everybody has told.
+const COUNTED_WITHIN: Duration = Duration::from_secs(10);
 /// What we may take beyond what the servers need.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -376,6 +378,20 @@ pub(super) fn peer(words: &[&str]) -> anyhow::Result<()> {
 
 /// Keys that are served, and keys that are on any primary.
 pub(super) fn count(cluster: &mut Cluster) -> anyhow::Result<(u64, u64)> {
+    // Who still loads its data has no count to give, and a machine that stands still for a moment
+    // lets a look miss somebody; who is stopped never answers.
+    let until = Instant::now() + COUNTED_WITHIN;
+    loop {
+        match count_once(cluster) {
+            Err(error) if Instant::now() > until => return Err(error),
+            Ok((counted, all)) if all || Instant::now() > until => return Ok(counted),
+            _ => std::thread::sleep(POLL),
+        }
+    }
+}
+
+/// The same by one look, and whether everybody who runs answered it.
+fn count_once(cluster: &mut Cluster) -> anyhow::Result<((u64, u64), bool)> {
     let running = cluster.running();
     let named = cluster.addresses(&running);
     let named = named
@@ -385,6 +401,7 @@ pub(super) fn count(cluster: &mut Cluster) -> anyhow::Result<(u64, u64)> {
     target.census = true;
     let seen: Observation = block_on(observe(&target, &Limits::default()))?;
     let picture = Picture::new(&seen);
+    let answer = seen.sightings.iter().filter(|sighting| sighting.nodes.get().is_some()).count();
     let (mut served, mut anywhere) = (0, 0);
     for (id, _) in picture.members() {
         let Some(sighting) = picture.proved(id) else { continue };
@@ -400,5 +417,5 @@ pub(super) fn count(cluster: &mut Cluster) -> anyhow::Result<(u64, u64)> {
             }
         }
     }
-    Ok((served, anywhere))
+    Ok(((served, anywhere), answer >= running.len()))
 }
