@@ -44,6 +44,36 @@ static STEPS: &[Step] = &[
     step("redis-py", ANNOUNCED, "redis-py: address_remap=lambda a: <reachable (host, port)>."),
     step("redis-py", NAME, "redis-py: ssl_check_hostname only with names announced."),
     step(
+        "node-redis",
+        NAME,
+        "node-redis: createCluster({ rootNodes, nodeAddressMap: (address) => ({ host: '<name in \
+         the certificate>', port: Number(address.split(':').pop()) }) }), or the name as \
+         servername in defaults: { socket: { tls: true, servername: '<name in the certificate>' } }.",
+    ),
+    step("go-redis", NAME, "go-redis: ClusterOptions.TLSConfig with ServerName set to the name."),
+    step(
+        "Lettuce",
+        NAME,
+        "Lettuce: a MappingSocketAddressResolver in ClientResources that puts the name in place of \
+         the addresses of the map, so that peer verification has a name to check.",
+    ),
+    step(
+        "Jedis",
+        NAME,
+        "Jedis: hostAndPortMapper(...) that puts the name in place of the address.",
+    ),
+    step(
+        "StackExchange.Redis",
+        NAME,
+        "StackExchange.Redis: sslHost=<name in the certificate> in the configuration string.",
+    ),
+    step(
+        "phpredis",
+        NAME,
+        "phpredis: the context ['peer_name' => '<name in the certificate>'] as the last argument \
+         of RedisCluster.",
+    ),
+    step(
         "redis-py",
         AUTH,
         "redis-py: RedisCluster(username=..., password=...) holds for all nodes; in a URL it does \
@@ -72,7 +102,9 @@ static STEPS: &[Step] = &[
         "Lettuce",
         STALE,
         "Lettuce: ClusterTopologyRefreshOptions.builder().enablePeriodicRefresh(Duration.ofSeconds(\
-         30)).enableAllAdaptiveRefreshTriggers(); Spring: \
+         30)).enableAllAdaptiveRefreshTriggers(), with names that stay as start nodes, and \
+         .dynamicRefreshSources(false) where addresses change (else it asks the addresses that it \
+         found, and when all of them changed nobody is left to ask); Spring: \
          spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s; and for nodes \
          that vanish without a word SocketOptions with keepAlive and tcpUserTimeout.",
     ),

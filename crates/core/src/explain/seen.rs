@@ -117,6 +117,8 @@ pub(super) struct Seen {
     pub lines: Vec<Line>,
     /// Tables, in order.
     pub tables: Vec<Table>,
+    /// Tables that later ones of the same node replace.
+    pub past: Vec<Table>,
     /// Blocks of fields, in order.
     pub blocks: Vec<Block>,
     /// Roles of replicas.
@@ -231,12 +233,13 @@ impl Seen {
         let past: Vec<bool> = (self.tables.iter().zip(&times).enumerate())
             .map(|(number, (table, at))| present(table, *at) || before.contains(&number))
             .collect();
-        let mut past = past.into_iter().enumerate();
-        self.tables.retain(|table| {
-            let (number, old) = past.next().unwrap_or_default();
+        let all = std::mem::take(&mut self.tables).into_iter().zip(past).enumerate();
+        for (number, (table, old)) in all {
             let labelled = before.contains(&number);
-            !(old && (labelled || table.rows.iter().any(Row::is_failing)))
-        });
+            let is_past = old && (labelled || table.rows.iter().any(Row::is_failing));
+            let kept = if is_past { &mut self.past } else { &mut self.tables };
+            kept.push(table);
+        }
     }
 
     /// The tables under a heading that calls them those of before, when one of after follows.

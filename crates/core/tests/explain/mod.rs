@@ -208,7 +208,6 @@ const SAYS: &[(&str, &str)] = &[
     ("pub4-ioredis-from-docker-host", "ANNOUNCE: 172.17.0.2"),
     ("pub4-noderedis-enetunreach", "ANNOUNCE: 172.30.0.2"),
     ("pub4-same-dead-pod-again", "Every try went to 10.244.7.123"),
-    ("pub4-frees-old-data", "replica-lazy-flush yes"),
     ("pub4-copy-after-copy", "(here 1048576 bytes)"),
     ("pub4-announces-bus-port", "the bus port of 6379"),
     ("pub4-scaled-in-and-back", "CLUSTER RESET on this node alone"),
@@ -367,6 +366,23 @@ const SAYS: &[(&str, &str)] = &[
     ("srv3-import-into-a-cluster-with-password", "no slot moves and none was left open"),
     ("srv3-source-of-a-move-died", "is dead, and 10.52.0.5:6379 was promoted"),
     ("srv3-follows-by-its-own-word", "only the tables of the others are behind"),
+    ("own10-relative-file-no-dir", "the directory in which it was STARTED"),
+    ("own10-relative-file-no-dir", "the configuration that was pasted sets no dir"),
+    ("own10-shard-ids-of-replicas", "998b0f98 and 8d89f4d4 follow 43ee1cac"),
+    ("own10-shard-ids-of-replicas", "has shard-id 0c7d55f1, and the rows say f91532eb"),
+    ("own10-create-stops-at-name", "create had given slots and epochs to the nodes"),
+    ("own10-cut-again-in-the-copy", "then again 232 s after"),
+    ("own10-cut-again-in-the-copy", "repl-backlog-size is 1mb"),
+    ("own10-flush-of-15-min", "here for 15 min (from 18:37:35 to 18:52:48)"),
+    ("own10-managed-map-of-ips", "are the provider's"),
+    ("own10-one-node-never-met", "nobody ever told it its address"),
+    ("own10-one-of-six-started", "nothing listens on 6380"),
+    ("own10-pool-throws-at-once", "No node is down"),
+    ("own10-map-lacks-the-asked-node", "The 5461 slots that the client misses are exactly those"),
+    ("own10-proxy-given-names", "cart-0001-001.cart.abc123.use1.cache.amazonaws.com, a host name"),
+    ("own10-script-key-is-a-value", "HGET is called on 'f3', a value that it read before"),
+    ("own10-strangers-own-the-slots", "redis-a-* are one deployment and redis-b-* another"),
+    ("own10-strangers-own-the-slots", "10.128.2.41 was a failed member 5f65e816"),
 ];
 
 #[test]
@@ -378,6 +394,16 @@ fn answers_speak_of_the_nodes_and_slots_of_the_paste() {
 
 /// What a step of the fix must say, by the name of the fixture.
 const STEPS: &[(&str, &str)] = &[
+    ("own10-relative-file-no-dir", "appendonly.aof and dump.rdb in the same directory"),
+    ("own10-shard-ids-of-replicas", "put shard-id=0c7d55f1b9e08d8f16e1a7a50b2bb6f7a3b0d2ce"),
+    ("own10-announce-name-refused", "the name to cluster-announce-hostname"),
+    ("own10-create-stops-at-name", "given were c1:6379 c2:6379 c3:6379"),
+    ("own10-flush-of-15-min", "replica-lazy-flush yes"),
+    ("own10-managed-map-of-ips", "nodeAddressMap"),
+    ("own10-pool-throws-at-once", "setBlockWhenExhausted(true)"),
+    ("own10-proxy-given-names", "Envoy does so since 2022"),
+    ("own10-script-key-is-a-value", "two calls from the client"),
+    ("own10-strangers-own-the-slots", "Copy the RDB and AOF files of every node of redis-a-*"),
     ("own9-slots-given-never-met", "CLUSTER MEET <address> <port> of each of the others"),
     ("pub8-waits-for-a-lost-machine", "tcp_retries2=8"),
     ("pub8-setslot-refused-by-the-source", "CLUSTER COUNTKEYSINSLOT 777"),

@@ -166,7 +166,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let slots = seen.tables.iter().filter(|table| table.source == Source::Slots);
             let handed = slots.flat_map(|t| &t.rows).find(|row| row.address.ip.is_empty());
             if let Some(row) = handed {
-                return Some(Hit::of(82).quote(row.line));
+                return Some(super::nowhere::never_told(seen, Hit::of(82).quote(row.line)));
             }
             let empty = dialled_without_host(seen).or_else(|| super::nowhere::redirected(seen));
             if empty.is_some() {

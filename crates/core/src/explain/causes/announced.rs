@@ -2,11 +2,12 @@
 
 use super::dialled;
 use crate::explain::cause::{Cause, Hit, Side};
+use crate::explain::figures::slots;
 use crate::explain::lines::Line;
 use crate::explain::seen::{Seen, Setting, Source, is_ipv4};
 use crate::explain::table::Row;
 use crate::explain::template::list;
-use crate::model::Flag;
+use crate::model::{Flag, SLOT_COUNT};
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
@@ -400,6 +401,23 @@ fn sent_elsewhere(seen: &Seen) -> Option<Hit> {
     Some(Hit::of(if same { 54 } else { 86 }).quote(at).fact("announced", host))
 }
 
+/// `Only 10923 slots are available`: those that are missing are those of the node that the client
+/// cannot reach.
+fn uncounted(seen: &Seen, row: &Row, hit: Hit) -> Hit {
+    let missing = row.slots.len();
+    let line = seen.lines.iter().position(|line| {
+        let mut numbers = line.lower.split(|c: char| !c.is_ascii_digit());
+        let rest = SLOT_COUNT.checked_sub(missing).map(|count| count.to_string());
+        line.lower.contains("slots") && numbers.any(|word| Some(word) == rest.as_deref())
+    });
+    let Some(line) = line.filter(|_| missing > 0) else { return hit };
+    hit.quote(line).note(format!(
+        "The {missing} slots that the client misses are exactly those of this node ({}): they have \
+         an owner, whom it cannot reach.",
+        slots(&row.slots)
+    ))
+}
+
 /// Some nodes are known by public addresses and one by an inner one: the node that was asked names
 /// itself by its interface, the others were met from outside. Or a client that reached nodes at
 /// public addresses fails at an inner one.
@@ -414,13 +432,15 @@ fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
         let hit = Hit::of(88).quote(first.line).quotes(public.first().map(|row| row.line));
         let hit = hit.fact("announced", first.place());
         let apart = public.iter().map(|row| row.address.ip.clone()).collect::<Vec<_>>();
-        return Some(hit.note(format!(
-            "Only {} is known by an inner address, the other nodes by {}: it is the node that was \
-             asked and never heard its own public address (nobody sent it a MEET there). On that \
-             node CONFIG SET cluster-announce-ip to it, and in its file; the others are right.",
+        let hit = hit.note(format!(
+            "Only {} stands there by an inner address, the other nodes by {}: it is the node that \
+             was asked, and a node names itself by its own interface until somebody tells it \
+             another address. Ask each of the others: its own (myself) row very likely shows its \
+             inner address as well.",
             first.place(),
             list(&dedup(&apart), 3)
-        )));
+        ));
+        return Some(uncounted(seen, first, hit));
     }
     let reached = seen.lines.iter().any(|line| {
         let well = ["added for slot", "connections initialized for", "connected to"];

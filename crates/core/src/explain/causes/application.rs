@@ -301,7 +301,7 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     let lines = keys.first().map(|key| key.to_lowercase());
     let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
     Some(
-        renamed(seen, hit)
+        super::scripts::undeclared(seen, renamed(seen, hit))
             .quotes(lines.into_iter().take(2))
             .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))
             .fact_if("remedy", product.map(|product| product.setting))

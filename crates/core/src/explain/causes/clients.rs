@@ -402,6 +402,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     ["dial tcp", "etimedout", "econnrefused", "no route to host", "port-forward"];
                 hit.less_if(30, seen.has(&dials))
             })
+            .or_else(|| super::pool::throws_when_full(seen))
         },
         cause: "All connections of the pool are in use: too small for the load, connections that \
             are not given back, or one \

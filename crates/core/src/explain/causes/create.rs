@@ -318,13 +318,10 @@ pub(super) static CAUSES: &[Cause] = &[
         when: |seen| {
             let hit =
                 seen.says(64, &["sorry, can't connect to node", "could not connect to redis at"])?;
-            Some(
-                hit.fact_if(
-                    "node",
-                    seen.word_after("can't connect to node ")
-                        .or_else(|| seen.word_after("could not connect to redis at ")),
-                ),
-            )
+            let node = seen
+                .word_after("can't connect to node ")
+                .or_else(|| seen.word_after("could not connect to redis at "));
+            Some(not_started(seen, hit).fact_if("node", node))
         },
         cause: "The client port[[ of <<node>>]] cannot be reached from where the tool runs: the \
             process is down, it listens on another address (bind 127.0.0.1 is the default), \
@@ -674,4 +671,46 @@ fn each_alone(seen: &Seen) -> Option<Hit> {
              resolve, a password, the bus port, a job that was never started.",
         )
     })
+}
+
+/// The tool is refused on its own machine, where another server is seen to run: nobody started the
+/// one that it wants.
+fn not_started(seen: &Seen, hit: Hit) -> Hit {
+    let Some(refused) = seen.lines.iter().position(|line| {
+        let own = ["at 127.0.0.1:", "at localhost:"].iter().any(|at| line.lower.contains(at));
+        own && line.lower.contains("connection refused")
+    }) else {
+        return hit;
+    };
+    let port = |text: &str| {
+        let (_, rest) =
+            text.rsplit_once("127.0.0.1:").or_else(|| text.rsplit_once("localhost:"))?;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        (!digits.is_empty()).then_some(digits)
+    };
+    let Some(wanted) = seen.lines.get(refused).and_then(|line| port(&line.lower)) else {
+        return hit;
+    };
+    // A process in a list, or an answer: a server of another port.
+    let mut runs = seen.lines.iter().enumerate().filter(|(_, line)| {
+        let process = ["redis-server ", "valkey-server "].iter().any(|p| line.lower.contains(p));
+        process && line.lower.contains(':') && line.lower.contains("[cluster]")
+    });
+    let Some((process, _)) = runs.find(|(_, line)| !line.lower.contains(&format!(":{wanted}")))
+    else {
+        return hit;
+    };
+    let hit = Hit { side: Some(Side::Command), ..hit };
+    hit.more_if(22, true).quote(process).note(format!(
+        "'Connection refused' on the machine itself means that nothing listens on {wanted}; the \
+         server that is seen to run has another port. No firewall, bind or protected mode is in \
+         between."
+    ))
+    .step(format!(
+        "Start a server for each address that create is given, {wanted} and so on: each with its \
+         own port, dir and cluster-config-file, and cluster-enabled yes; redis-cli -p {wanted} \
+         ping answers PONG."
+    ))
+    .step("Then the same create again: nothing was changed by the one that was refused.")
+    .only_these_steps()
 }

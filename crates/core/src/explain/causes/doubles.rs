@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::merged;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short, slots};
 use crate::explain::seen::Seen;
@@ -97,7 +98,11 @@ pub(super) static CAUSES: &[Cause] = &[
                     "other cluster's nodes",
                 ],
             );
-            let told = told.or_else(|| strangers(seen)).or_else(|| met_as_owners(seen))?;
+            if let Some(hit) = merged::taken_over(seen) {
+                return Some(hit);
+            }
+            let told = told.or_else(|| strangers(seen)).or_else(|| met_as_owners(seen));
+            let told = told.or_else(|| merged::two_workloads(seen))?;
             Some(told.and(seen, 10, &["reconfiguring myself as a replica", "cluster meet"]))
         },
         cause: "Nodes of two clusters know each other: an address that had belonged to one was \
@@ -107,11 +112,16 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "CLUSTER NODES: ids or subnets of both deployments in one table.",
         fix: &[
             "Cut the networks of the two sets from each other at once (client and bus ports).",
+            "Copy the RDB and AOF files of every node of the side that lost its slots aside, before \
+             anything else is sent: a node that follows a stranger takes the stranger's data.",
             "Only then remove the foreign ids on every node of each side, and rebuild replicas.",
             "Upgrade from versions before 6.0.5; give each cluster its own password, CA and \
                 labels.",
         ],
-        never: &["Do not run --cluster fix on a merged cluster, and do not MEET by old lists."],
+        never: &[
+            "Do not run --cluster fix or rebalance on a merged cluster, and do not MEET by old lists.",
+            "Do not reset nodes or move replicas before the files are copied aside.",
+        ],
         like: &["ADDRESS_REUSED_BY_FOREIGN_NODE"],
     },
 ];

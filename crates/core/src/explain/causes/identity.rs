@@ -1,5 +1,6 @@
 //! Who a node is: `nodes.conf`, ids, and configuration files that do not load.
 
+use super::{lock_file, shard_ids};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short, slots};
 use crate::explain::seen::{Seen, Source, Table};
@@ -137,7 +138,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             );
             let differs = seen.says(90, &["differs from existing primary shard id"]);
-            crash.or(differs).or_else(|| {
+            let told = crash.or(differs).or_else(|| {
                 seen.says_all(
                     72,
                     &[
@@ -154,7 +155,8 @@ pub(super) static CAUSES: &[Cause] = &[
                         ],
                     ],
                 )
-            })
+            });
+            shard_ids::rows_that_differ(seen, told)
         },
         cause: "Since 7.2 nodes.conf carries a shard-id per node, and a replica must have its \
             primary's. Here they differ: a temporary random id was saved before it was reconciled, \
@@ -176,17 +178,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "NODES_CONF_LOCKED",
         title: "The nodes.conf is in use by another process",
         side: Side::Platform,
-        when: |seen| {
-            seen.says(
-                93,
-                &[
-                    "is already used by a different",
-                    "cluster configuration file nodes.conf is already",
-                ],
-            )
-            // Then the lock is what the server left behind that could not write the file.
-            .map(|hit| hit.less_if(20, seen.has(&["can't update cluster config file"])))
-        },
+        when: lock_file::held,
         cause: "Another process holds the lock of this cluster-config-file: several instances in one \
             directory with the same file name, the former process (or a fork of it) that still \
             runs, or a pod that is still terminating with the same volume.",

@@ -610,10 +610,12 @@ pub(super) static CAUSES: &[Cause] = &[
             shard goes.",
         check: "kubectl get pods -o wide beside CLUSTER NODES.",
         fix: &[
-            "Swap replicas between shards, one at a time: CLUSTER REPLICATE <primary on another \
-             machine> on a replica whose present primary is up; wait for master_link_status:up. It \
-             drops that replica's copy and costs a full sync.",
-            "Then set anti-affinity, so that the next restart keeps it.",
+            "Nothing is broken by it: first settle whatever else is wrong with the cluster.",
+            "Set anti-affinity (or add a replica on another machine), so that the next restart \
+             parts them.",
+            "Or, once all is well, swap replicas between shards, one at a time: CLUSTER REPLICATE \
+             <primary on another machine> on a replica whose present primary is up; wait for \
+             master_link_status:up. It drops that replica's copy and costs a full sync.",
         ],
         never: &["Do not move both members at a time, and no replica whose primary is down."],
         like: &["REPLICA_PILEUP"],

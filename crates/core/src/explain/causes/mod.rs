@@ -5,6 +5,7 @@
 //! one that is general.
 
 mod addresses;
+mod addresses_only;
 mod after_failover;
 mod alone;
 mod announced;
@@ -30,6 +31,7 @@ mod electorate;
 pub(super) mod endpoints;
 mod failover;
 mod fitting;
+mod flush;
 mod follows;
 mod formats;
 mod frames;
@@ -44,10 +46,12 @@ mod kept_address;
 mod kubernetes;
 mod library;
 mod literal;
+mod lock_file;
 mod locks;
 mod map_asked;
 mod members;
 mod memory;
+mod merged;
 mod misuse;
 mod names;
 mod network;
@@ -62,6 +66,7 @@ mod overrun;
 mod particular;
 mod passing;
 mod pods;
+mod pool;
 mod ports;
 mod process;
 mod products;
@@ -73,9 +78,11 @@ mod removed;
 mod replication;
 mod returned;
 mod rewriting;
+mod scripts;
 mod security;
 mod sentinels;
 mod service;
+mod shard_ids;
 pub(super) mod silence;
 mod slots;
 mod slow_command;
@@ -144,6 +151,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         kubernetes::CAUSES,
         pods::CAUSES,
         process::CAUSES,
+        flush::CAUSES,
         rewriting::CAUSES,
         startup::CAUSES,
         taken::CAUSES,
@@ -157,6 +165,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         transport::CAUSES,
         clients::CAUSES,
         map_asked::CAUSES,
+        addresses_only::CAUSES,
         library::CAUSES,
         closed::CAUSES,
         uneven::CAUSES,

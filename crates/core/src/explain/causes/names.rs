@@ -50,9 +50,21 @@ fn name_for_address(seen: &Seen) -> Option<Hit> {
     let by_server = seen.says(96, &["cluster announce ip must be a valid"]);
     let by_server = by_server.map(|hit| {
         let set = seen.setting("cluster-announce-ip");
-        hit.quotes(set.map(|set| set.line)).note(CHECKED_AT_START)
+        hit.quotes(set.map(|set| set.line))
+            .note(CHECKED_AT_START)
+            .step(
+                "Give cluster-announce-ip the node's IP at every start ($(hostname -i) in a \
+                 container, status.podIP in a pod) or leave it out, and the name to \
+                 cluster-announce-hostname, with cluster-preferred-endpoint-type hostname where \
+                 clients are to be told names (7.0 and later).",
+            )
+            .step(
+                "Or go on with the patch release that ran before until that is done; nothing else \
+                 about the node has to change.",
+            )
+            .only_these_steps()
     });
-    by_server.or(refused).or_else(|| {
+    by_server.or_else(|| refused.map(|hit| in_a_create(seen, hit))).or_else(|| {
         let setting = seen.setting("cluster-announce-ip")?;
         let hit = Hit::of(68).quote(setting.line);
         let broken = [
@@ -76,4 +88,37 @@ fn name_for_address(seen: &Seen) -> Option<Hit> {
             && !setting.value.contains(['$', ':', '<', '{', ' ']);
         name.then(|| hit.and(seen, 20, &broken))
     })
+}
+
+/// `create` stops at a name when it has given slots away already.
+fn in_a_create(seen: &Seen, hit: Hit) -> Hit {
+    let begun =
+        seen.lines_with(&["nodes configuration updated", "assign a different config epoch"]);
+    let Some(first) = begun.first() else { return hit };
+    let names = seen.lines.iter().find_map(|line| {
+        let word = |word: &&str| word.contains(':') && !word.starts_with('-');
+        let (_, rest) = line.text.split_once(" create ")?;
+        let places: Vec<&str> = rest.split_whitespace().filter(word).collect();
+        let named = |place: &&str| place.chars().any(|c| c.is_ascii_alphabetic());
+        (!places.is_empty() && places.iter().all(named)).then(|| places.join(" "))
+    });
+    let given = names.map_or(String::new(), |names| format!(" (given were {names})"));
+    hit.quote(*first)
+        .note(
+            "The tool itself had reached the nodes by their names; it is MEET that does not \
+             resolve them. By then create had given slots and epochs to the nodes, so the next \
+             attempt would find them not empty.",
+        )
+        .step(
+            "DBSIZE on each node. Where all say 0, blank each of them (stop it, move its nodes.conf \
+             aside, start it): that takes back what the attempt left. A node that has keys is not \
+             new: leave it alone and find out whose they are.",
+        )
+        .step(format!(
+            "Then create again with the IP of each node in place of its name{given}: getent hosts \
+             <name> tells it. redis-cli 7.0.5 and later, and valkey-cli, resolve names by \
+             themselves."
+        ))
+        .step("For clients that are to see names: cluster-announce-hostname (7.0 and later), afterwards.")
+        .only_these_steps()
 }

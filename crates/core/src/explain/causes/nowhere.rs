@@ -1,7 +1,7 @@
 //! Redirects that lead nowhere: the address is empty.
 
 use crate::explain::cause::Hit;
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Seen, is_ipv4};
 
 const WHY: &str = "Here the client followed a MOVED (or ASK) whose address is empty. A server gives \
     that when it does not know the host to name: 7.0 and later for 'the same host that you asked' \
@@ -32,4 +32,42 @@ pub(super) fn redirected(seen: &Seen) -> Option<Hit> {
     })?;
     let hit = Hit::of(81).quote(at).note(WHY).check(CHECK);
     Some(hit.step(PASSING).step(LASTING).only_these_steps())
+}
+
+/// A node that nobody ever met, so that nobody told it its address: with the address at which it
+/// was asked, where a prompt shows it.
+pub(super) fn never_told(seen: &Seen, hit: Hit) -> Hit {
+    let alone = seen.number("cluster_known_nodes") == Some(1);
+    let Some(known) = seen.field_line("cluster_known_nodes").filter(|_| alone) else { return hit };
+    let well = seen.field("cluster_state") == Some("ok");
+    let state =
+        if well { ", and it says cluster_state:ok: slots and data are in order" } else { "" };
+    let hit = hit.more_if(8, true).quote(known).note(format!(
+        "It knows nobody but itself (cluster_known_nodes:1), so nobody ever told it its \
+         address{state}. A client that takes the empty host as it stands has no address to \
+         connect to; others go on with the one that they asked."
+    ));
+    let Some(ip) = prompt(seen) else { return hit };
+    // What is this machine for everybody is nothing to announce.
+    let (value, note) = if ip.starts_with("127.") {
+        ("<its ip>", format!(": the one at which its clients reach it (it was asked at {ip} here)"))
+    } else {
+        (ip, String::new())
+    };
+    hit.step(format!(
+        "CONFIG SET cluster-announce-ip {value} on the node{note}, the same in its configuration; \
+         CLUSTER SLOTS shows it at once."
+    ))
+    .step("Or a client library that takes the empty host for the one that it asked.")
+    .only_these_steps()
+}
+
+/// `127.0.0.2` of `127.0.0.2:6379> CLUSTER SLOTS`.
+fn prompt(seen: &Seen) -> Option<&str> {
+    seen.lines.iter().find_map(|line| {
+        let (place, rest) = line.text.split_once('>')?;
+        let (ip, port) = place.trim().rsplit_once(':')?;
+        let asked = rest.to_lowercase().contains("cluster");
+        (asked && is_ipv4(ip) && port.parse::<u16>().is_ok()).then_some(ip)
+    })
 }

@@ -32,16 +32,31 @@ fn bytes(word: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// Adds what the line of the cut tells.
-pub(super) fn figures(seen: &Seen, hit: Hit) -> Hit {
+/// A line that says that a replica was cut off.
+struct Cut {
+    /// Bytes that waited for it.
+    waiting: u64,
+    /// Seconds for which it had been linked.
+    age: Option<u64>,
+}
+
+/// All of them, in order.
+fn cuts(seen: &Seen) -> Vec<Cut> {
     let number = |line: &str, name: &str| -> Option<u64> {
         line.split_whitespace().find_map(|word| word.strip_prefix(name))?.parse().ok()
     };
-    let cut = seen.lines.iter().find_map(|line| {
-        line.lower.contains("overcoming of output buffer limits").then_some(())?;
-        Some((number(&line.lower, "omem=")?, number(&line.lower, "age=")))
-    });
-    let Some((waiting, age)) = cut else { return hit };
+    let cut = |lower: &str| {
+        lower.contains("overcoming of output buffer limits").then_some(())?;
+        Some(Cut { waiting: number(lower, "omem=")?, age: number(lower, "age=") })
+    };
+    seen.lines.iter().filter_map(|line| cut(&line.lower)).collect()
+}
+
+/// Adds what the lines of the cuts tell.
+pub(super) fn figures(seen: &Seen, hit: Hit) -> Hit {
+    let cuts = cuts(seen);
+    let Some(first) = cuts.first() else { return hit };
+    let waiting = cuts.iter().map(|cut| cut.waiting).max().unwrap_or(first.waiting);
     let limits = limits(seen).filter(|(hard, soft)| *hard > 0 || *soft > 0);
     let over = match limits {
         Some((hard, _)) if hard > 0 && waiting >= hard => {
@@ -53,30 +68,52 @@ pub(super) fn figures(seen: &Seen, hit: Hit) -> Hit {
         _ => String::new(),
     };
     let hit = hit.note(format!("{} waited for it (omem={waiting}){over}.", human(waiting)));
-    let stream = age.filter(|age| *age >= STREAM_SECONDS);
-    let hit = match stream {
-        Some(age) => hit.note(format!(
+    let of_age =
+        |wanted: fn(u64) -> bool| cuts.iter().filter_map(|cut| cut.age).find(|age| wanted(*age));
+    let stream = of_age(|age| age >= STREAM_SECONDS);
+    let copy = of_age(|age| age < STREAM_SECONDS);
+    let hit = match (stream, copy) {
+        (Some(long), Some(short)) => hit.note(format!(
+            "First it was cut off after {long} s, out of the ordinary stream; then again {short} s \
+             after it had asked for a copy: what is written while the copy is made and sent does \
+             not fit either, so each copy ends in the next one and this does not stop by itself."
+        )),
+        (Some(age), None) => hit.note(format!(
             "It had been linked for {age} s, so no copy was under way when it was cut off: it fell \
              behind in the ordinary stream (a burst of writes or huge values, a replica that is \
              busy with slow reads or its disk, a network that is too slow)."
+        )),
+        _ => hit,
+    };
+    let backlog = seen.setting("repl-backlog-size");
+    let lacks = seen.lines_with(&["for lack of backlog"]);
+    let hit = match backlog.filter(|_| !lacks.is_empty()) {
+        Some(set) => hit.quote(set.line).quotes(lacks.into_iter().take(1)).note(format!(
+            "repl-backlog-size is {}: when the replica is back, what it missed is overwritten \
+             already ('lack of backlog'), so a cut of seconds costs a full copy.",
+            set.value
         )),
         None => hit,
     };
     let Some((hard, soft)) = limits.filter(|_| !over.is_empty()) else { return hit };
     let (hard, soft) = (hard.max(waiting).saturating_mul(2), soft.max(waiting).saturating_mul(2));
-    hit.step(
-        "The limit that stands there was reached, so look first why the replica takes its stream \
+    let looks = "The limit that stands there was reached, so look why the replica takes its stream \
          so slowly: SLOWLOG and CPU on it, its disk, the network, and bursts of writes on the \
-         primary. A limit that is only raised again and again fills the primary's memory.",
-    )
-    .step(format!(
-        "Then, as far as the primary's memory allows: CONFIG SET client-output-buffer-limit \
-         'replica {} {} 120' (above what stands there), and repl-backlog-size of the same order \
-         (1 MB is the default), so that the replica goes on where it was instead of copying all.",
+         primary. A limit that is only raised again and again fills the primary's memory.";
+    let raises = format!(
+        "As far as the primary's memory allows: CONFIG SET client-output-buffer-limit 'replica {} \
+         {} 120' (above what stands there), and repl-backlog-size of the same order (1 MB is the \
+         default), so that the replica goes on where it was instead of copying all.",
         mb(hard),
         mb(soft)
-    ))
-    .only_these_steps()
+    );
+    // A loop has to be ended first; let one replica copy at a time.
+    let hit = if copy.is_some() {
+        hit.step(format!("{raises} One replica at a time, best in a quiet hour.")).step(looks)
+    } else {
+        hit.step(looks).step(raises)
+    };
+    hit.only_these_steps()
 }
 
 /// `2400mb`, rounded up to whole hundreds.

@@ -402,7 +402,6 @@ pub(super) static CAUSES: &[Cause] = &[
                     let swaps = seen.has(&["swapping", "to swap", "swap memory"]);
                     Some(seen.says_all(64, &[&stall, &missed])?.more_if(10, swaps))
                 })
-                .or_else(|| frees_its_old_data(seen))
                 .or_else(|| silent_on_a_link(seen))
                 .or_else(|| stops_while_it_saves(seen))
                 .or_else(|| is_swapped_out(seen))
@@ -644,8 +643,7 @@ fn is_swapped_out(seen: &Seen) -> Option<Hit> {
     })
 }
 
-/// A node loses the cluster right after it began to save, or a replica is held for dead while it
-/// drops its old data to take a full copy.
+/// A node loses the cluster right after it began to save.
 fn stops_while_it_saves(seen: &Seen) -> Option<Hit> {
     const NEAR: usize = 4;
     let after = |begins: &[&str], ends: &[&str]| {
@@ -656,15 +654,6 @@ fn stops_while_it_saves(seen: &Seen) -> Option<Hit> {
             (at + 1..=at + NEAR).find(|next| holds(*next, ends)).map(|next| (at, next))
         })
     };
-    let flush = after(&["sync: flushing old data"], &["as failing", "state changed: fail"]);
-    if let Some((from, to)) = flush {
-        return Some(Hit::of(74).quote(from).quote(to).note(
-            "The replica empties its old data set before it loads the new copy, and a big one \
-             takes longer than the node timeout: set replica-lazy-flush yes (and \
-             repl-diskless-load swapdb where there is memory for both), and a node timeout above \
-             that time.",
-        ));
-    }
     let saves = ["background saving started", "append only file rewriting started"];
     let (from, to) = after(&saves, &["state changed: fail", "as failing (quorum"])?;
     let huge = seen.has(&["transparent huge pages"]);
@@ -727,23 +716,6 @@ fn flapping(seen: &Seen) -> Option<Hit> {
         .fact_if("changes", (changes > 1).then(|| changes.to_string()))
         .fact_if("timeout", timeout.map(|s| s.value.clone()));
     Some(hit)
-}
-
-/// A replica throws its old keys away before it loads the copy, and its peers take it for dead
-/// meanwhile.
-fn frees_its_old_data(seen: &Seen) -> Option<Hit> {
-    let missed =
-        ["as failing", "fail message received", "master,fail", "slave,fail", "flagged fail"];
-    let hit = seen.says_all(78, &[&["flushing old data"], &missed])?;
-    Some(hit.less_if(30, seen.has(&["keys loaded: 0"])).note(
-        "'Flushing old data' frees the whole old dataset in the foreground, and for a big one that \
-         takes longer than the node timeout: the node answers nobody and is marked as failed, and \
-         when it loads then it is the same again. Set replica-lazy-flush yes (it frees in the \
-         background), repl-diskless-load as the version allows, and a node timeout above the time \
-         of loading; or start the replica without its old dump file, so that nothing is to be \
-         freed (only a replica whose primary is alive, and keep a copy). Nothing is lost: the \
-         primary has the data.",
-    ))
 }
 
 /// One table has no bus ports in its rows (a server before 4.0), another one has: their buses do

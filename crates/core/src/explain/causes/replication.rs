@@ -15,6 +15,12 @@ const NOWHERE: &str = "The address ':0' means that this node knows the id of its
     address of it (noaddr in CLUSTER NODES): find where that id lives (CLUSTER MYID on the live \
     nodes) and CLUSTER MEET it there; if it lives nowhere, its old nodes.conf is what to look for.";
 
+/// Why copies break off, where the paste does not say it.
+const USUAL_BREAKS: &str = "Usual reasons: the primary closes the link because the replica's output \
+    buffer exceeds client-output-buffer-limit replica; repl-timeout is shorter than the transfer; \
+    the backlog is too small for a partial resync; the disk of the replica is full; or a probe \
+    kills it while it loads.";
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "REPLICA_AUTH_FAILED",
@@ -112,7 +118,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 "failed trying to load the primary synchronization db",
             ];
             let strong = strong.or_else(|| Some(seen.says(78, &unreadable)?.note(UNREADABLE)));
-            strong.or_else(|| {
+            let hit = strong.or_else(|| {
                 let loops = seen.count(&[
                     "full resync from master",
                     "full resync requested",
@@ -127,13 +133,13 @@ pub(super) static CAUSES: &[Cause] = &[
                         let hit = seen.says(66, &["for lack of backlog"])?;
                         Some(super::fitting::full_sync(seen, hit))
                     })
+            });
+            hit.map(|hit| {
+                let told = !hit.notes.is_empty();
+                hit.fact_if("usual", (!told).then_some(USUAL_BREAKS))
             })
         },
-        cause: "A replica starts a full copy again and again. [[Lines: <<lines>>. ]]Usual reasons: \
-            the primary closes the link because the replica's output buffer exceeds \
-            client-output-buffer-limit replica; repl-timeout is shorter than the transfer; the \
-            backlog is too small for a partial resync; the disk of the replica is full; or a probe \
-            kills it while it loads.",
+        cause: "A replica starts a full copy again and again.[[ <<usual>>]]",
         check: "The primary's log at the moment the link breaks: 'overcoming of output buffer \
             limits', a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[

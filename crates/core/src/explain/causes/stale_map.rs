@@ -8,10 +8,14 @@ use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::model::SLOT_COUNT;
 
+/// What is particular about Lettuce.
+const LETTUCE: &str = "Lettuce before 7.0 (and so Spring Data Redis) refreshes neither \
+    periodically nor on events unless told to.";
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "CLIENT_STALE_TOPOLOGY",
-        title: "The client never refreshes its map of the cluster",
+        title: "The client goes by an old map of the cluster",
         side: Side::Client,
         when: |seen| {
             let lettuce = seen.says(
@@ -134,16 +138,17 @@ pub(super) static CAUSES: &[Cause] = &[
                         ],
                     )
                 });
+            let lettuce = matches!(seen.client(), None | Some("Lettuce"));
             hit.map(|hit| {
                 hit.less_if(14, seen.says_fail())
                     .less_if(20, super::outside::behind_nat(seen).is_some())
+                    .fact_if("lettuce", lettuce.then_some(LETTUCE))
             })
         },
         cause: "The client still holds the map from its start: after a failover or a change of \
-            addresses it goes on to dead or demoted nodes until it is restarted. Lettuce before \
-            7.0 (and so Spring Data Redis) refreshes neither periodically nor on events unless \
-            told to; a cached DNS answer does the same. The cluster itself is healthy when \
-            redis-cli -c works.",
+            addresses it goes on to dead or demoted nodes until it is restarted. [[<<lettuce>> ]]A \
+            cached DNS answer does the same. The cluster itself is healthy when redis-cli -c \
+            works.",
         check: "Compare the address in the error with CLUSTER SLOTS now; and does a restarted \
             client work?",
         fix: &[

@@ -2,6 +2,7 @@
 
 use super::announced::ipv4s;
 use crate::explain::cause::Hit;
+use crate::explain::libraries;
 use crate::explain::seen::{Seen, is_ipv4};
 
 /// What an error of this kind says.
@@ -91,7 +92,9 @@ fn of_an_address(said: &Mismatch, seen: &Seen) -> String {
 pub(super) fn fitted(seen: &Seen, hit: Hit) -> Hit {
     let Some(said) = read(seen) else { return hit.fact("usual", USUAL) };
     if is_ipv4(&said.asked) {
-        return hit.fact("usual", of_an_address(&said, seen));
+        let hit = hit.fact("usual", of_an_address(&said, seen));
+        let managed = !said.has_ips && seen.has(&MANAGED);
+        return if managed { by_the_client(seen, hit) } else { hit };
     }
     let fixed = seen.lines_with(&FIXED);
     let why = match said.names.first() {
@@ -109,6 +112,38 @@ pub(super) fn fitted(seen: &Seen, hit: Hit) -> Hit {
         Some(line) => fixed_name(hit.quote(*line), &why),
         None => shared_name(hit, &why),
     }
+}
+
+/// What names a service whose servers and certificates are the provider's.
+const MANAGED: [&str; 8] = [
+    "redisenterprise",
+    "redis enterprise",
+    "azure",
+    "windows.net",
+    "amazonaws.com",
+    "elasticache",
+    "memorydb",
+    "memorystore",
+];
+
+/// Neither what is announced nor the certificate is the user's to change.
+fn by_the_client(seen: &Seen, hit: Hit) -> Hit {
+    let hit = hit.note(
+        "What a managed service announces, and its certificate, are the provider's: it is the \
+         client that has to check the NAME of the service on the connections to the nodes of the \
+         map, too.",
+    );
+    let own = libraries::steps("TLS_NAME_MISMATCH", seen).fold(hit, Hit::step);
+    own.step(
+        "In any client: keep the address and port of each node, and give the TLS options the name \
+         of the service (its endpoint) as the server name to check; or have the client put that \
+         name in place of the addresses of the map.",
+    )
+    .step(
+        "Where the service has a mode with one endpoint for all (Azure Enterprise: clustering \
+         policy Enterprise), a plain client with the name alone is another way.",
+    )
+    .only_these_steps()
 }
 
 /// One name is fixed for all connections.
