@@ -482,7 +482,8 @@ impl Attendant for Desk<'_> {
 
     fn recorded(&mut self, plan: &Plan, entry: &Entry) {
         // The page of the round was shown before it was agreed to.
-        if matches!(entry, Entry::Planned { .. }) {
+        let shown = matches!(entry, Entry::Planned { .. });
+        if shown || !(self.args.verbose || render::plan::is_told(plan, entry)) {
             return;
         }
         if let Some(line) = render::plan::entry(Some(plan), entry) {

@@ -15,6 +15,9 @@ use super::text::count;
 const FACTS_SHOWN: usize = 3;
 /// Steps that are shown unless everything is wanted.
 const STEPS_SHOWN: usize = 40;
+/// A longer round is told by every so-manieth step while it runs; the journal has all of them.
+const STEPS_TOLD: usize = 200;
+const TOLD_EVERY: usize = 100;
 /// Ranges of slots that are at risk: those of a table are few, those of keys are thousands.
 const RANGES_SHOWN: usize = 16;
 
@@ -161,6 +164,18 @@ pub fn refusals(page: &mut Page, refusals: &[Refusal]) {
     }
 }
 
+/// Whether an entry is told while the round runs: in a long one what went as planned is told now
+/// and then, what did not is told always.
+pub fn is_told(plan: &Plan, entry: &Entry) -> bool {
+    let (Entry::StepBegun { step }
+    | Entry::StepEnded { step, ended: Ended::Seen | Ended::AlreadySo }) = entry
+    else {
+        return true;
+    };
+    let last = step + 1 == plan.steps.len();
+    plan.steps.len() <= STEPS_TOLD || last || step.is_multiple_of(TOLD_EVERY)
+}
+
 /// An entry of a journal as one line; `None` for what says nothing new to a person.
 pub fn entry(plan: Option<&Plan>, entry: &Entry) -> Option<String> {
     let name = |number: &usize| -> String {
@@ -297,6 +312,23 @@ mod tests {
             waiting: Vec::new(),
             later: vec!["SLOT_OPEN".to_owned()],
         }
+    }
+
+    #[test]
+    fn a_long_round_is_told_now_and_then_and_what_goes_wrong_always() {
+        let mut plan = planning().plan;
+        let begun = |step| Entry::StepBegun { step };
+        let seen = |step| Entry::StepEnded { step, ended: Ended::Seen };
+        assert!(is_told(&plan, &begun(0)) && is_told(&plan, &seen(0)));
+        let step = plan.steps[0].clone();
+        plan.steps = vec![step; 4_096];
+        let told = (0..4_096).filter(|step| is_told(&plan, &begun(*step))).count();
+        assert_eq!(told, 42, "every hundredth, and the last one");
+        assert!(is_told(&plan, &seen(4_095)) && !is_told(&plan, &seen(1)));
+        let refused = Reply::Refused("ERR".to_owned());
+        assert!(is_told(&plan, &Entry::StepReplied { step: 1, reply: refused }));
+        let fact = "x".to_owned();
+        assert!(is_told(&plan, &Entry::StepEnded { step: 1, ended: Ended::NotSeen(fact) }));
     }
 
     #[test]
