@@ -295,7 +295,10 @@ impl Seen {
         ];
         marks.iter().find_map(|mark| {
             let line = self.lines.iter().find(|line| {
-                let at = line.lower.find(mark).map(|at| at + mark.len());
+                let at = line.lower.find(mark);
+                // `spring-data-redis:2.7.3` is a library.
+                let head = at.and_then(|at| line.lower.get(..at)).unwrap_or_default();
+                let at = at.map(|at| at + mark.len()).filter(|_| !head.ends_with('-'));
                 at.and_then(|at| line.lower.get(at..)).is_some_and(starts_with_version)
             })?;
             let at = line.lower.find(mark)? + mark.len();

@@ -23,7 +23,7 @@ const TAKEN_OUT: &[&str] =
     &["forget", "forgot", "del-node", "removed", "deleted", "destroyed", "terminated", "reset"];
 
 /// Signs that a move of slots was broken off, or cannot go on.
-const BROKEN_OFF: &[&str] = &[
+pub(super) const BROKEN_OFF: &[&str] = &[
     "error",
     "[err]",
     "timeout",

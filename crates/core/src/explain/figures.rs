@@ -4,6 +4,7 @@ use super::events;
 use super::seen::{Seen, Source};
 use super::table::Row;
 use super::template::{Facts, list};
+use super::versions;
 use crate::model::{Flag, SlotSet};
 
 /// Slots as ranges, a few of them.
@@ -189,7 +190,11 @@ fn rest(seen: &Seen, mut out: Vec<String>) -> Vec<String> {
     if !warnings.is_empty() {
         out.push(format!("Warnings of Kubernetes: {}.", list(&warnings, 6)));
     }
-    if let Some((major, minor)) = seen.version() {
+    let told = versions::servers(seen);
+    if told.len() > 1 {
+        let told: Vec<String> = told.into_iter().map(versions::Version::text).collect();
+        out.push(format!("Different server versions are named: {}.", list(&told, 4)));
+    } else if let Some((major, minor)) = seen.version() {
         out.push(format!("A server version is named: {major}.{minor}."));
     }
     out

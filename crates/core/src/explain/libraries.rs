@@ -23,15 +23,16 @@ const FORGOT: &str = "CLIENT_FORGOT_START_NODES";
 const ANNOUNCED: &str = "ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT";
 const NAME: &str = "TLS_NAME_MISMATCH";
 const AUTH: &str = "AUTH_MISMATCH";
+const TRY_AGAIN: &str = "TRYAGAIN_WHILE_SLOT_MOVES";
 const PLAIN: &str = "NON_CLUSTER_CLIENT";
 
 static STEPS: &[Step] = &[
     step(
         "redis-py",
         STALE,
-        "redis-py puts the addresses of the map in place of the start nodes; when all of them change \
-         at once (nodes replaced, pods restarted, a change of node type) it knows none that lives. \
-         RedisCluster(host=<a name that stays: configuration endpoint or Service>, \
+        "redis-py puts the addresses of the map in place of the start nodes; when all of them \
+         change at once (nodes replaced, pods restarted, a change of node type) it knows none that \
+         lives. RedisCluster(host=<a name that stays: configuration endpoint or Service>, \
          dynamic_startup_nodes=False) keeps the name (4.5 and later); a new client object, or a \
          restart of the application, helps at once.",
     ),
@@ -48,7 +49,8 @@ static STEPS: &[Step] = &[
         NAME,
         "node-redis: createCluster({ rootNodes, nodeAddressMap: (address) => ({ host: '<name in \
          the certificate>', port: Number(address.split(':').pop()) }) }), or the name as \
-         servername in defaults: { socket: { tls: true, servername: '<name in the certificate>' } }.",
+         servername in defaults: { socket: { tls: true, servername: '<name in the certificate>' } \
+         }.",
     ),
     step("go-redis", NAME, "go-redis: ClusterOptions.TLSConfig with ServerName set to the name."),
     step(
@@ -87,9 +89,9 @@ static STEPS: &[Step] = &[
     step(
         "go-redis",
         STALE,
-        "go-redis keeps the addresses that its start names resolved to: give DNS names that stay in \
-         Addrs, use v9 (it loads the map anew on MOVED, on errors and once a minute), and restart \
-         the process when all addresses changed at once.",
+        "go-redis keeps the addresses that its start names resolved to: give DNS names that stay \
+         in Addrs, use v9 (it loads the map anew on MOVED, on errors and once a minute), and \
+         restart the process when all addresses changed at once.",
     ),
     step(
         "go-redis",
@@ -191,8 +193,8 @@ static STEPS: &[Step] = &[
     step(
         "Predis",
         PLAIN,
-        "Predis: new Predis\\Client([...all nodes...], ['cluster' => 'redis']); without this option \
-         it spreads keys by itself and does not follow MOVED.",
+        "Predis: new Predis\\Client([...all nodes...], ['cluster' => 'redis']); without this \
+         option it spreads keys by itself and does not follow MOVED.",
     ),
     step("phpredis", PLAIN, "phpredis: new RedisCluster(NULL, ['host:port', ...])."),
     step(
@@ -206,6 +208,25 @@ static STEPS: &[Step] = &[
         "redis-rb",
         ANNOUNCED,
         "redis-rb: fixed_hostname, where one name in front leads to the right node by its port.",
+    ),
+    step(
+        "Redisson",
+        TRY_AGAIN,
+        "Redisson: a current release, which repeats TRYAGAIN by itself (retryAttempts, \
+         retryInterval); early ones hand it to the program.",
+    ),
+    step(
+        "ioredis",
+        TRY_AGAIN,
+        "ioredis: retryDelayOnTryAgain (100 ms by default) is its pause; maxRedirections bounds \
+         the tries, and each attempt counts.",
+    ),
+    step(
+        "ioredis",
+        "READS_SENT_TO_LOADING_REPLICA",
+        "ioredis: redisOptions: { reconnectOnError: (error) => error.message.startsWith('LOADING') \
+         ? 2 : false } connects anew and sends the read again; scaleReads: 'master' for as long as \
+         replicas are added. Its ready check does not keep a replica that loads out.",
     ),
     step("redis-rb", PLAIN, "redis-rb: Redis::Cluster.new(nodes: [...]) (redis-clustering)."),
 ];

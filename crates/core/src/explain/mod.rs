@@ -34,6 +34,7 @@ mod seen;
 mod stated;
 mod table;
 mod template;
+mod versions;
 mod wordings;
 
 use serde::{Deserialize, Serialize};

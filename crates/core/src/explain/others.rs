@@ -64,6 +64,7 @@ const WITHIN: &[(&str, &[&str])] = &[
     ("CLIENT_TOO_OLD_FOR_REDIS7_SLOTS", &["CLIENT_PARSES_NODES_WRONG"]),
     ("CROSSSLOT_NO_HASH_TAG", &["UNSUPPORTED_IN_CLUSTER"]),
     ("FORGOTTEN_NODE_REINTRODUCES_ITSELF", &["GHOST_NODE_ENTRIES"]),
+    ("QUORUM_LOST", &["SHARD_DOWN"]),
     ("SHARD_DOWN", &["CLUSTER_DOWN", "NODE_DOWN"]),
 ];
 
@@ -126,6 +127,8 @@ fn is_within(first: &Explained, code: &str) -> bool {
     let shown = first.confidence == Confidence::Shown;
     code == "STATE_FAIL_UNKNOWN_REASON"
         || (shown && SYMPTOMS.contains(&code))
+        // Who dials a port that nobody is meant to listen on meets no firewall.
+        || (shown && first.code == "BUS_PORT_WRONG" && code == "BUS_PORT_BLOCKED")
         || (code == "HEALTHY" && first.confidence != Confidence::Possible)
         || WITHIN.iter().any(|(whole, parts)| *whole == first.code && parts.contains(&code))
 }

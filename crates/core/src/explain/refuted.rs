@@ -85,6 +85,33 @@ static AGAINST: &[Against] = &[
         when: |hits, _| likely(hits, "OPERATOR_DIALS_NO_POD"),
         over: &[("SELF_ADDRESS_UNKNOWN", 60), ("K8S_OPERATOR_FIGHT", 20)],
     },
+    // The name was never looked up with success, so nobody was dialled.
+    Against {
+        when: |hits, _| likely(hits, "CLI_TAKES_BRACKETS_FOR_A_NAME"),
+        over: &[
+            ("CANNOT_CONNECT_NODE", 70),
+            ("K8S_OPERATOR_FIGHT", 40),
+            ("BIND_LOOPBACK", 40),
+            ("PROTECTED_MODE", 40),
+        ],
+    },
+    Against {
+        when: |hits, _| likely(hits, "TRYAGAIN_WHILE_SLOT_MOVES"),
+        over: &[("SLOT_OPEN", 20), ("MIGRATE_IOERR_AMBIGUOUS", 20)],
+    },
+    Against {
+        when: |hits, _| likely(hits, "READS_SENT_TO_LOADING_REPLICA"),
+        over: &[("REPLICA_READ_ANOMALY", 40), ("NODE_LOADING", 20)],
+    },
+    Against {
+        when: |hits, _| likely(hits, "FULL_COPY_READ_AS_COMMANDS"),
+        over: &[("REPLICATION_STREAM_REFUSED", 40), ("FULL_SYNC_LOOP", 30)],
+    },
+    // Redirects lead past the one proxy, whatever the nodes announce.
+    Against {
+        when: |_, seen| super::causes::behind_one_proxy(seen),
+        over: &[("ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", 50), ("CLI_WITHOUT_TLS", 40)],
+    },
     Against {
         when: |hits, _| likely(hits, "CLIENT_BUFFERS_FILL_MEMORY"),
         over: &[("KEYS_EVICTED", 20), ("MAXMEMORY_REACHED", 20)],

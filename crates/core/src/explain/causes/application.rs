@@ -170,25 +170,9 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "PUBSUB_IN_CLUSTER",
-        title: "Publish/subscribe behaves otherwise in a cluster",
+        title: "Publish/subscribe behaves otherwise in a cluster[[: <<what>>]]",
         side: Side::Application,
-        when: |seen| {
-            let hit = seen.says(
-                64,
-                &[
-                    "ssubscribe",
-                    "keyspace notification",
-                    "__keyspace@",
-                    "__keyevent@",
-                    "__key*",
-                    "notify-keyspace-events",
-                    "spublish",
-                    "all channels must hash",
-                    "pubsub",
-                ],
-            )?;
-            (!seen.has(&["wrong number of"])).then_some(hit)
-        },
+        when: super::keyspace_events::published,
         cause: "PUBLISH goes to all nodes; keyspace notifications are NOT passed on: they appear \
             only on the node that owns the key; sharded channels (SSUBSCRIBE) belong to one slot. \
             A client subscribed to one node misses what happens on the others.",

@@ -1,6 +1,6 @@
 //! Replicas that are not promoted, and what a failover costs.
 
-use super::{promotion, stale_age, unreached};
+use super::{lost_quorum, promotion, stale_age, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, slots};
 use crate::explain::seen::{Block, Seen, Table};
@@ -69,8 +69,8 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "Are the processes alive, and does their own CLUSTER INFO say ok? Then it is a \
             partition; if they are down, it is a loss.",
         fix: &[
-            "Partition: repair the network (bus ports too); it heals by itself.",
-            "Loss: start the dead primaries with their own files first.",
+            "If their processes run after all (a partition): repair the network (bus ports too); \
+             it heals by itself.",
             "Those that cannot come back: CLUSTER FAILOVER TAKEOVER on the best replica of \
              each, one at a time, after making sure that the old primary is really off and that \
              no supervisor starts it again.",
@@ -615,11 +615,12 @@ fn quorum_lost(seen: &Seen) -> Option<Hit> {
     let owners = seen.owners();
     let down: Vec<&Row> = owners.iter().copied().filter(|row| row.is_failing()).collect();
     (owners.len() >= 3 && 2 * down.len() >= owners.len() && !down.is_empty()).then(|| {
-        Hit::of(68)
+        let hit = Hit::of(68)
             .quotes(down.iter().map(|row| row.line).take(3))
             .fact("down", down.len().to_string())
             .fact("voters", owners.len().to_string())
-            .fact("places", list(&places(down), 6))
+            .fact("places", list(&places(down.iter().copied()), 6));
+        lost_quorum::fitted(seen, &owners, &down, hit)
     })
 }
 

@@ -179,9 +179,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The nodes.conf is in use by another process",
         side: Side::Platform,
         when: lock_file::held,
-        cause: "Another process holds the lock of this cluster-config-file: several instances in one \
-            directory with the same file name, the former process (or a fork of it) that still \
-            runs, or a pod that is still terminating with the same volume.",
+        cause: "Another process holds the lock of this cluster-config-file[[: <<reasons>>]].",
         check: "Which process holds it: fuser or lsof on the file; ps for a second server.",
         fix: &[
             "Stop the process that holds it, if it is the wrong one.",
@@ -261,6 +259,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "cluster mode is not enabled",
                 ],
             )
+            .map(|hit| answered_here(seen, hit))
             .or_else(|| {
                 // Images that make a primary with replicas out of this, and no cluster.
                 let single = &["redis_replication_mode", "valkey_replication_mode"];
@@ -279,8 +278,10 @@ pub(super) static CAUSES: &[Cause] = &[
             and config_file, whether it is the file you think.",
         fix: &[
             "If it is meant to be a member: set cluster-enabled yes in the file that is really \
-             loaded (config_file of INFO) and, after a save, restart it with its old \
-             nodes.conf.",
+             loaded (config_file of INFO) and, after a save, restart it (it cannot be switched on \
+             while it runs); a former member with its old nodes.conf. One that never was a member \
+             has no slots then: the cluster is made of three or more of them, or, for development, \
+             all 16384 slots are given to the one.",
             "If it is a single server or a managed service with cluster mode disabled: use the \
              plain client, not the cluster client.",
         ],
@@ -683,4 +684,19 @@ fn identity_lost(seen: &Seen) -> Option<Hit> {
         hit = hit.note(format!("Flagged by the others: {}.", list(&places(others), 4)));
     }
     Some(hit.less_if(50, in_creation && old.is_none()))
+}
+
+/// The refusal of a server on this machine: it was reached, so nothing lies between.
+fn answered_here(seen: &Seen, hit: Hit) -> Hit {
+    let text = |at: &usize| seen.lines.get(*at).map_or("", |line| line.lower.as_str());
+    let here = hit
+        .quotes
+        .iter()
+        .find_map(|at| ["127.0.0.1", "localhost"].into_iter().find(|host| text(at).contains(host)));
+    match here {
+        Some(host) => hit.note(format!(
+            "The connection itself works: the server at {host} answered, and this is its answer."
+        )),
+        None => hit,
+    }
 }

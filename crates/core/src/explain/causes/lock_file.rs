@@ -1,7 +1,13 @@
 //! A nodes.conf that is locked: by whom, as far as the configuration says where the file lies.
 
 use crate::explain::cause::Hit;
-use crate::explain::seen::Seen;
+use crate::explain::seen::{Pod, Seen};
+use crate::explain::template::list;
+
+/// Who it may be, where the paste does not tell.
+const REASONS: &str = "several instances in one directory with the same file name, the former \
+    process (or a fork of it) that still runs, or a pod that is still terminating with the same \
+    volume";
 
 /// The server says that another one holds its file.
 pub(super) fn held(seen: &Seen) -> Option<Hit> {
@@ -10,6 +16,10 @@ pub(super) fn held(seen: &Seen) -> Option<Hit> {
     // Then the lock is what the server left behind that could not write the file.
     let left = seen.has(&["can't update cluster config file"]);
     let hit = seen.says(93, &words)?.less_if(20, left);
+    if let Some((runs, refused)) = replicas_of_one_set(seen) {
+        return Some(on_one_volume(seen, hit, runs, &refused));
+    }
+    let hit = hit.fact("reasons", REASONS);
     let Some(name) = refused_name(seen).filter(|name| !name.contains('/')) else {
         return Some(hit);
     };
@@ -41,6 +51,78 @@ pub(super) fn held(seen: &Seen) -> Option<Hit> {
         )
         .only_these_steps(),
     )
+}
+
+/// A pod that runs, and those of the same set that do not come up.
+fn replicas_of_one_set(seen: &Seen) -> Option<(&Pod, Vec<&Pod>)> {
+    let up = |pod: &&Pod| pod.status == "Running" && !pod.ready.starts_with("0/");
+    let down = |pod: &&Pod| {
+        let failing = ["CrashLoopBackOff", "Error"].contains(&pod.status.as_str());
+        failing || (pod.status == "Running" && pod.ready.starts_with("0/") && pod.restarts > 0)
+    };
+    seen.pods.iter().filter(up).find_map(|runs| {
+        let set = set_of(&runs.name)?;
+        let refused: Vec<&Pod> =
+            (seen.pods.iter().filter(down)).filter(|pod| set_of(&pod.name) == Some(set)).collect();
+        (!refused.is_empty()).then_some((runs, refused))
+    })
+}
+
+/// `redis-app` of `redis-app-1`.
+fn set_of(pod: &str) -> Option<&str> {
+    let (set, ordinal) = pod.rsplit_once('-')?;
+    let counts = !ordinal.is_empty() && ordinal.len() < 4;
+    (counts && ordinal.chars().all(|c| c.is_ascii_digit())).then_some(set)
+}
+
+/// Pods have file systems of their own, so a lock that is seen from another pod is on a volume
+/// which both mount.
+fn on_one_volume(seen: &Seen, hit: Hit, runs: &Pod, refused: &[&Pod]) -> Hit {
+    let holder = runs.name.as_str();
+    let names: Vec<String> = refused.iter().map(|pod| pod.name.clone()).collect();
+    let who = list(&names, 4);
+    let apart = refused.iter().all(|pod| pod.machine.is_some() && pod.machine != runs.machine);
+    let machines = if apart { ", on other machines than its" } else { "" };
+    let again = refused.iter().map(|pod| pod.restarts).max().unwrap_or(0);
+    let long = if again >= 3 {
+        format!(
+            " A predecessor that is still ending does not hold it: after {again} restarts that \
+             would be gone."
+        )
+    } else {
+        String::new()
+    };
+    let dir = seen.setting("dir").map_or("its directory", |set| set.value.as_str());
+    let claims: Vec<String> = [holder.to_owned()].into_iter().chain(names).collect();
+    hit.less_if(12, again < 3 && !apart)
+        .quote(runs.line)
+        .quotes(refused.iter().map(|pod| pod.line).take(2))
+        .note(format!(
+            "Here the pods of one StatefulSet share ONE volume: {holder} runs and holds the lock, \
+             and {who} find it{machines}. Pods have file systems of their own, so that can only be \
+             storage which all of them mount (one claim for all replicas, a hostPath on shared \
+             storage).{long}"
+        ))
+        .check(format!(
+            "kubectl get pods {} -o yaml: the same claimName in each is one volume for all; \
+             kubectl get pvc: one claim in place of one for each pod.",
+            claims.join(" ")
+        ))
+        .step(
+            "Give each pod a volume of its own: volumeClaimTemplates in the StatefulSet, not a \
+             claim under spec.template.spec.volumes (that one is mounted by all replicas). The \
+             field cannot be added to a StatefulSet that exists: it is made anew with it, and the \
+             old claim is kept until the data in it is not needed any more.",
+        )
+        .step(format!(
+            "Another file name alone would not do: the AOF and RDB files in {dir} would still be \
+             shared, and the nodes would overwrite each other's data.",
+        ))
+        .step(format!(
+            "Leave the file to {holder}, whose identity it is. With their own volumes the others \
+             start empty and are joined (or the cluster is made of them) afterwards."
+        ))
+        .only_these_steps()
 }
 
 /// `Sorry, the cluster configuration file nodes.conf is already used`.

@@ -239,17 +239,34 @@ fn first_node_only(seen: &Seen) -> Option<Hit> {
     let near = |phrases: &[&str]| {
         seen.lines.iter().skip(root).take(12).any(|l| phrases.iter().any(|p| l.lower.contains(p)))
     };
-    let only = near(&["tls: true", "password", "rediss://"]) && !seen.has(&["defaults"]);
+    let url = seen.lines.iter().enumerate().skip(root).take(12).find(|(_, line)| {
+        ["password", "redis://", "rediss://", "tls: true"].iter().any(|p| line.lower.contains(p))
+    });
+    let tls = near(&["tls: true", "rediss://"]);
+    let login = near(&["password", "username", "redis://:", "rediss://:"]);
+    let only = (tls || login) && !seen.has(&["defaults"]);
     let fails = ["socket closed unexpectedly", "never returns", "hangs", "noauth", "stuck"];
     let shown = seen.lines_with(&fails);
+    let (given, then, write) = match (tls, login) {
+        (true, true) => (
+            "TLS and password are",
+            "plain or without login and is closed",
+            "{ socket: { tls: true }, password }",
+        ),
+        (true, false) => ("TLS is", "plain and is closed", "{ socket: { tls: true } }"),
+        _ => ("The login is", "without a login and is refused", "{ username, password }"),
+    };
     (only && !shown.is_empty()).then(|| {
-        Hit::of(88).quote(root).quotes(shown).fact(
-        "told",
-        "node-redis uses what stands in rootNodes for the first question only; the nodes of the \
-         map are dialled with what stands in defaults. TLS and password are given for the root \
-         node alone, so every other connection is plain or without login and is closed. Write \
-         createCluster({ rootNodes: [...], defaults: { socket: { tls: true }, password } }).",
-    )
+        let line = url.map_or(root, |(at, _)| at);
+        Hit::of(88).quote(line).quotes(shown).fact(
+            "told",
+            format!(
+                "node-redis uses what stands in rootNodes for the first question only; the nodes \
+                 of the map are dialled with what stands in defaults. {given} given for the root \
+                 node alone, so every other connection is {then}. Write createCluster({{ \
+                 rootNodes: [...], defaults: {write} }})."
+            ),
+        )
     })
 }
 

@@ -14,7 +14,9 @@ mod application;
 mod atomic;
 mod aware;
 mod bare;
+mod big_key;
 mod binding;
+mod bracketed;
 mod came_back;
 mod claims;
 mod clients;
@@ -23,6 +25,7 @@ mod create;
 mod credentials;
 mod damaged;
 mod decisive;
+mod desync;
 mod dialects;
 mod dialled;
 mod directives;
@@ -43,11 +46,14 @@ mod identity;
 mod imports;
 mod joining;
 mod kept_address;
+mod keyspace_events;
 mod kubernetes;
 mod library;
 mod literal;
+mod loading_replica;
 mod lock_file;
 mod locks;
+mod lost_quorum;
 mod map_asked;
 mod members;
 mod memory;
@@ -58,11 +64,14 @@ mod network;
 mod noperm;
 mod nowhere;
 mod offered;
+mod older_replica;
+mod one_proxy;
 mod open_marks;
 mod operations;
 mod operators;
 mod outside;
 mod overrun;
+mod own_bus_port;
 mod particular;
 mod passing;
 mod pods;
@@ -78,7 +87,9 @@ mod removed;
 mod replication;
 mod returned;
 mod rewriting;
+mod rights;
 mod scripts;
+mod second_outage;
 mod security;
 mod sentinels;
 mod service;
@@ -95,6 +106,7 @@ mod tls_names;
 mod told;
 mod transport;
 pub(in crate::explain) mod trust;
+mod try_again;
 mod uneven;
 mod unfinished;
 mod unreached;
@@ -111,6 +123,11 @@ pub(super) fn was_emptied(seen: &super::seen::Seen) -> bool {
     operators::flushed(seen).is_some()
 }
 
+/// Whether a redirect led past the one proxy that stands in front of the nodes.
+pub(super) fn behind_one_proxy(seen: &super::seen::Seen) -> bool {
+    one_proxy::in_front(seen).is_some()
+}
+
 /// Every cause.
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
     [
@@ -119,6 +136,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         names::CAUSES,
         identity::CAUSES,
         create::CAUSES,
+        bracketed::CAUSES,
         decisive::CAUSES,
         slots::CAUSES,
         unfinished::CAUSES,
@@ -127,8 +145,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         misuse::CAUSES,
         joining::CAUSES,
         passing::CAUSES,
+        try_again::CAUSES,
+        loading_replica::CAUSES,
         failover::CAUSES,
         replication::CAUSES,
+        desync::CAUSES,
         came_back::CAUSES,
         returned::CAUSES,
         sentinels::CAUSES,
@@ -253,6 +274,11 @@ mod tests {
         ),
         ("SLOT_OPEN", "Target has no key", "the count comes before it"),
         ("SLOT_OPEN", "Keys on both", "keys are moved first, the target is told first"),
+        (
+            "MIGRATE_IOERR_AMBIGUOUS",
+            "Finish the slot that is open",
+            "after the keys, the target first",
+        ),
         (
             "MIGRATE_IOERR_AMBIGUOUS",
             "Repeat the move",

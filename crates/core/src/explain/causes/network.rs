@@ -1,7 +1,7 @@
 //! Addresses that some can reach and others cannot: announcing, Docker, NAT, binding.
 
 use super::announced::is_inner;
-use super::binding;
+use super::{binding, own_bus_port};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source, is_ipv4};
 use crate::explain::table::Row;
@@ -52,7 +52,7 @@ pub(super) static CAUSES: &[Cause] = &[
                         .then(|| Hit::of(80).quote(s.line))
                 })
                 .or_else(|| met_by_bus_port(seen))
-                .map(|hit| dials_the_usual_port(seen, hit))
+                .map(|hit| own_bus_port::dials_the_usual_port(seen, hit))
         },
         cause: "CLUSTER MEET takes the CLIENT port, and adds 10000 for the bus, unless a bus port \
             is given as a third argument. With cluster-port set to something else, or the bus port \
@@ -423,31 +423,6 @@ fn replicates_through_a_bridge(seen: &Seen) -> Option<Hit> {
 const AZURE: &str = "On Azure the shards answer at the ports 13000-13999 (plain) and 15000-15999 \
     (TLS) of the same name, so MOVED to such a port is right: the client must be a cluster client, \
     follow it over TLS, and the firewall must let these ports through beside 6380.";
-
-/// The log shows that peers dial client port + 10000, while the bus was told to listen elsewhere.
-fn dials_the_usual_port(seen: &Seen, hit: Hit) -> Hit {
-    let real: Option<u16> = seen.setting("cluster-port").and_then(|set| set.value.parse().ok());
-    let Some(real) = real else { return hit };
-    let usual = |port: &u16| *port != real && port.checked_sub(10_000).is_some();
-    let clients: Vec<u16> = seen.addresses.keys().map(|(_, port)| *port).collect();
-    let dialled = seen.addresses.iter().find(|((_, port), at)| {
-        let failed = seen.lines.get(**at).is_some_and(|line| {
-            ["failed", "refused", "timed out"].iter().any(|word| line.lower.contains(word))
-        });
-        let above = usual(port) && clients.contains(&(port - 10_000));
-        failed && above
-    });
-    let Some(((_, port), at)) = dialled else { return hit };
-    let hit = Hit { score: 93, ..hit };
-    hit.quote(*at).note(format!(
-        "The nodes listen for the bus on {real} (cluster-port), and their peers dial {port}, which \
-         is client port + 10000: MEET was sent without a bus port, as redis-cli's create did \
-         before 7.0.0 was released in its final form. No firewall is in the way, so opening {port} \
-         changes nothing. Use a newer redis-cli for create, or MEET by hand: CLUSTER MEET <ip> {} \
-         {real}.",
-        port - 10_000
-    ))
-}
 
 /// A MEET whose second argument is a bus port: 10000 above a usual client port.
 fn met_by_bus_port(seen: &Seen) -> Option<Hit> {

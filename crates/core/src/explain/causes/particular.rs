@@ -176,8 +176,8 @@ fn module_missing(seen: &Seen) -> Option<Hit> {
     Some(if relative.is_some() { hit.note(RELATIVE) } else { hit })
 }
 
-const RELATIVE: &str = "MODULE LOAD was given a path without a leading '/': each server looks for it \
-    from its own working directory (its dir), so it was not found; give the absolute path.";
+const RELATIVE: &str = "MODULE LOAD was given a path without a leading '/': each server looks for \
+    it from its own working directory (its dir), so it was not found; give the absolute path.";
 
 /// What a server says when it gives a module up.
 const NOT_LOADED: [&str; 4] = [
@@ -227,6 +227,11 @@ fn module(seen: &Seen) -> Option<Hit> {
         let search = |path: &str| ["redisearch.so", "module-oss.so"].contains(&file(path));
         same || (search(path) && so.is_some_and(search))
     });
+    // The start script of the image lists its directory with a double stroke.
+    let listed = |path: &str| image && path.contains("/modules//");
+    if let Some((at, _)) = twin.filter(|(_, path)| so == Some(*path) && listed(path)) {
+        return Some(rewritten(hit.quote(*at).quotes(written)));
+    }
     if let Some((at, path)) = twin {
         return Some(twice(hit.quote(*at), so.unwrap_or("the same module"), path));
     }
@@ -239,28 +244,46 @@ fn module(seen: &Seen) -> Option<Hit> {
 const DLOPEN: &str = "Here the system's loader refused the file: the text behind 'failed to load' \
     tells (no such file, a missing library, another C library or processor, no right to execute).";
 
-const REFUSED: &str = "The file was opened (dlopen would have said otherwise), and the module's own \
-    start routine refused: most often it is loaded already (two loadmodule lines, or one in the \
-    file and one on the command line), its arguments are wrong, or it wants a newer server. What \
-    it logged just above is the reason.";
+const REFUSED: &str = "The file was opened (dlopen would have said otherwise), and the module's \
+    own start routine refused: most often it is loaded already (two loadmodule lines, or one in \
+    the file and one on the command line), its arguments are wrong, or it wants a newer server. \
+    What it logged just above is the reason.";
 
 /// A module is named by two lines of `loadmodule`.
 fn twice(hit: Hit, so: &str, path: &str) -> Hit {
+    let of_search = [so, path].iter().any(|path| path.contains("module-oss.so"));
+    let search = if of_search {
+        " (module-oss.so is RediSearch with its coordinator for clusters)"
+    } else {
+        ""
+    };
+    let keep = if of_search {
+        format!(
+            "Keep one of the two: remove the loadmodule line of {path} (in a cluster the build \
+             with the coordinator, module-oss.so, is the one to keep; redis 8 has it in its own \
+             redisearch.so)"
+        )
+    } else if so == path {
+        format!(
+            "Keep one of the two lines for {path}, and one only for each other module that is \
+             named twice (else the next one ends the server): the command line and a file that \
+             CONFIG REWRITE wrote name the same"
+        )
+    } else {
+        format!("Keep one of the two: remove the loadmodule line of {path}")
+    };
     Hit { score: 96, ..hit }
         .fact("why", "it is loaded already")
         .note(format!(
-            "The same module was loaded just before, from {path}; {so} brings it a second time \
-             (module-oss.so is RediSearch with its coordinator for clusters). Its name and its \
-             commands are taken, so it refuses and the server ends. Version, libraries and rights \
-             are not at fault."
+            "The same module was loaded just before, from {path}; {so} brings it a second \
+             time{search}. Its name and its commands are taken, so it refuses and the server ends. \
+             Version, libraries and rights are not at fault."
         ))
-        .check("All loadmodule lines of redis.conf, its includes and the command line: the module \
-            stands there twice.")
-        .step(format!(
-            "Keep one of the two: remove the loadmodule line of {path} (in a cluster the build with \
-             the coordinator, module-oss.so, is the one to keep; redis 8 has it in its own \
-             redisearch.so), on all nodes alike. Then start; the data files are as they were."
-        ))
+        .check(
+            "All loadmodule lines of redis.conf, its includes and the command line: the module \
+            stands there twice.",
+        )
+        .step(format!("{keep}, on all nodes alike. Then start; the data files are as they were."))
         .only_these_steps()
 }
 
@@ -269,20 +292,20 @@ fn rewritten(hit: Hit) -> Hit {
     hit.fact("why", "it is loaded already")
         .note(
             "The modules are loaded twice: the image's start script hands --loadmodule for all of \
-             its modules to the server (redis 8 images do), and CONFIG REWRITE wrote the same \
-             modules into redis.conf as loadmodule lines. At the next start both count, the \
-             second one refuses because its name is taken, the server ends, and the restart \
-             policy makes a loop of it.",
+             its modules to the server (redis 8 images do), and CONFIG REWRITE (of a person, \
+             Sentinel or an operator) wrote the same modules into redis.conf as loadmodule lines. \
+             At the next start both count, the second one refuses because its name is taken, the \
+             server ends, and the restart policy makes a loop of it.",
         )
         .check("grep loadmodule redis.conf: the modules of the image stand in the file.")
         .step(
-            "Take the loadmodule lines of the image's own modules out of redis.conf (a volume can be \
-             mounted by another container for it); keep those of other modules. Then start: data \
-             and nodes.conf are as they were.",
+            "Take the loadmodule lines of the image's own modules out of redis.conf (a volume can \
+             be mounted by another container for it); keep those of other modules. Then start: \
+             data and nodes.conf are as they were.",
         )
         .step(
-            "After each CONFIG REWRITE in such an image look at the file again, or keep settings in \
-             the source of the configuration instead.",
+            "After each CONFIG REWRITE in such an image look at the file again, or keep settings \
+             in the source of the configuration instead.",
         )
         .only_these_steps()
 }
@@ -323,8 +346,8 @@ fn met_without_bus(seen: &Seen) -> Option<Hit> {
     let (row, (line, right)) = found?;
     let dialled = row.address.bus_port?;
     let entry = format!(
-        "The row {} ({}, {}) is dialled at bus port {dialled} = {} + 10000, and that node's bus port \
-         is {right}.",
+        "The row {} ({}, {}) is dialled at bus port {dialled} = {} + 10000, and that node's bus \
+         port is {right}.",
         row.place(),
         short(&row.id),
         if row.flags.has(Flag::Handshake) { "handshake" } else { "disconnected" },
@@ -412,7 +435,7 @@ const WAITS_FOR_IPS: &str = "In these values cluster.externalAccess.enabled is t
     addresses is given (cluster.externalAccess.service.loadBalancerIP): Bitnami's chart then makes \
     the Services only, and the StatefulSet in a second step, when it is told one IP for each node.";
 
-const IPS_FIRST: &str = "Wait until kubectl get svc shows an EXTERNAL-IP for each of the Services (one \
-    for each node, primaries and replicas), then helm upgrade the release with all former values \
-    and cluster.externalAccess.service.loadBalancerIP={ip1,ip2,...}, as the NOTES of the install \
-    say. Without clients outside: externalAccess.enabled false.";
+const IPS_FIRST: &str = "Wait until kubectl get svc shows an EXTERNAL-IP for each of the Services \
+    (one for each node, primaries and replicas), then helm upgrade the release with all former \
+    values and cluster.externalAccess.service.loadBalancerIP={ip1,ip2,...}, as the NOTES of the \
+    install say. Without clients outside: externalAccess.enabled false.";

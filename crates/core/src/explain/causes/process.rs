@@ -55,9 +55,11 @@ pub(super) static CAUSES: &[Cause] = &[
                     .less_if(30, seen.has(&["can't save in background"]))
             })
             .map(|hit| super::rewriting::saved(seen, super::fitting::append_only(seen, hit)))
+            .map(|hit| super::rewriting::no_failover(seen, hit))
         },
-        cause: "The last save or AOF write failed[[<<unsaid>>]], and stop-writes-on-bgsave-error protects the data by \
-            refusing writes. PING may fail too, so probes can kill the process.",
+        cause: "The last save or AOF write failed[[<<unsaid>>]], and the server protects the data \
+            by refusing writes (after a failed save stop-writes-on-bgsave-error does so). PING may \
+            fail too, so probes can kill the process.",
         check: "INFO persistence (rdb_last_bgsave_status, aof_last_write_status), df and ls -ld \
             of dir, and the log line of the \
             save.",
@@ -77,6 +79,7 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Platform,
         when: |seen| {
             seen.says(92, &["can't save in background: fork", "fork: cannot allocate memory"])
+                .map(|hit| super::rewriting::fork_refused(seen, hit))
                 .or_else(|| seen.says(34, &["overcommit_memory is set to 0"]))
         },
         cause: "BGSAVE, AOF rewrite and full syncs fork the process; with vm.overcommit_memory 0 \
@@ -89,7 +92,11 @@ pub(super) static CAUSES: &[Cause] = &[
              configuration), leave memory for copy on write; disable transparent huge pages. \
              'Resource temporarily unavailable': raise the limit of processes (ulimit -u, \
              TasksMax, the container's pids limit)."],
-        never: &["Do not restart the primary before a save or a replica has its data."],
+        never: &[
+            "Do not restart the primary before a save or a replica has its data.",
+            "Do not only switch stop-writes-on-bgsave-error off: then nothing is saved and nobody \
+             sees it.",
+        ],
         like: &["DISK_ERROR_MISCONF", "OOM_KILLED"],
     },
     Cause {
@@ -335,6 +342,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     .less_if(30, restarted)
                     .less_if(30, seen.has(&[" ?:"])),
             )
+            .map(|hit| super::second_outage::told(seen, hit))
         },
         cause: "The process never restarted, but it did not answer for longer than \
             cluster-node-timeout: the others marked it FAIL and elected its replica. When it woke \

@@ -69,10 +69,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "RDB_VERSION_INCOMPATIBLE",
         title: "The replica is older than its primary and cannot read its data format",
         side: Side::Cluster,
-        when: |seen| {
-            let hit = seen.says(94, &["can't handle rdb format version"])?;
-            Some(hit.fact_if("rdb", seen.word_after("can't handle rdb format version ")))
-        },
+        when: super::older_replica::unreadable,
         cause: "The data file has RDB version[[ <<rdb>>]], which this server does not know: it was \
             written by a newer (or another) server. Either a replica is older than its primary, so \
             its full sync fails for ever, or a server was downgraded onto a newer file. Redis 7.4 \
@@ -85,6 +82,7 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         never: &[
             "Do not restart or remove the primary while this is its only replica.",
+            "No CLUSTER FAILOVER with FORCE or TAKEOVER on this replica: it has not the data.",
             "Do not delete the data file to make it start.",
         ],
         like: &["MIXED_VERSIONS"],

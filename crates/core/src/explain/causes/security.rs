@@ -329,9 +329,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     &["executing the script can't run this", "executing the function can't"],
                 )
             });
-            hit.map(|hit| super::noperm::fitted(seen, hit))
+            let hit = hit.map(|hit| super::noperm::fitted(seen, hit));
+            hit.or_else(|| super::rights::without_the_map(seen))
         },
-        cause: "The ACL of this user does not allow the command in the message. Cluster clients \
+        cause: "The ACL of this user does not allow a command that is sent. Cluster clients \
             need more than the data commands: cluster|slots, cluster|shards, cluster|nodes, \
             cluster|info, readonly, asking, ping, info (in 6.x the whole CLUSTER command belongs \
             to @admin); replication needs psync, replconf, ping. ACLs are per node and are not \

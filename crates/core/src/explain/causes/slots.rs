@@ -1,6 +1,6 @@
 //! Slots without an owner, with two, or on their way; resharding.
 
-use super::{claims, half_told, open_marks, pods, unreached};
+use super::{big_key, claims, half_told, open_marks, pods, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, Table};
@@ -76,25 +76,16 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "MIGRATE_IOERR_AMBIGUOUS",
         title: "MIGRATE broke off (timeout or connection): a key may be on both nodes",
         side: Side::Cluster,
-        when: |seen| {
-            seen.says(
-                88,
-                &[
-                    "ioerr error or timeout",
-                    "error or timeout reading to target",
-                    "error or timeout writing to target",
-                    "error or timeout connecting to the client",
-                    "timeout reading from target",
-                ],
-            )
-        },
-        cause: "The source waited longer than MIGRATE's timeout for the target, or could not \
-            connect to it: a big key, a busy target, a target that listens with TLS or on another \
-            address. After a read timeout the key may exist on both; the source's copy counts \
-            while the slot is migrating.",
+        when: big_key::timed_out,
+        cause: "The source waited longer than MIGRATE's timeout for the target[[, or could not \
+            connect to it: <<reasons>>]]. After a read timeout the key may exist on both; the \
+            source's copy counts while the slot is migrating.",
         check: "MEMORY USAGE of the keys in that slot, and whether the source can reach the \
             target's client port.",
         fix: &[
+            "Finish the slot that is open now (--cluster check names it; no reshard is taken while \
+             there is one): MIGRATE its keys with a larger timeout, until the source has none, and \
+             only then SETSLOT NODE, on the target first.",
             "Repeat the move with a larger timeout (redis-cli --cluster reshard ... \
              --cluster-timeout 60000) and a smaller --cluster-pipeline; with REPLACE only for keys \
              that nobody wrote on the target.",
@@ -119,9 +110,15 @@ pub(super) static CAUSES: &[Cause] = &[
             "Keep a DUMP of both copies. If the source's copy is right (the usual case): \
              MIGRATE that key again with REPLACE; --cluster-replace of redis-cli does it for \
              all keys of the move at once.",
-            "Then finish the slot: SETSLOT NODE on the target first.",
+            "Then finish the slot, whose OTHER keys have to go as well: CLUSTER GETKEYSINSLOT on \
+             the source and MIGRATE for what it names (a timeout of 60000, as the first one was \
+             too short), until CLUSTER COUNTKEYSINSLOT says 0 there. Only then SETSLOT NODE, on \
+             the target first, then on the source.",
         ],
-        never: &["Do not use REPLACE before the copies were compared."],
+        never: &[
+            "Do not use REPLACE before the copies were compared.",
+            "No SETSLOT NODE while the source still has keys of the slot: they are lost with it.",
+        ],
         like: &["SLOT_OPEN"],
     },
     Cause {
@@ -170,7 +167,8 @@ pub(super) static CAUSES: &[Cause] = &[
         fix: &[
             "Mend what the target complains of (let it see all nodes, give it memory, choose a \
              primary).",
-            "Finish the open slot: MIGRATE the rest, then SETSLOT NODE on target, source, others.",
+            "Finish the open slot: MIGRATE the rest, until CLUSTER COUNTKEYSINSLOT says 0 on the \
+             source, and only then SETSLOT NODE on target, source, others.",
         ],
         never: &["Do not start another reshard before this slot is closed."],
         like: &["SLOT_OPEN"],
@@ -192,8 +190,8 @@ pub(super) static CAUSES: &[Cause] = &[
             way: redis-cli of the 4.0 and 5.0 series[[ (here <<tool>>)]] cuts or garbles keys with \
             binary bytes in them (redis/redis#6135); 6.0 and later send them whole. The slot stays \
             open; no key is lost.",
-        check: "redis-cli --version; and CLUSTER GETKEYSINSLOT of the open slot on its source: names \
-            with unprintable bytes.",
+        check: "redis-cli --version; and CLUSTER GETKEYSINSLOT of the open slot on its source: \
+            names with unprintable bytes.",
         fix: &[
             "Take a redis-cli (or valkey-cli) of a current version, it works with old servers too.",
             "Look for the open slot with --cluster check and finish its move with that one, then \
@@ -497,14 +495,14 @@ fn imported(seen: &Seen, hit: Hit) -> Hit {
     let Some(at) = imports.first() else { return hit };
     hit.quote(*at)
         .note(
-            "Here it is an import of a server outside (--cluster import): no slot moves and none is \
-             open. The key is in the cluster already: from an earlier run of the import (with \
+            "Here it is an import of a server outside (--cluster import): no slot moves and none \
+             is open. The key is in the cluster already: from an earlier run of the import (with \
              --cluster-copy the source keeps its own), or written by the application since.",
         )
         .step(
-            "Decide which copy is right, key by key or for all (compare the value or DUMP of both). \
-             The source's: run the import again with --cluster-replace, which overwrites the \
-             cluster's copy of EVERY key of the source, also where the application has written \
+            "Decide which copy is right, key by key or for all (compare the value or DUMP of \
+             both). The source's: run the import again with --cluster-replace, which overwrites \
+             the cluster's copy of EVERY key of the source, also where the application has written \
              since (add --cluster-copy so that the source keeps its own). The \
              cluster's: leave that key out, by moving it away at the source or taking it from a \
              copy of the source.",
@@ -650,9 +648,9 @@ fn holds_what_it_does_not_own(seen: &Seen) -> Option<Hit> {
         _ => false,
     })?;
     Some(Hit::of(80).quote(at).quote(counted).quote(counted + 1).note(format!(
-        "Here the server runs on: it answers MOVED for slot {slot} and still holds keys of it. A move \
-         of that slot broke off (or its source was replaced in the middle), and these keys stayed \
-         behind, where no client reaches them."
+        "Here the server runs on: it answers MOVED for slot {slot} and still holds keys of it. A \
+         move of that slot broke off (or its source was replaced in the middle), and these keys \
+         stayed behind, where no client reaches them."
     )))
 }
 
@@ -689,9 +687,9 @@ fn claims_what_others_give_to_the_dead(seen: &Seen) -> Option<Hit> {
     None
 }
 
-const PROMOTED_FOR_ITSELF: &str = "A replica was promoted after its primary died, and its claim did \
-    not win at the others: its config epoch is not above the one they hold for the dead primary \
-    (compare the epoch columns), or it took the role without an election. Keep the dead primary \
-    off until all tables agree. If the keys of these slots are on the promoted node (CLUSTER \
-    COUNTKEYSINSLOT), CLUSTER BUMPEPOCH on it makes its claim the newest everywhere; the old \
-    primary then comes back as its replica.";
+const PROMOTED_FOR_ITSELF: &str = "A replica was promoted after its primary died, and its claim \
+    did not win at the others: its config epoch is not above the one they hold for the dead \
+    primary (compare the epoch columns), or it took the role without an election. Keep the dead \
+    primary off until all tables agree. If the keys of these slots are on the promoted node \
+    (CLUSTER COUNTKEYSINSLOT), CLUSTER BUMPEPOCH on it makes its claim the newest everywhere; the \
+    old primary then comes back as its replica.";

@@ -227,6 +227,9 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A load balancer or one Service stands in front of all nodes",
         side: Side::Platform,
         when: |seen| {
+            if let Some(hit) = super::one_proxy::in_front(seen) {
+                return Some(hit);
+            }
             let front = seen.says(
                 50,
                 &[
@@ -258,7 +261,11 @@ pub(super) static CAUSES: &[Cause] = &[
             "Use the front only as the start node, and announce per-node addresses that clients \
              reach (one Service or port per node).",
         ],
-        never: &["Do not announce the shared address for all nodes."],
+        never: &[
+            "Do not announce the shared address for all nodes.",
+            "Do not take a client without cluster support to get rid of redirects: it gets them as \
+             errors.",
+        ],
         like: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
     },
 ];
