@@ -104,9 +104,10 @@ static STEPS: &[Step] = &[
         "Lettuce: ClusterTopologyRefreshOptions.builder().enablePeriodicRefresh(Duration.ofSeconds(\
          30)).enableAllAdaptiveRefreshTriggers(), with names that stay as start nodes, and \
          .dynamicRefreshSources(false) where addresses change (else it asks the addresses that it \
-         found, and when all of them changed nobody is left to ask); Spring: \
-         spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s; and for nodes \
-         that vanish without a word SocketOptions with keepAlive and tcpUserTimeout.",
+         found, and when all of them changed nobody is left to ask); Spring \
+         Boot 3: spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s \
+         (spring.redis.lettuce... in 2.3 to 2.7; before that only by a bean with ClusterClientOptions); and \
+         for nodes that vanish without a word SocketOptions with keepAlive and tcpUserTimeout.",
     ),
     step("Lettuce", ANNOUNCED, "Lettuce: ClientResources with MappingSocketAddressResolver."),
     step(
@@ -139,8 +140,8 @@ static STEPS: &[Step] = &[
     step(
         "ioredis",
         NAME,
-        "ioredis: dnsLookup: (address, callback) => callback(null, address) together with \
-         redisOptions.tls.",
+        "ioredis: new Redis.Cluster(nodes, { dnsLookup: (address, callback) => callback(null, \
+         address), redisOptions: { tls: {} } }): dnsLookup stands beside redisOptions, not within.",
     ),
     step(
         "ioredis",
@@ -206,6 +207,19 @@ static STEPS: &[Step] = &[
         "redis-rb",
         ANNOUNCED,
         "redis-rb: fixed_hostname, where one name in front leads to the right node by its port.",
+    ),
+    step(
+        "redis-rb",
+        AUTH,
+        "redis-rb: Redis.new(cluster: [...], password: '<password>'): as an option it holds for all \
+         nodes; in the URL of a start node some releases use it there only.",
+    ),
+    step(
+        "redis-rb",
+        STALE,
+        "redis-rb: the newest release (5 and later with redis-clustering reads the map anew on \
+         errors), several start nodes by names that stay, and a new client object after all \
+         addresses changed.",
     ),
     step("redis-rb", PLAIN, "redis-rb: Redis::Cluster.new(nodes: [...]) (redis-clustering)."),
 ];

@@ -383,6 +383,20 @@ const SAYS: &[(&str, &str)] = &[
     ("own10-script-key-is-a-value", "HGET is called on 'f3', a value that it read before"),
     ("own10-strangers-own-the-slots", "redis-a-* are one deployment and redis-b-* another"),
     ("own10-strangers-own-the-slots", "10.128.2.41 was a failed member 5f65e816"),
+    ("own11-one-id-by-turns", "shown by 10.2.0.14:6379 and 10.2.0.15:6379"),
+    ("own11-old-table-of-the-directory", "under the id f538c5e6, which is not its own"),
+    ("own11-one-address-for-all-pods", "announce one and the same address, 10.0.0.7:6379"),
+    ("own11-redis-rb-url-password", "the nodes want this very password"),
+    ("own11-map-of-a-joining-node", "the slots of the errors (12004 and 16001) lie in just these"),
+    ("own11-bare-name-announced", "redis-test-leader-1 is a name without a domain"),
+    ("own11-copy-never-finished", "MASTER2 - 1174 began its copy 299 s before"),
+    ("own11-four-links-cut-at-once", "The primary closed 4 such links itself"),
+    ("own11-new-node-beside-3x", "no rolling upgrade leads from 3.x"),
+    ("own11-create-at-the-prompt", "192.168.7.22:6381 --cluster-replicas 1"),
+    ("own11-added-without-slots", "moves no slots by itself"),
+    ("own11-two-stopped-of-three", "'Connection refused' from 10.9.3.11:7001"),
+    ("own11-create-finds-old-slots", "looks at known nodes and keys only"),
+    ("own11-ioredis-looks-the-name-up", "looked it up by itself"),
 ];
 
 #[test]
@@ -447,6 +461,18 @@ const STEPS: &[(&str, &str)] = &[
     ("live-diskless-dropped", "Mend what the replica's log says"),
     ("srv3-import-into-a-cluster-with-password", "uses two logins"),
     ("srv3-aof-write-refused", "the server tries again each second"),
+    ("own11-one-id-by-turns", "CLUSTER REPLICATE 3f1b6f0b"),
+    ("own11-one-address-for-all-pods", "a Service for each pod"),
+    ("own11-redis-rb-url-password", "password: '<password>'"),
+    (
+        "own11-bare-name-announced",
+        "searches: [redis-test-leader-headless.default.svc.cluster.local]",
+    ),
+    ("own11-four-links-cut-at-once", "'slave 600mb 600mb 120'"),
+    ("own11-new-node-beside-3x", "stop ALL nodes"),
+    ("own11-probe-without-tls", "redis-cli --tls --cacert /etc/tls/redis/ca.pem -h"),
+    ("own11-two-stopped-of-three", "Start the primaries that were stopped"),
+    ("own11-ioredis-looks-the-name-up", "dnsLookup stands beside redisOptions"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.

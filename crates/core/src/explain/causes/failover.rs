@@ -64,8 +64,7 @@ pub(super) static CAUSES: &[Cause] = &[
         when: quorum_lost,
         cause: "<<down>> of <<voters>> primaries with slots are unreachable from here \
             (<<places>>). FAIL and failover need a majority of them, so nothing is promoted, and \
-            this side reports cluster_state:fail. That is either a real loss of those nodes or a \
-            partition in which this side is the smaller part.",
+            this side reports cluster_state:fail.[[ <<either>>]]",
         check: "Are the processes alive, and does their own CLUSTER INFO say ok? Then it is a \
             partition; if they are down, it is a loss.",
         fix: &[
@@ -159,6 +158,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     let by_info = promotion::never_linked_by_info(seen);
                     by_info.or(sync.filter(|_| told || together)).or_else(|| never_linked(seen))
                 })
+                .or_else(|| super::old_heir::unfinished(seen))
                 .map(|hit| {
                     if hit.facts.contains_key("age") {
                         hit
@@ -611,15 +611,22 @@ fn too_few(seen: &Seen) -> Option<Hit> {
     })
 }
 
+/// What a lost majority may be where nothing tells.
+const EITHER: &str = "That is either a real loss of those nodes or a partition in which this side is \
+    the smaller part.";
+
 fn quorum_lost(seen: &Seen) -> Option<Hit> {
     let owners = seen.owners();
     let down: Vec<&Row> = owners.iter().copied().filter(|row| row.is_failing()).collect();
     (owners.len() >= 3 && 2 * down.len() >= owners.len() && !down.is_empty()).then(|| {
-        Hit::of(68)
+        let hit = Hit::of(68)
             .quotes(down.iter().map(|row| row.line).take(3))
             .fact("down", down.len().to_string())
             .fact("voters", owners.len().to_string())
-            .fact("places", list(&places(down), 6))
+            .fact("places", list(&places(down.iter().copied()), 6));
+        let hit = super::stopped::not_cut_off(seen, &down, hit);
+        let stopped = hit.facts.contains_key("stopped");
+        hit.fact_if("either", (!stopped).then_some(EITHER))
     })
 }
 

@@ -14,7 +14,9 @@ mod application;
 mod atomic;
 mod aware;
 mod bare;
+mod bare_names;
 mod binding;
+mod by_turns;
 mod came_back;
 mod claims;
 mod clients;
@@ -42,6 +44,7 @@ mod holes;
 mod identity;
 mod imports;
 mod joining;
+mod joining_view;
 mod kept_address;
 mod kubernetes;
 mod library;
@@ -58,6 +61,9 @@ mod network;
 mod noperm;
 mod nowhere;
 mod offered;
+mod old_heir;
+mod old_table;
+mod one_for_all;
 mod open_marks;
 mod operations;
 mod operators;
@@ -68,6 +74,7 @@ mod passing;
 mod pods;
 mod pool;
 mod ports;
+mod probes;
 mod process;
 mod products;
 mod promotion;
@@ -90,11 +97,13 @@ mod stale_age;
 mod stale_map;
 mod stalls;
 mod startup;
+pub(super) mod stopped;
 mod taken;
 mod tls_names;
 mod told;
 mod transport;
 pub(in crate::explain) mod trust;
+mod typed_inside;
 mod uneven;
 mod unfinished;
 mod unreached;
@@ -165,6 +174,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         transport::CAUSES,
         clients::CAUSES,
         map_asked::CAUSES,
+        joining_view::CAUSES,
         addresses_only::CAUSES,
         library::CAUSES,
         closed::CAUSES,
