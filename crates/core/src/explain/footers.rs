@@ -118,9 +118,14 @@ fn by_command(code: &str, seen: &Seen, said: &str) -> String {
     let tail = if said.is_empty() { String::new() } else { format!(" ({said})") };
     if HELD_BY_NODES.contains(&code) {
         let view = if own { String::new() } else { format!("; {said}, and that is its own view") };
+        let changed = if code == "CREATE_ON_SLOTS_OF_EARLIER_ATTEMPT" {
+            "what it had given to other nodes before stays there"
+        } else {
+            "nothing was changed"
+        };
         return format!(
             "The command was refused for what the node holds (cluster state, slots or keys); \
-             nothing was changed{view}."
+             {changed}{view}."
         );
     }
     if NOT_SET_UP.contains(&code) {

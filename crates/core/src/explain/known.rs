@@ -104,10 +104,9 @@ static NOTES: &[Note] = &[
         code: "FULL_SYNC_LOOP",
         words: &[&["output buffer limits"]],
         sentence: "The primary itself cut the replica off: what was written for it did not fit \
-            into client-output-buffer-limit replica. Raise it above the writes of one \
-            whole sync (CONFIG SET client-output-buffer-limit 'replica 2gb 1gb 300', or 0 0 0 \
-            where the memory is there), and repl-backlog-size likewise, so that a short break \
-            needs no full sync.",
+            into client-output-buffer-limit replica (the class is called slave before 5.0). What \
+            is to fit there are the writes of one whole copy, and in repl-backlog-size those of a \
+            short break, so that it needs no copy.",
     },
     Note {
         code: "TLS_CERT_INVALID",

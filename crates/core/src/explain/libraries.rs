@@ -106,9 +106,11 @@ static STEPS: &[Step] = &[
         "Lettuce: ClusterTopologyRefreshOptions.builder().enablePeriodicRefresh(Duration.ofSeconds(\
          30)).enableAllAdaptiveRefreshTriggers(), with names that stay as start nodes, and \
          .dynamicRefreshSources(false) where addresses change (else it asks the addresses that it \
-         found, and when all of them changed nobody is left to ask); Spring: \
-         spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s; and for nodes \
-         that vanish without a word SocketOptions with keepAlive and tcpUserTimeout.",
+         found, and when all of them changed nobody is left to ask); Spring \
+         Boot 3: spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s \
+         (spring.redis.lettuce... in 2.3 to 2.7; before that only by a bean with \
+         ClusterClientOptions); and for nodes that vanish without a word SocketOptions with \
+         keepAlive and tcpUserTimeout.",
     ),
     step("Lettuce", ANNOUNCED, "Lettuce: ClientResources with MappingSocketAddressResolver."),
     step(
@@ -141,8 +143,8 @@ static STEPS: &[Step] = &[
     step(
         "ioredis",
         NAME,
-        "ioredis: dnsLookup: (address, callback) => callback(null, address) together with \
-         redisOptions.tls.",
+        "ioredis: new Redis.Cluster(nodes, { dnsLookup: (address, callback) => callback(null, \
+         address), redisOptions: { tls: {} } }): dnsLookup stands beside redisOptions, not within.",
     ),
     step(
         "ioredis",
@@ -227,6 +229,19 @@ static STEPS: &[Step] = &[
         "ioredis: redisOptions: { reconnectOnError: (error) => error.message.startsWith('LOADING') \
          ? 2 : false } connects anew and sends the read again; scaleReads: 'master' for as long as \
          replicas are added. Its ready check does not keep a replica that loads out.",
+    ),
+    step(
+        "redis-rb",
+        AUTH,
+        "redis-rb: Redis.new(cluster: [...], password: '<password>'): as an option it holds for \
+         all nodes; in the URL of a start node some releases use it there only.",
+    ),
+    step(
+        "redis-rb",
+        STALE,
+        "redis-rb: the newest release (5 and later with redis-clustering reads the map anew on \
+         errors), several start nodes by names that stay, and a new client object after all \
+         addresses changed.",
     ),
     step("redis-rb", PLAIN, "redis-rb: Redis::Cluster.new(nodes: [...]) (redis-clustering)."),
 ];

@@ -64,7 +64,13 @@ const WITHIN: &[(&str, &[&str])] = &[
     ("CLIENT_TOO_OLD_FOR_REDIS7_SLOTS", &["CLIENT_PARSES_NODES_WRONG"]),
     ("CROSSSLOT_NO_HASH_TAG", &["UNSUPPORTED_IN_CLUSTER"]),
     ("FORGOTTEN_NODE_REINTRODUCES_ITSELF", &["GHOST_NODE_ENTRIES"]),
-    ("QUORUM_LOST", &["SHARD_DOWN"]),
+    ("DUPLICATE_NODE_ID_LIVE", &["PEER_ADDRESS_STALE"]),
+    ("ANNOUNCE_ADDRESS_WRONG", &["SINGLE_VIP_FRONT"]),
+    ("QUORUM_LOST", &["REPLICA_LINK_DOWN", "SHARD_DOWN"]),
+    ("CLIENT_MAP_OF_JOINING_NODE", &["EMPTY_PRIMARY", "ERROR_BESIDE_HEALTHY_SERVERS"]),
+    ("CLIENT_MAP_OF_JOINING_NODE", &["CLIENT_STALE_TOPOLOGY"]),
+    ("ANNOUNCED_NAME_UNRESOLVED", &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"]),
+    ("ANNOUNCED_NAME_UNRESOLVED", &["K8S_DNS_NOT_READY_HIDDEN"]),
     ("SHARD_DOWN", &["CLUSTER_DOWN", "NODE_DOWN"]),
 ];
 
@@ -119,6 +125,7 @@ fn is_refuted(code: &str, seen: &Seen) -> bool {
     kept && WITHOUT_STATE.contains(&code)
         || seen.serves_all() && NOT_SERVING.contains(&code)
         || on_bus && code == "BUS_PORT_BLOCKED"
+        || code == "MINORITY_PARTITION" && super::causes::stopped::somebody(seen)
         || code.starts_with("K8S_") && !seen.has(CONTAINERS)
 }
 

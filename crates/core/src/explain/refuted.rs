@@ -134,6 +134,26 @@ static AGAINST: &[Against] = &[
         when: |hits, _| likely(hits, "SERVICE_REFUSES_COMMAND"),
         over: &[("COMMAND_RENAMED_OR_DISABLED", 30), ("MANAGED_SERVICE_CLUSTER_MODE", 40)],
     },
+    // Who refuses a connection is reached: no network is split there.
+    Against {
+        when: |hits, _| {
+            let stopped = |(cause, hit): &(&Cause, Hit)| {
+                cause.code == "QUORUM_LOST" && hit.facts.contains_key("stopped")
+            };
+            hits.iter().any(stopped)
+        },
+        over: &[("MINORITY_PARTITION", 60), ("BUS_PORT_BLOCKED", 30)],
+    },
+    // The copy that does not finish is the reason; that nobody was elected is what it led to.
+    Against {
+        when: |hits, _| {
+            let too_old = |(cause, hit): &(&Cause, Hit)| {
+                cause.code == "REPLICA_TOO_STALE" && hit.facts.contains_key("copy")
+            };
+            hits.iter().any(too_old)
+        },
+        over: &[("FULL_SYNC_LOOP", 10)],
+    },
     Against {
         when: |hits, _| likely(hits, "FAIL_AFTER_NODE_TIMEOUT"),
         over: &[("BUS_PORT_BLOCKED", 60), ("REPLICA_LINK_DOWN", 30), ("BUS_ONE_WAY_PARTITION", 30)],

@@ -403,6 +403,20 @@ const SAYS: &[(&str, &str)] = &[
     ("own11-login-of-root-node-only", "The login is given for the root node alone"),
     ("own11-refused-by-local-server", "the server at 127.0.0.1 answered"),
     ("own11-session-expiry-of-one-node", "subscribes at ONE node of the cluster"),
+    ("own11-one-id-by-turns", "shown by 10.2.0.14:6379 and 10.2.0.15:6379"),
+    ("own11-old-table-of-the-directory", "under the id f538c5e6, which is not its own"),
+    ("own11-one-address-for-all-pods", "announce one and the same address, 10.0.0.7:6379"),
+    ("own11-redis-rb-url-password", "the nodes want this very password"),
+    ("own11-map-of-a-joining-node", "the slots of the errors (12004 and 16001) lie in just these"),
+    ("own11-bare-name-announced", "redis-test-leader-1 is a name without a domain"),
+    ("own11-copy-never-finished", "MASTER2 - 1174 began its copy 299 s before"),
+    ("own11-four-links-cut-at-once", "The primary closed 4 such links itself"),
+    ("own11-new-node-beside-3x", "no rolling upgrade leads from 3.x"),
+    ("own11-create-at-the-prompt", "192.168.7.22:6381 --cluster-replicas 1"),
+    ("own11-added-without-slots", "moves no slots by itself"),
+    ("own11-two-stopped-of-three", "'Connection refused' from 10.9.3.11:7001"),
+    ("own11-create-finds-old-slots", "looks at known nodes and keys only"),
+    ("own11-ioredis-looks-the-name-up", "looked it up by itself"),
 ];
 
 #[test]
@@ -481,6 +495,18 @@ const STEPS: &[(&str, &str)] = &[
     ("own11-second-outage-at-the-end", "bring 10.0.81.2:18000 back"),
     ("own11-two-of-three-stopped", "1 of them is enough for a majority"),
     ("own11-failover-to-older-replica", "Upgrade this replica to 7.0.8"),
+    ("own11-one-id-by-turns", "CLUSTER REPLICATE 3f1b6f0b"),
+    ("own11-one-address-for-all-pods", "a Service for each pod"),
+    ("own11-redis-rb-url-password", "password: '<password>'"),
+    (
+        "own11-bare-name-announced",
+        "searches: [redis-test-leader-headless.default.svc.cluster.local]",
+    ),
+    ("own11-four-links-cut-at-once", "'slave 600mb 600mb 120'"),
+    ("own11-new-node-beside-3x", "stop ALL nodes"),
+    ("own11-probe-without-tls", "redis-cli --tls --cacert /etc/tls/redis/ca.pem -h"),
+    ("own11-two-stopped-of-three", "Start the dead primaries"),
+    ("own11-ioredis-looks-the-name-up", "dnsLookup stands beside redisOptions"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.

@@ -164,7 +164,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 row.is_myself() && row.address.ip.is_empty() && !row.flags.has(Flag::NoAddress)
             });
             let slots = seen.tables.iter().filter(|table| table.source == Source::Slots);
-            let handed = slots.flat_map(|t| &t.rows).find(|row| row.address.ip.is_empty());
+            let handed = slots
+                .flat_map(|t| &t.rows)
+                .find(|row| row.address.ip.is_empty() && row.address.port != 0);
             if let Some(row) = handed {
                 return Some(super::nowhere::never_told(seen, Hit::of(82).quote(row.line)));
             }

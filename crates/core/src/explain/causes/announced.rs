@@ -49,6 +49,7 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Cluster,
         when: |seen| {
             let shared = shared_place(seen).or_else(|| shared_setting(seen));
+            let shared = shared.or_else(|| super::one_for_all::announced(seen));
             let shared = shared.or_else(|| super::literal::own_address(seen));
             if let Some(hit) = shared.or_else(|| calls_itself_otherwise(seen)) {
                 return Some(hit);

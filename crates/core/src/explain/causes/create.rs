@@ -13,13 +13,14 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The node still carries the state of an earlier attempt",
         side: Side::Command,
         when: |seen| {
-            let hit = seen.says(
+            let refused = seen.says(
                 88,
                 &[
                     "is not empty. either the node already knows other nodes",
                     "node is not empty. either",
                 ],
-            )?;
+            );
+            let Some(hit) = refused else { return super::old_table::remembered(seen) };
             let place = seen.word_after("[err] node ");
             let count = seen.number("cluster_known_nodes").filter(|known| *known > 1);
             let by_operator = seen.has(&["controller_redis", "redis-operator", "reconcil"]);
@@ -232,7 +233,7 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "CLI_TOO_OLD_FOR_CLUSTER",
-        title: "The command is not understood: wrong place or an old redis-cli",
+        title: "A command of the redis-cli program is not understood[[: <<place>>]]",
         side: Side::Command,
         when: |seen| {
             seen.says(
@@ -249,6 +250,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "unknown command 'valkey-cli'",
                 ],
             )
+            .map(|hit| super::typed_inside::fitted(seen, hit))
         },
         cause: "'create' is a command of the redis-cli program (redis-cli --cluster create ..., \
             from 5.0), not of the server: typed at the prompt as CLUSTER CREATE (or the whole \
@@ -410,8 +412,12 @@ pub(super) static CAUSES: &[Cause] = &[
         side: Side::Command,
         when: |seen| {
             let asked = seen.says(50, &["type 'yes' to accept"])?;
-            let went_on =
-                seen.has(&["nodes configuration updated", "waiting for the cluster to join"]);
+            let went_on = seen.has(&[
+                "nodes configuration updated",
+                "waiting for the cluster to join",
+                "to accept): yes",
+                "is already busy",
+            ]);
             let ended = seen.has(&["aborting", "*** aborting"]);
             (!went_on).then(|| {
                 asked.more_if(20, ended || seen.has(&["docker", "kubectl", "job", "script"]))

@@ -7,6 +7,10 @@ use crate::explain::seen::Seen;
 /// Schemes of URLs of servers.
 const SCHEMES: [&str; 5] = ["redis://", "rediss://", "valkey://", "valkeys://", "tls://"];
 
+/// How redis-rb is given a cluster.
+const REDIS_RB: [&str; 4] =
+    ["redis.new(cluster", "redis::cluster.new(", "redis.new(:cluster", "redis-rb"];
+
 /// The line of a start node whose URL carries credentials, and whether a user is among them.
 fn in_url(seen: &Seen) -> Option<(usize, bool)> {
     seen.lines.iter().enumerate().find_map(|(at, line)| {
@@ -26,6 +30,9 @@ pub(super) fn fitted(seen: &Seen, hit: Hit) -> Hit {
         return by_token(seen, hit);
     }
     let Some((at, user)) = in_url(seen) else { return hit };
+    if seen.has(&REDIS_RB) {
+        return redis_rb(seen, hit.quote(at));
+    }
     let cluster = seen.has(&CLUSTER_CLASSES) || seen.has(&["useclusterservers", "rootnodes"]);
     let for_all = seen.has(&["defaults:", "redisoptions", "setpassword(", "credentialsresolver"]);
     if !cluster || for_all {
@@ -88,4 +95,60 @@ fn by_token(seen: &Seen, hit: Hit) -> Hit {
              go-redis CredentialsProviderContext, Lettuce RedisCredentialsProvider, Jedis \
              setCredentialsProvider; and take a release of the framework that does so.",
         )
+}
+
+/// redis-rb: what its own line of the client and an AUTH by hand tell.
+fn redis_rb(seen: &Seen, hit: Hit) -> Hit {
+    let none_sent = seen.has(&["noauth"]);
+    let client = seen.lines.iter().position(|line| {
+        let nodes =
+            line.lower.matches("redis://").count() + line.lower.matches("rediss://").count();
+        line.lower.contains("#<redis client v") && nodes > 1
+    });
+    let hit = match client.filter(|_| none_sent) {
+        Some(at) => hit.more_if(6, true).quote(at).note(
+            "The client lists the nodes of the map, so the start node took the password of its URL \
+             and answered; NOAUTH then says that at a node of the map none was sent at all, not a \
+             wrong one. redis-rb 4.1 uses the password of the URL for the start node only \
+             (redis/redis-rb#888).",
+        ),
+        None => hit.note(
+            "redis-rb 4.1 uses the password of a start node's URL for that node only \
+             (redis/redis-rb#888).",
+        ),
+    };
+    let taken = auth_by_hand(seen);
+    let hit = match taken {
+        Some(at) => hit.more_if(6, true).quote(at).note(
+            "AUTH by hand with it gives OK and PING then PONG: the nodes want this very password, \
+             so nothing differs between them and nothing is to be changed on the servers.",
+        ),
+        None => hit,
+    };
+    hit.check(
+        "redis-cli -h <each node of the map> -a <password> ping: PONG everywhere means that the \
+         client did not send it; NOAUTH or WRONGPASS on some means that the nodes differ.",
+    )
+    .step(
+        "redis-rb: give the password as an option of the client, which holds for all nodes: \
+         Redis.new(cluster: [...], password: '<password>') (and username: with an ACL user).",
+    )
+    .step(
+        "Upgrade the gem to the newest release of its line (mended after 4.1.3). AUTH on a \
+         connection by hand is no cure: each new connection begins without it.",
+    )
+    .only_these_steps()
+}
+
+/// `redis.auth '...'` with OK below it, and a PONG afterwards.
+fn auth_by_hand(seen: &Seen) -> Option<usize> {
+    let at = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => {
+            let asks = ask.lower.contains(".auth ") || ask.lower.contains(".auth(");
+            asks && answer.text.contains("OK")
+        }
+        _ => false,
+    })?;
+    let after = seen.lines.get(at..).unwrap_or_default();
+    after.iter().any(|line| line.text.contains("PONG")).then_some(at)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::merged;
+use super::{by_turns, merged};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short, slots};
 use crate::explain::seen::Seen;
@@ -178,19 +178,8 @@ fn duplicate_id(seen: &Seen) -> Option<Hit> {
             );
         }
     }
-    let asked = || asked_for_its_id(seen).or_else(|| asked_again(seen));
-    if let Some(hit) = own_rows_with_one_id(seen).or_else(asked) {
-        return Some(hit);
-    }
-    let flaps = seen.count(&["address updated for node"]);
-    let places: BTreeSet<String> = seen
-        .lines
-        .iter()
-        .filter_map(|line| line.lower.split_once("address updated for node "))
-        .map(|(_, rest)| rest.to_owned())
-        .collect();
-    (flaps >= 4 && places.len() <= flaps / 2)
-        .then(|| Hit::of(72).quotes(seen.lines_with(&["address updated for node"])))
+    let asked = || asked_for_its_id(seen).or_else(|| by_turns::asked_again(seen));
+    own_rows_with_one_id(seen).or_else(asked).or_else(|| by_turns::in_the_log(seen))
 }
 
 /// Several questions for `CLUSTER MYID`, put in different words, with one and the same answer.
@@ -212,39 +201,6 @@ fn asked_for_its_id(seen: &Seen) -> Option<Hit> {
         .iter()
         .find(|(_, at)| at.first().is_some_and(|first| at.iter().any(|b| other(first, b))))?;
     Some(Hit::of(90).quotes(at.iter().flat_map(|at| [*at, at + 1]).take(4)).fact("id", short(id)))
-}
-
-/// One and the same question about one id, with two places by turns for an answer.
-fn asked_again(seen: &Seen) -> Option<Hit> {
-    let mut at: BTreeMap<&str, Vec<(&str, &Row)>> = BTreeMap::new();
-    for row in seen.server_rows().filter(|row| row.id.len() >= 8 && !row.is_myself()) {
-        let ask = row.line.checked_sub(1).and_then(|before| seen.lines.get(before));
-        let Some(ask) = ask.filter(|line| line.lower.contains("cluster nodes")) else { continue };
-        at.entry(&row.id).or_default().push((&ask.text, row));
-    }
-    let (id, rows) = at.iter().find(|(_, rows)| {
-        let one_question = rows.windows(2).all(|pair| match pair {
-            [(a, _), (b, _)] => a == b,
-            _ => true,
-        });
-        let turns = rows.windows(3).any(|three| match three {
-            [(_, a), (_, b), (_, c)] => a.place() == c.place() && a.place() != b.place(),
-            _ => false,
-        });
-        one_question && turns
-    })?;
-    let rows: Vec<&Row> = rows.iter().map(|(_, row)| *row).collect();
-    Some(
-        Hit::of(90)
-            .quotes(rows.iter().map(|row| row.line).take(3))
-            .fact("id", short(id))
-            .fact("where", list(&places(rows.iter().copied()), 4))
-            .note(
-                "The same question gives one address and then the other: the last process with \
-                 this id that spoke on the bus wins the entry, and the other one is not seen at \
-                 all.",
-            ),
-    )
 }
 
 /// Two `myself` lines of one id at two addresses of different machines.

@@ -64,8 +64,7 @@ pub(super) static CAUSES: &[Cause] = &[
         when: quorum_lost,
         cause: "<<down>> of <<voters>> primaries with slots are unreachable from here \
             (<<places>>). FAIL and failover need a majority of them, so nothing is promoted, and \
-            this side reports cluster_state:fail. That is either a real loss of those nodes or a \
-            partition in which this side is the smaller part.",
+            this side reports cluster_state:fail.[[ <<either>>]]",
         check: "Are the processes alive, and does their own CLUSTER INFO say ok? Then it is a \
             partition; if they are down, it is a loss.",
         fix: &[
@@ -159,6 +158,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     let by_info = promotion::never_linked_by_info(seen);
                     by_info.or(sync.filter(|_| told || together)).or_else(|| never_linked(seen))
                 })
+                .or_else(|| super::old_heir::unfinished(seen))
                 .map(|hit| {
                     if hit.facts.contains_key("age") {
                         hit

@@ -1,6 +1,7 @@
 //! A lost majority: whether the processes are down or cut off, who still has the data, and how few
 //! are needed.
 
+use super::stopped;
 use crate::explain::cause::Hit;
 use crate::explain::figures::places;
 use crate::explain::seen::Seen;
@@ -9,8 +10,6 @@ use crate::explain::template::list;
 
 /// Signs that processes were ended.
 const STOPPED: &[&str] = &[
-    "connection refused",
-    "econnrefused",
     "systemctl stop",
     "docker stop",
     "compose stop",
@@ -46,13 +45,18 @@ pub(super) fn fitted(seen: &Seen, owners: &[&Row], down: &[&Row], hit: Hit) -> H
          majority{rest}.",
         if need == 1 { "is" } else { "are" }
     ));
-    let stopped = seen.lines_with(STOPPED);
-    let Some(at) = stopped.first() else { return hit };
-    hit.quote(*at)
-        .note(
-            "It is no partition: the connection is refused, or it is told that they were stopped, \
-             so the machines answer and the processes do not run.",
-        )
+    let told = || Some((seen.lines_with(STOPPED).first().copied()?, TOLD.to_owned()));
+    let refused = stopped::first(seen, down).map(|(place, at)| {
+        let says = format!(
+            "'Connection refused' from {place} comes from a machine that is reached and on which \
+             no process listens: it was stopped or died, and no network is split there."
+        );
+        (at, says)
+    });
+    let Some((at, says)) = refused.or_else(told) else { return hit.fact("either", EITHER) };
+    hit.more_if(8, true)
+        .quote(at)
+        .note(says)
         .step(COME_BACK)
         .step(
             "For good: no machine, rack or site with half of the primaries or more; and primaries \
@@ -60,6 +64,13 @@ pub(super) fn fitted(seen: &Seen, owners: &[&Row], down: &[&Row], hit: Hit) -> H
         )
         .only_these_steps()
 }
+
+/// What a lost majority may be where nothing tells.
+const EITHER: &str = "That is either a real loss of those nodes or a partition in which this side is \
+    the smaller part.";
+
+const TOLD: &str = "It is no partition: it is told that they were stopped, so the machines answer and \
+    the processes do not run.";
 
 const COME_BACK: &str = "Those that cannot come back: CLUSTER FAILOVER TAKEOVER on the best \
     replica of each, one at a time, after making sure that the old primary is really off and that \

@@ -96,6 +96,15 @@ const CUT_SHORT: &str = "The id in the refusal is shorter than 40 digits: FORGET
     is a handshake, which goes by itself once nobody tells of that address any more: FORGET the \
     dead node's old id on ALL nodes within a minute.";
 
+/// Words of a command that added a node as a primary.
+const ADDED: [&str; 4] =
+    ["update.addnodes=true", "addnodes: true", "--cluster add-node", "new node added correctly"];
+
+const ADDING_MOVES_NO_SLOTS: &str = "It was added by the command that is pasted too, and its \
+    config epoch is 0: adding a node (add-node, and a chart's update.addNodes, which calls it) \
+    moves no slots by itself. The others own all 16384 already, so it stays empty until a \
+    rebalance gives it some.";
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "FORGOTTEN_NODE_REINTRODUCES_ITSELF",
@@ -278,9 +287,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 return Some(hit);
             }
             (!empty.is_empty() && whole).then(|| {
-                Hit::of(46)
+                let added = seen.lines_with(&ADDED);
+                let new = empty.iter().all(|row| row.epoch == Some(0));
+                let hit = Hit::of(46)
                     .quotes(empty.iter().map(|r| r.line).take(3))
-                    .fact("places", list(&places(empty), 4))
+                    .fact("places", list(&places(empty), 4));
+                match added.first().filter(|_| new) {
+                    Some(at) => hit.more_if(40, true).quote(*at).note(ADDING_MOVES_NO_SLOTS),
+                    None => hit,
+                }
             })
         },
         cause: "[[<<places>>: ]]a primary without slots. It serves nothing, has no vote, and its \

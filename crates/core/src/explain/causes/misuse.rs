@@ -24,7 +24,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ANNOUNCED_NAME_UNRESOLVED",
         title: "The nodes announce a host name that does not resolve where the client runs",
         side: Side::Network,
-        when: announced_name,
+        when: |seen| super::bare_names::redirected(seen).or_else(|| announced_name(seen)),
         cause: "The client found its start node and then asked for <<name>>, which is the host \
             name that a node ANNOUNCES (it stands behind the comma in CLUSTER NODES). [[<<short>> \
             ]]So the map cannot be used from there, although the cluster is healthy.",

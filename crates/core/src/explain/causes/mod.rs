@@ -14,9 +14,11 @@ mod application;
 mod atomic;
 mod aware;
 mod bare;
+mod bare_names;
 mod big_key;
 mod binding;
 mod bracketed;
+mod by_turns;
 mod came_back;
 mod claims;
 mod clients;
@@ -45,6 +47,7 @@ mod holes;
 mod identity;
 mod imports;
 mod joining;
+mod joining_view;
 mod kept_address;
 mod keyspace_events;
 mod kubernetes;
@@ -64,7 +67,10 @@ mod network;
 mod noperm;
 mod nowhere;
 mod offered;
+mod old_heir;
+mod old_table;
 mod older_replica;
+mod one_for_all;
 mod one_proxy;
 mod open_marks;
 mod operations;
@@ -77,6 +83,7 @@ mod passing;
 mod pods;
 mod pool;
 mod ports;
+mod probes;
 mod process;
 mod products;
 mod promotion;
@@ -101,12 +108,14 @@ mod stale_age;
 mod stale_map;
 mod stalls;
 mod startup;
+pub(super) mod stopped;
 mod taken;
 mod tls_names;
 mod told;
 mod transport;
 pub(in crate::explain) mod trust;
 mod try_again;
+mod typed_inside;
 mod uneven;
 mod unfinished;
 mod unreached;
@@ -186,6 +195,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         transport::CAUSES,
         clients::CAUSES,
         map_asked::CAUSES,
+        joining_view::CAUSES,
         addresses_only::CAUSES,
         library::CAUSES,
         closed::CAUSES,

@@ -8,6 +8,19 @@ use crate::explain::seen::Seen;
 /// A link that is older than this was no copy: the replica fell behind in the ordinary stream.
 const STREAM_SECONDS: u64 = 600;
 
+/// The default of the hard limit, in bytes.
+const HARD: u64 = 256 << 20;
+
+/// What servers before 5.0, and their logs, call a replica.
+const OLD_WORDS: [&str; 3] = ["connection with slave", "by slave ", "asks for synchronization"];
+
+/// What the class of replicas is called in the limit: `slave` before 5.0.
+fn class(seen: &Seen) -> &'static str {
+    let old = seen.version().is_some_and(|(major, _)| major < 5);
+    let worded = seen.has(&OLD_WORDS) && !seen.has(&["connection with replica", "replica "]);
+    if old || worded { "slave" } else { "replica" }
+}
+
 /// The limits for replicas, in bytes: hard and soft.
 fn limits(seen: &Seen) -> Option<(u64, u64)> {
     let mut settings = seen.settings.iter().filter(|s| s.name == "client-output-buffer-limit");
@@ -65,14 +78,34 @@ pub(super) fn figures(seen: &Seen, hit: Hit) -> Hit {
         Some((_, soft)) if soft > 0 && waiting >= soft => {
             format!(", above the soft limit of {} for longer than its seconds", human(soft))
         }
+        None if (HARD..HARD + HARD / 8).contains(&waiting) => {
+            format!(", just above {HARD}, the hard limit for replicas unless another one is set")
+        }
         _ => String::new(),
     };
     let hit = hit.note(format!("{} waited for it (omem={waiting}){over}.", human(waiting)));
+    let hit = match cuts.len() {
+        0 | 1 => hit,
+        many => hit.note(format!(
+            "The primary closed {many} such links itself (flags=S is the link of a replica)."
+        )),
+    };
     let of_age =
         |wanted: fn(u64) -> bool| cuts.iter().filter_map(|cut| cut.age).find(|age| wanted(*age));
     let stream = of_age(|age| age >= STREAM_SECONDS);
     let copy = of_age(|age| age < STREAM_SECONDS);
-    let hit = match (stream, copy) {
+    let hit = lacks_backlog(seen, when_cut(hit, stream, copy));
+    let told = limits.is_some() || stream.is_some() || copy.is_some();
+    if over.is_empty() || !told {
+        return hit;
+    }
+    let (hard, soft) = limits.unwrap_or((HARD, HARD / 4));
+    cured(seen, hit, (hard.max(waiting), soft.max(waiting)), copy.is_some())
+}
+
+/// In the ordinary stream, in a copy, or both: by how long the links had stood, in seconds.
+fn when_cut(hit: Hit, stream: Option<u64>, copy: Option<u64>) -> Hit {
+    match (stream, copy) {
         (Some(long), Some(short)) => hit.note(format!(
             "First it was cut off after {long} s, out of the ordinary stream; then again {short} s \
              after it had asked for a copy: what is written while the copy is made and sent does \
@@ -84,36 +117,48 @@ pub(super) fn figures(seen: &Seen, hit: Hit) -> Hit {
              busy with slow reads or its disk, a network that is too slow)."
         )),
         _ => hit,
-    };
+    }
+}
+
+/// Why a cut of seconds costs a full copy.
+fn lacks_backlog(seen: &Seen, hit: Hit) -> Hit {
     let backlog = seen.setting("repl-backlog-size");
     let lacks = seen.lines_with(&["for lack of backlog"]);
-    let hit = match backlog.filter(|_| !lacks.is_empty()) {
+    match backlog.filter(|_| !lacks.is_empty()) {
         Some(set) => hit.quote(set.line).quotes(lacks.into_iter().take(1)).note(format!(
             "repl-backlog-size is {}: when the replica is back, what it missed is overwritten \
              already ('lack of backlog'), so a cut of seconds costs a full copy.",
             set.value
         )),
         None => hit,
-    };
-    let Some((hard, soft)) = limits.filter(|_| !over.is_empty()) else { return hit };
-    let (hard, soft) = (hard.max(waiting).saturating_mul(2), soft.max(waiting).saturating_mul(2));
+    }
+}
+
+/// What to raise, and to what; in a loop that comes first.
+fn cured(seen: &Seen, hit: Hit, (hard, soft): (u64, u64), loops: bool) -> Hit {
     let looks = "The limit that stands there was reached, so look why the replica takes its stream \
          so slowly: SLOWLOG and CPU on it, its disk, the network, and bursts of writes on the \
          primary. A limit that is only raised again and again fills the primary's memory.";
     let raises = format!(
-        "As far as the primary's memory allows: CONFIG SET client-output-buffer-limit 'replica {} \
+        "As far as the primary's memory allows: CONFIG SET client-output-buffer-limit '{} {} \
          {} 120' (above what stands there), and repl-backlog-size of the same order (1 MB is the \
          default), so that the replica goes on where it was instead of copying all.",
-        mb(hard),
-        mb(soft)
+        class(seen),
+        mb(hard.saturating_mul(2)),
+        mb(soft.saturating_mul(2))
     );
     // A loop has to be ended first; let one replica copy at a time.
-    let hit = if copy.is_some() {
+    let hit = if loops {
         hit.step(format!("{raises} One replica at a time, best in a quiet hour.")).step(looks)
     } else {
         hit.step(looks).step(raises)
     };
-    hit.only_these_steps()
+    hit.check(format!(
+        "omem in those lines against CONFIG GET client-output-buffer-limit (the class {}) on this \
+         primary, and INFO memory there: is there room for a larger buffer for each replica?",
+        class(seen)
+    ))
+    .only_these_steps()
 }
 
 /// `2400mb`, rounded up to whole hundreds.

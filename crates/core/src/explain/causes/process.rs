@@ -227,7 +227,8 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "KEYS_EVICTED",
-        title: "Keys vanish because the server evicts them: memory is full and the policy allows it",
+        title: "Keys vanish because the server evicts them: memory is full and the policy allows \
+        it",
         side: Side::Cluster,
         when: |seen| {
             let evicted = seen.number("evicted_keys").filter(|keys| *keys > 0)?;
@@ -252,10 +253,11 @@ pub(super) static CAUSES: &[Cause] = &[
                     .fact("policy", policy)
             })
         },
-        cause: "[[evicted_keys is <<evicted>> and the policy is <<policy>>. ]]At maxmemory the server \
-            removes keys to make room, as it is told to. Replicas follow. Slots, replication and \
-            failover have no part in it.",
-        check: "evicted_keys on each primary, twice within a minute: does it grow while keys vanish?",
+        cause: "[[evicted_keys is <<evicted>> and the policy is <<policy>>. ]]At maxmemory the \
+            server removes keys to make room, as it is told to. Replicas follow. Slots, \
+            replication and failover have no part in it.",
+        check: "evicted_keys on each primary, twice within a minute: does it grow while keys \
+        vanish?",
         fix: &[
             "For data that must stay: raise maxmemory (with room for forks and buffers), or add \
              shards, then CONFIG SET maxmemory-policy noeviction on all nodes and in their files. \
@@ -466,7 +468,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 })
             })
         },
-        cause: "A rolling upgrade is half done[[ (<<versions>>)]]. Old nodes may drop the longer \
+        cause: "Nodes of different versions[[ (<<versions>>)]] are in one cluster, or are to be, \
+            as in a rolling upgrade that is half done. Old nodes may drop the longer \
             bus packets of new ones, cannot read their \
             RDB format as replicas, and answer CLUSTER commands otherwise.",
         check: "redis_version (and valkey_version) of every node, with its role.",
@@ -746,13 +749,24 @@ fn old_bus(seen: &Seen) -> Option<Hit> {
             .note(
                 "The rows of one table have no bus port ('@16379'): that server is older than 4.0. \
                  The bus of 3.x and that of 4.0 and later do not understand each other, so the \
-                 MEET is never answered and the tool waits for ever; ports and firewalls have no \
-                 part in it.",
+                 MEET is never answered ('[OK]' of add-node says only that it was sent; create \
+                 waits for ever); ports and firewalls have no part in it, and no rolling upgrade \
+                 leads from 3.x to 4.0 or later.",
             )
             .step(
-                "Give the new node the version that the cluster runs. To get to a newer one, build \
-                 a new cluster beside it and move the data (RDB files, or redis-cli --cluster \
-                 import).",
+                "Give the new node the version that the cluster runs, and repeat the join with \
+                 that one.",
             )
+            .step(
+                "To get to a newer version: build a new cluster beside the old one and move the \
+                 data (RDB files, or redis-cli --cluster import); or, with a pause, stop ALL \
+                 nodes, copy their files, and start all of them with the new version on their own \
+                 nodes.conf and data.",
+            )
+            .check(
+                "redis_version in INFO server of every node; rows without '@' in CLUSTER NODES are \
+                 those of a server before 4.0.",
+            )
+            .only_these_steps()
     })
 }

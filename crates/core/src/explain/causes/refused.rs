@@ -115,8 +115,8 @@ pub(super) static CAUSES: &[Cause] = &[
         },
         cause: "create gives slots with ADDSLOTS, which a node refuses for a slot that its own \
             table already gives to somebody: an earlier attempt (or an older cluster) is still in \
-            its nodes.conf. The attempt has stopped half way, so some nodes have slots of it and \
-            others not.",
+            its nodes.conf. The check before it looks at known nodes and keys only, not at slots. \
+            The attempt has stopped half way, so some nodes may have slots of it and others not.",
         check: "CLUSTER INFO and CLUSTER NODES on every node named, and DBSIZE: is it left-over \
             state only, or a cluster with keys that somebody uses?",
         fix: &[

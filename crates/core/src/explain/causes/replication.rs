@@ -89,7 +89,7 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "FULL_SYNC_LOOP",
-        title: "The full synchronisation never finishes[[: <<why>>]]",
+        title: "A replica is cut off, or begins its full copy again and again[[: <<why>>]]",
         side: Side::Cluster,
         when: |seen| {
             if let Some(hit) = super::frames::no_room(seen) {
@@ -137,7 +137,8 @@ pub(super) static CAUSES: &[Cause] = &[
                 hit.fact_if("usual", (!told).then_some(USUAL_BREAKS))
             })
         },
-        cause: "A replica starts a full copy again and again.[[ <<usual>>]]",
+        cause: "A replica does not keep up with what its primary sends it, or does not finish its \
+            copy, so the link is lost and it begins anew.[[ <<usual>>]]",
         check: "The primary's log at the moment the link breaks: 'overcoming of output buffer \
             limits', a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[

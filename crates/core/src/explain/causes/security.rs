@@ -200,7 +200,9 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             .map(|hit| {
                 let about_certificates = ["did not return a certificate", "certificate"];
-                hit.less_if(20, seen.has(&about_certificates) && !seen.has(&["wrong version"]))
+                let hit =
+                    hit.less_if(20, seen.has(&about_certificates) && !seen.has(&["wrong version"]));
+                super::probes::fitted(seen, hit)
             })
             .or_else(|| tls_of_another_place(seen))
             .or_else(|| super::endpoints::plain_beside_tls(seen))

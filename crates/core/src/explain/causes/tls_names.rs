@@ -78,6 +78,14 @@ fn of_an_address(said: &Mismatch, seen: &Seen) -> String {
         )
     } else if !said.names.is_empty() || seen.has(&["any ip sans"]) {
         format!("{USUAL} Here the client checked {}.", said.asked)
+    } else if let Some(name) = looked_up(seen, &said.asked) {
+        format!(
+            "The client was given the name {name}, looked it up by itself, and dialled and checked \
+             the address {} in its place (ioredis does so with start nodes as well, unless \
+             dnsLookup is set); the certificate has names only. The name itself would have been \
+             right.",
+            said.asked
+        )
     } else {
         format!(
             "The client dialled {} (an address of the map, CLUSTER SLOTS) and checked the \
@@ -86,6 +94,17 @@ fn of_an_address(said: &Mismatch, seen: &Seen) -> String {
             said.asked
         )
     }
+}
+
+/// The name that the client replaced by this address before it read any map: `resolved hostname
+/// NAME to IP ADDRESS`.
+fn looked_up(seen: &Seen, address: &str) -> Option<String> {
+    seen.lines.iter().find_map(|line| {
+        let (_, rest) = line.lower.split_once("resolved hostname ")?;
+        let mut words = rest.split_whitespace();
+        let name = words.next()?;
+        words.any(|word| word == address).then(|| name.to_owned())
+    })
 }
 
 /// Fits the story and the cure to the names.
