@@ -339,6 +339,7 @@ const SELDOM: &[&str] = &[
     "guard Places unknown",
     "guard Records false",
     "guard Records unknown",
+    "guard ReplicaOf false",
 ];
 
 /// See [`RARE`].
@@ -356,7 +357,6 @@ const NO_OTHERS: &[(&str, &[&str])] = &[
             "guard IsEmpty unknown",
             "guard OffsetAtLeast false",
             "guard OffsetAtLeast unknown",
-            "guard ReplicaOf false",
             "guard Unowned unknown",
         ],
     ),
