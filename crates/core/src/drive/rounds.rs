@@ -189,7 +189,10 @@ impl Rounds {
         // A member that runs and that somebody forgot joins again by itself after the ban.
         let returns = is_untold(&confirmed, &planning) && is_returning(&confirmed, seen);
         let patience = if returns { BAN_MS } else { patience };
-        let in_grace = in_grace || now_ms < since + patience;
+        // One that bans a member has it come and go: a look that misses the break is no end of it.
+        let comes_and_goes = self.unlisted_at_ms.is_some_and(|at| now_ms < at + BAN_MS);
+        let in_grace =
+            in_grace || now_ms < since + patience || (passes.is_some() && comes_and_goes);
         if in_grace && !settled {
             return self.again(Reason::ServersTakeItIn, "the servers take in what was done");
         }

@@ -379,7 +379,7 @@ fn what_was_quiet_before_a_ban_does_not_count_after_it() {
     waits(&decide_twice(&mut rounds, 50_000, &banned), "cannot be met again");
     waits(&decide_twice(&mut rounds, 51_000, &says_fail), "take in what was done");
     // It is not waited for without end.
-    let end = decide_twice(&mut rounds, 100_000, &says_fail);
+    let end = decide_twice(&mut rounds, 120_000, &says_fail);
     assert!(matches!(end, Decision::Finished(Outcome::Stuck(_))), "{end:?}");
 }
 
@@ -543,4 +543,22 @@ fn keys_whose_count_broke_off_are_counted_again_before_anything_is_planned() {
     seen.sightings[1].census = Said::Nothing(Silence::Denied("NOPERM".to_owned()));
     let acts = decide_twice(&mut Rounds::new(Policy::default()), 0, &seen);
     assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+}
+
+#[test]
+fn a_state_that_fails_while_a_member_comes_and_goes_is_waited_for_until_the_ban_is_over() {
+    let banned = forgotten_by_the_others();
+    let mut sketch = Sketch::healthy(3, 0);
+    sketch.cluster_info(1, "cluster_state", "fail");
+    let says_fail = sketch.build();
+    let mut rounds = Rounds::new(Policy::default());
+    let acts = decide_twice(&mut rounds, 0, &banned);
+    assert!(matches!(acts, Decision::Act(_)), "{acts:?}");
+    rounds.has_acted(500, 1, &End::Done);
+    for at_ms in [15_000, 30_000, 45_000, 60_000] {
+        let waits = decide_twice(&mut rounds, at_ms, &says_fail);
+        assert!(matches!(waits, Decision::LookAgain { .. }), "{at_ms}: {waits:?}");
+    }
+    let end = decide_twice(&mut rounds, 90_000, &says_fail);
+    assert!(matches!(end, Decision::Finished(Outcome::Stuck(_))), "{end:?}");
 }
