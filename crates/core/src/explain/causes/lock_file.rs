@@ -19,24 +19,25 @@ pub(super) fn held(seen: &Seen) -> Option<Hit> {
     if let Some((runs, refused)) = replicas_of_one_set(seen) {
         return Some(on_one_volume(seen, hit, runs, &refused));
     }
-    let hit = hit.fact("reasons", REASONS);
-    let Some(name) = refused_name(seen).filter(|name| !name.contains('/')) else {
-        return Some(hit);
+    let general = hit.clone().fact("reasons", REASONS);
+    let named = refused_name(seen).filter(|name| !name.contains('/'));
+    let Some(name) = named.filter(|_| seen.setting("dir").is_none()) else {
+        return Some(general);
     };
-    if seen.setting("dir").is_some() {
-        return Some(hit);
-    }
     let set = seen.settings.iter().find(|set| {
         set.name == "cluster-config-file" && set.value.trim_matches(['"', '\'']) == name
     });
-    let unset = match set {
-        Some(_) => ", and the configuration that was pasted sets no dir",
-        None => "",
+    let Some(set) = set else {
+        return Some(general.note(format!(
+            "The file is named '{name}', without a path: where no dir is set either, the server \
+             looks for it in the directory in which it was started, not beside its redis.conf."
+        )));
     };
-    let hit = hit.quotes(set.map(|set| set.line)).note(format!(
-        "The file is named '{name}', without a path{unset}. Without dir the server looks for it \
-         in the directory in which it was STARTED, not beside its redis.conf: all servers that \
-         are started there share this one file, and the first of them holds it."
+    let hit = hit.quote(set.line).note(format!(
+        "The file is named '{name}', without a path, and the configuration that was pasted sets \
+         no dir. Then the server looks for it in the directory in which it was STARTED, not \
+         beside its redis.conf: all servers that are started there share this one file, and the \
+         first of them holds it."
     ));
     Some(
         hit.step(
