@@ -379,19 +379,18 @@ pub(super) fn peer(words: &[&str]) -> anyhow::Result<()> {
 /// Keys that are served, and keys that are on any primary.
 pub(super) fn count(cluster: &mut Cluster) -> anyhow::Result<(u64, u64)> {
     // Who still loads its data has no count to give, and a machine that stands still for a moment
-    // lets a look miss somebody; who is stopped never answers.
+    // lets a look miss somebody.
     let until = Instant::now() + COUNTED_WITHIN;
     loop {
         match count_once(cluster) {
-            Err(error) if Instant::now() > until => return Err(error),
-            Ok((counted, all)) if all || Instant::now() > until => return Ok(counted),
-            _ => std::thread::sleep(POLL),
+            Err(_) if Instant::now() < until => std::thread::sleep(POLL),
+            counted => return counted,
         }
     }
 }
 
-/// The same by one look, and whether everybody who runs answered it.
-fn count_once(cluster: &mut Cluster) -> anyhow::Result<((u64, u64), bool)> {
+/// The same by one look, which everybody who runs must answer.
+fn count_once(cluster: &mut Cluster) -> anyhow::Result<(u64, u64)> {
     let running = cluster.running();
     let named = cluster.addresses(&running);
     let named = named
@@ -402,6 +401,7 @@ fn count_once(cluster: &mut Cluster) -> anyhow::Result<((u64, u64), bool)> {
     let seen: Observation = block_on(observe(&target, &Limits::default()))?;
     let picture = Picture::new(&seen);
     let answer = seen.sightings.iter().filter(|sighting| sighting.nodes.get().is_some()).count();
+    ensure!(answer >= running.len(), "{answer} of {} that run answer", running.len());
     let (mut served, mut anywhere) = (0, 0);
     for (id, _) in picture.members() {
         let Some(sighting) = picture.proved(id) else { continue };
@@ -417,5 +417,5 @@ fn count_once(cluster: &mut Cluster) -> anyhow::Result<((u64, u64), bool)> {
             }
         }
     }
-    Ok(((served, anywhere), answer >= running.len()))
+    Ok((served, anywhere))
 }
