@@ -80,10 +80,12 @@ impl Finding for AddressPermutedNoaddr {
     fn message(&self, seen: &Picture<'_>) -> String {
         let lost: BTreeSet<NodeId> = self.pairs.iter().map(|(_, lost)| *lost).collect();
         let names: Vec<String> = lost.iter().take(3).map(|id| seen.name(*id)).collect();
+        let (who, them) = match lost.len() {
+            1 => ("1 node lives and answers".to_owned(), "it"),
+            many => (format!("{many} nodes live and answer"), "them"),
+        };
         format!(
-            "{} live and answer, but others list them without an address (noaddr) and never look \
-             for them: {}",
-            if lost.len() == 1 { "1 node".to_owned() } else { format!("{} nodes", lost.len()) },
+            "{who}, but others list {them} without an address (noaddr) and never look for {them}: {}",
             names.join(", ")
         )
     }

@@ -22,7 +22,8 @@ finding! {
     ///
     /// ## What we look at
     /// The settings of each node that answers, the address that the others record for it, and that
-    /// they get no answer there. Of a node that answers nobody: that the others do not even suspect
+    /// they get no answer there; or that another node answers at the address that is set, which the
+    /// others then drop (`noaddr`). Of a node that answers nobody: that the others do not even suspect
     /// it, four node timeouts after its last pong, because it goes on dialling them. Then it is
     /// suspected only, since a firewall before it looks the same.
     ///
@@ -69,15 +70,21 @@ impl Finding for AnnounceAddressWrong {
                 .filter_map(|name| Some((*name, config.get(name)?)))
                 .filter(|(_, value)| !value.is_empty() && *value != "0")
                 .collect();
-            let Some((first, by)) = (if set.is_empty() { None } else { wrong(seen, member) })
-            else {
-                continue;
-            };
+            let dialled_there = || if set.is_empty() { None } else { wrong(seen, member) };
+            let taken = of_another(seen, id, &set);
+            let there = taken.as_ref().map(|(at, _)| (at.clone(), Vec::new()));
+            let Some((first, by)) = there.or_else(dialled_there) else { continue };
             let mut evidence: Vec<Evidence> = set
                 .iter()
                 .map(|(name, value)| Evidence::first_hand(sighting, format!("{name} is {value}")))
                 .collect();
             evidence.extend(dialled(seen, id, &by, &first));
+            evidence.extend(taken.map(|(at, other)| {
+                Evidence::first_hand(
+                    seen.sighting(other),
+                    format!("answers at {at} and is another"),
+                )
+            }));
             let names = set.iter().map(|(name, _)| *name).collect();
             let subject = Subject::node(id).with_slots(seen.slots_of(id));
             out.push(Self { id, announced: first, names }, subject, evidence);
@@ -92,8 +99,13 @@ impl Finding for AnnounceAddressWrong {
                 seen.name(self.id)
             );
         }
+        let there = seen.sighting_at(&self.announced).and_then(|observer| seen.id_of(observer));
+        let there = match there.filter(|other| *other != self.id) {
+            Some(other) => format!("which is the address of another node ({})", other.short()),
+            None => "where it does not answer the others".to_owned(),
+        };
         format!(
-            "{} announces {} by {}, where it does not answer the others",
+            "{} announces {} by {}, {there}",
             seen.name(self.id),
             self.announced,
             self.names.join(", ")
@@ -171,6 +183,24 @@ fn dialled(
     })
 }
 
+/// The address that the settings name, and who answers there, where that is another node: the
+/// others then find somebody else, and drop the address (`noaddr`).
+fn of_another(
+    seen: &Picture<'_>,
+    id: NodeId,
+    set: &[(&'static str, &str)],
+) -> Option<(Endpoint, usize)> {
+    let value =
+        |wanted: &str| set.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+    let port = match value("cluster-announce-port") {
+        Some(port) => port.parse().ok()?,
+        None => seen.endpoint(id)?.port,
+    };
+    let at = Endpoint::new(value("cluster-announce-ip")?, port);
+    let there = seen.sighting_at(&at)?;
+    seen.id_of(there).filter(|other| *other != id).map(|_| (at, there))
+}
+
 /// The address that the member's settings make others record, and those who get no answer there.
 fn wrong(seen: &Picture<'_>, member: &Member) -> Option<(Endpoint, Vec<usize>)> {
     let announced =
@@ -210,6 +240,27 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:#?}");
         let steps = format!("{:?}", found[0].by_hand.steps);
         assert!(steps.contains(r#""cluster-announce-ip", "10.0.0.3""#), "{steps}");
+    }
+
+    #[test]
+    fn the_announced_address_is_that_of_another_node() {
+        let mut sketch = Sketch::healthy(3, 1);
+        sketch.config(2, "cluster-announce-ip", "10.0.0.1");
+        sketch.rows_about(2, |row| {
+            row.address.ip.clear();
+            row.flags = row.flags.with(Flag::NoAddress);
+            row.link = LinkState::Disconnected;
+        });
+        let report = sketch.report();
+        let codes: Vec<&str> = report.roots.iter().map(|root| root.found.code.as_str()).collect();
+        assert_eq!(codes, ["ANNOUNCE_ADDRESS_WRONG"], "{report:#?}");
+        let found = &report.roots[0].found;
+        assert!(found.message.contains("is the address of another node"), "{}", found.message);
+        let steps = format!("{:?}", found.by_hand.steps);
+        assert!(steps.contains(r#""cluster-announce-ip", "10.0.0.3""#), "{steps}");
+        let mut own = Sketch::healthy(3, 0);
+        own.config(2, "cluster-announce-ip", "10.0.0.3");
+        assert_eq!(own.detect::<AnnounceAddressWrong>(&ENTRY), []);
     }
 
     #[test]

@@ -67,12 +67,11 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         push(draft, from, to);
     }
     if draft.steps.is_empty() && !draft.is_refused(Repair::Meet) && !left_to_rejoin {
-        let why = "no two nodes that answer us lack each other's address: what is missing does not \
-                   answer, or a port between them is closed";
         let found: Vec<_> = draft.found(Repair::Meet).collect();
         // What the user may give up, it is said there.
         let here = |found: &&Found| !repairs_of(&found.code).contains(&Repair::GiveUp);
         for found in found.into_iter().filter(here) {
+            let why = nobody_to_meet(draft, found);
             draft.refuse(found, Reason::NobodyToMeet.says(why));
         }
     }
@@ -167,6 +166,21 @@ fn heirs_too_early(draft: &Draft<'_>, pairs: &BTreeSet<(NodeId, NodeId)>) -> BTr
         followed.is_some_and(|node| !strays(node).is_empty() && unheard(node.id))
     });
     early.collect()
+}
+
+/// Why no MEET would mend what was found.
+fn nobody_to_meet(draft: &Draft<'_>, found: &Found) -> String {
+    let mut nodes = found.subject.nodes.iter().filter_map(|id| draft.live(*id));
+    match nodes.find(|node| node.announces_elsewhere()) {
+        Some(node) => format!(
+            "{} announces another address than the one where it lives, so a MEET would last until \
+             its next ping: that setting comes first",
+            draft.seen.name(node.id)
+        ),
+        None => "no two nodes that answer us lack each other's address: what is missing does not \
+                 answer, or a port between them is closed"
+            .to_owned(),
+    }
 }
 
 /// Slots that are not a node's own and of which it has keys.
