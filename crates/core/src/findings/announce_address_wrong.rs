@@ -23,9 +23,9 @@ finding! {
     /// ## What we look at
     /// The settings of each node that answers, the address that the others record for it, and that
     /// they get no answer there; or that another node answers at the address that is set, which the
-    /// others then drop (`noaddr`). Of a node that answers nobody: that the others do not even suspect
-    /// it, four node timeouts after its last pong, because it goes on dialling them. Then it is
-    /// suspected only, since a firewall before it looks the same.
+    /// others then drop (`noaddr`). Of a node that answers nobody: that the others do not even
+    /// suspect it, four node timeouts after its last pong, because it goes on dialling them. Then
+    /// it is suspected only, since a firewall before it looks the same.
     ///
     /// ## The repair
     /// `CONFIG SET` the right value: it counts at once and spreads with the next pings. Then mend
