@@ -138,16 +138,17 @@ fn leave_early_heirs(draft: &mut Draft<'_>, pairs: &mut BTreeSet<(NodeId, NodeId
     pairs.retain(|(from, to)| !early.contains(from) && !early.contains(to));
     let names: Vec<String> = early.iter().map(|id| draft.seen.name(*id)).collect();
     draft.wait(Reason::ReturnedHeldForFailed.says(format!(
-        "{} would be elected over a primary that lives and has keys of others' slots: not met \
-         before all primaries hear it",
+        "{} would be elected over a primary that lives and has keys that it lacks: not met before \
+         all primaries hear that one",
         names.join(", ")
     )));
 }
 
 /// Replicas that are not to hear of the others yet. While other primaries do not hear the one that
 /// it follows, or hold it for failed still, a replica that hears of them is elected over it
-/// (`clusterHandleSlaveFailover`). That costs nothing but where the primary has keys of slots that
-/// are not its own: it would copy the replica, which has none of them.
+/// (`clusterHandleSlaveFailover`). That costs nothing but where the primary has keys that the
+/// replica does not have: of slots that are not its own, or of its own where the replica copied
+/// whoever answered at its primary's old address. It would follow the replica, and drop them.
 fn heirs_too_early(draft: &Draft<'_>, pairs: &BTreeSet<(NodeId, NodeId)>) -> BTreeSet<NodeId> {
     let primary = |id: NodeId| draft.live(id).filter(|node| node.is_primary());
     let still_meet =
@@ -163,7 +164,12 @@ fn heirs_too_early(draft: &Draft<'_>, pairs: &BTreeSet<(NodeId, NodeId)>) -> BTr
     let early = met.into_iter().filter(|id| {
         let followed = draft.live(*id).filter(|node| !node.is_primary());
         let followed = followed.and_then(|node| primary(node.own.primary?));
-        followed.is_some_and(|node| !strays(node).is_empty() && unheard(node.id))
+        let copy = draft.live(*id).and_then(Live::census).map(Census::occupied);
+        followed.is_some_and(|node| {
+            let occupied = node.census().map(Census::occupied).unwrap_or_default();
+            let lacks = copy.is_some_and(|copy| !occupied.difference(&copy).is_empty());
+            (lacks || !strays(node).is_empty()) && unheard(node.id)
+        })
     });
     early.collect()
 }

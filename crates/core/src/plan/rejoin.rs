@@ -9,7 +9,9 @@
 //! because their keys are proved to be at the newcomer.
 //!
 //! Where the lost id had replicas that are silent, the newcomer may be one of them instead, and the
-//! old node only be down: then what that wrote last is at risk, and the user has a word.
+//! old node only be down: then what that wrote last is at risk, and the user has a word. So it is
+//! where a primary is silent that has no slots any more: the lost id may have been elected over it,
+//! and when it comes back it follows the newcomer and drops what that has not.
 //!
 //! A replica of the lost id that answers is promoted instead, unless it copies the newcomer
 //! already: then it has nothing of its own left, and the newcomer stands where its primary stood,
@@ -33,10 +35,18 @@ struct Heir {
     old: NodeId,
     new: NodeId,
     slots: SlotSet,
-    /// A silent replica of the lost id, which the heir may have been.
-    replica: Option<NodeId>,
+    /// Who is silent and may have newer data.
+    elder: Option<Elder>,
     /// Whether a replica of the lost id copies it.
     copied: bool,
+}
+
+/// A silent member that may have what the heir has not.
+enum Elder {
+    /// A replica of the lost id, which the heir may have been.
+    Replica(NodeId),
+    /// A primary that has no slots any more: the lost id may have been elected over it.
+    Deposed(NodeId),
 }
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -137,7 +147,19 @@ fn heir(draft: &Draft<'_>, old: NodeId) -> Result<Heir, Why> {
         let why = format!("{} owns other slots already", draft.seen.name(one.id));
         return Err(Reason::HeirOwnsOthers.says(why));
     }
-    Ok(Heir { old, new: one.id, slots, replica: silent.first().copied(), copied: !live.is_empty() })
+    let replica = silent.first().copied().map(Elder::Replica);
+    let elder = replica.or_else(|| deposed(draft, old).map(Elder::Deposed));
+    Ok(Heir { old, new: one.id, slots, elder, copied: !live.is_empty() })
+}
+
+/// A primary that does not answer and owns no slots, beside the lost one.
+fn deposed(draft: &Draft<'_>, old: NodeId) -> Option<NodeId> {
+    let away = draft.seen.members().map(|(id, _)| id);
+    let mut away = away.filter(|id| *id != old && !draft.answers(*id) && !draft.is_given_up(*id));
+    away.find(|id| {
+        let row = draft.seen.usual_row(*id);
+        row.is_some_and(|row| row.flags.has(Flag::Primary)) && slots_of(draft, *id).is_empty()
+    })
 }
 
 /// Whether the claim of an heir becomes the newest: it can be given an epoch while it is alone.
@@ -197,19 +219,23 @@ fn is_copied(draft: &Draft<'_>, new: &Live<'_>, replica: &Live<'_>) -> bool {
 
 /// What is at risk, told where something is.
 fn own_up(draft: &mut Draft<'_>, heir: &Heir) -> Risk {
-    let Some(replica) = heir.replica else { return Risk::MovesOwnership };
-    draft.loss.push(Loss {
-        owner: Some(heir.old),
-        slots: heir.slots.clone(),
-        keys: None,
-        why: format!(
-            "what {} wrote and its replica {} had not copied, if {} is that replica under a new id \
-             and the other one is only down: then start that instead",
-            heir.old.short(),
-            replica.short(),
-            heir.new.short()
+    let (old, new) = (heir.old.short(), heir.new.short());
+    let why = match heir.elder {
+        None => return Risk::MovesOwnership,
+        Some(Elder::Replica(replica)) => format!(
+            "what {old} wrote and its replica {} had not copied, if {new} is that replica under a \
+             new id and the other one is only down: then start that instead",
+            replica.short()
         ),
-    });
+        Some(Elder::Deposed(deposed)) => format!(
+            "what {} wrote last, if these slots were its own until {old} was elected over it: back \
+             later, it follows {new} and drops what that has not. Start it first, or say that it \
+             is gone for good: --gone {}",
+            draft.seen.name(deposed),
+            deposed.short()
+        ),
+    };
+    draft.loss.push(Loss { owner: Some(heir.old), slots: heir.slots.clone(), keys: None, why });
     Risk::DropsCopy
 }
 

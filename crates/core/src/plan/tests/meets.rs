@@ -63,10 +63,15 @@ fn scattered() -> Sketch {
     sketch
 }
 
+/// What each primary owns, and its replica has a copy of.
+fn copied(sketch: &Sketch) -> Vec<SlotSet> {
+    [&owned(sketch)[..3]; 2].concat()
+}
+
 #[test]
 fn primaries_meet_each_other_before_any_replica() {
     let sketch = scattered();
-    let owns = owned(&sketch);
+    let owns = copied(&sketch);
     let planning = planned(&with_keys(&sketch, &owns, &[]));
     let primary = |id: NodeId| (0..3).any(|n| Sketch::id(n) == id);
     let met = meets(&planning);
@@ -77,7 +82,7 @@ fn primaries_meet_each_other_before_any_replica() {
 #[test]
 fn a_replica_of_one_with_strays_hears_of_nobody_before_its_primary_is_heard() {
     let (sketch, strays) = (scattered(), [(0, 16_000, 1)]);
-    let owns = owned(&sketch);
+    let owns = copied(&sketch);
     let replica = Sketch::id(3);
     let goes_to = |step: &&Step| {
         let ip = &sketch.nodes[3].sighting.from;
@@ -107,4 +112,20 @@ fn a_replica_of_one_with_strays_hears_of_nobody_before_its_primary_is_heard() {
     sketch.row(1, 0, |row| row.flags = row.flags.without(Flag::Failed));
     let planning = planned(&with_keys(&sketch, &owns, &strays));
     assert!(meets(&planning).iter().any(|step| step.on == replica), "{planning:#?}");
+}
+
+#[test]
+fn a_replica_that_copied_a_stranger_hears_of_nobody_before_its_primary_is_heard() {
+    let sketch = scattered();
+    let mut owns = copied(&sketch);
+    let replica = Sketch::id(3);
+    let is_told = |owns: &[SlotSet]| {
+        let planning = planned(&with_keys(&sketch, owns, &[]));
+        let met = meets(&planning);
+        assert!(!met.is_empty(), "{planning:#?}");
+        met.iter().any(|step| step.on == replica)
+    };
+    assert!(is_told(&owns), "its copy is whole");
+    owns[3] = owns[1].clone();
+    assert!(!is_told(&owns), "it has the keys of another primary");
 }

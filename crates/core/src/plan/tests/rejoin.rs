@@ -53,3 +53,28 @@ fn who_cannot_outbid_takes_nothing_that_one_which_hangs_would_take_back() {
     assert!(!changes(&planning).iter().any(makes_way), "{planning:#?}");
     assert!(whys(&planning).contains("with an old table it would take"), "{planning:#?}");
 }
+
+#[test]
+fn who_may_have_been_the_owner_before_the_lost_id_is_a_risk_of_the_users() {
+    let (mut sketch, owns) = reborn();
+    let planning = planned(&with_keys(&sketch, &owns, &[]));
+    assert_eq!((planning.plan.risk(), planning.plan.loss.len()), (Risk::MovesOwnership, 0));
+
+    // Node 3 hangs, and has no slots any more.
+    hangs(&mut sketch);
+    sketch.rows_about(3, |row| row.slots = SlotSet::new());
+    sketch.row(0, 0, |row| row.slots = row.slots.union(&owns[3]));
+    sketch.rows_about(0, |row| row.slots = row.slots.union(&owns[3]));
+    let mut moved = owns.clone();
+    moved[0] = moved[0].union(&owns[3]);
+    moved[3] = SlotSet::new();
+    let seen = with_keys(&sketch, &moved, &[]);
+    let planning = planned(&seen);
+    assert_eq!(planning.plan.risk(), Risk::DropsCopy, "{planning:#?}");
+    let [loss] = planning.plan.loss.as_slice() else { panic!("{planning:#?}") };
+    assert!(loss.why.contains(&Sketch::id(3).short().to_string()), "{}", loss.why);
+
+    let gone = [Sketch::id(3).to_string()].into();
+    let planning = plan(&seen, &diagnose(&seen), &Policy { gone, ..Policy::default() });
+    assert_eq!((planning.plan.risk(), planning.plan.loss.len()), (Risk::MovesOwnership, 0));
+}
