@@ -118,6 +118,9 @@ enum Task {
         /// Plants this bug only; with `--replay`, in that seed.
         #[arg(long)]
         bug: Option<String>,
+        /// Looks for a schedule that brings up this mark, and prints it as a kept script.
+        #[arg(long, conflicts_with_all = ["replay", "bugs", "prefixes"])]
+        find: Option<String>,
         /// Kills the runs of so many schedules at every record of their journals.
         #[arg(long, conflicts_with_all = ["schedules", "replay", "bugs"])]
         prefixes: Option<u64>,
@@ -205,7 +208,8 @@ fn main() -> ExitCode {
         Task::Sim { prefixes: Some(schedules), seed, jobs, .. } => {
             sim::prefixes(schedules, seed, jobs)
         }
-        Task::Sim { schedules, seed, jobs, .. } => sim::run_many(schedules, seed, jobs),
+        Task::Sim { find: Some(mark), schedules, seed, .. } => sim::find(&mark, schedules, seed),
+        Task::Sim { schedules, seed, jobs, .. } => sim::run_many(&root, schedules, seed, jobs),
         Task::Leash { replay: Some(seed), server, model: true, .. } => leash::model(seed, server),
         Task::Leash { replay: Some(seed), server, .. } => leash::replay(seed, server),
         Task::Leash { scenarios: true, jobs, server, .. } => leash::scenarios(jobs, server),

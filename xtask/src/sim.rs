@@ -1,13 +1,13 @@
 //! `cargo xtask sim`: random schedules by the hundred thousand, in the modelled world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use slotwright_sim::marks;
 use slotwright_sim::prefixes;
 use slotwright_sim::regressions::Regression;
@@ -24,8 +24,16 @@ const MARKS_FROM: u64 = 100_000;
 struct Sum {
     healthy: u64,
     left: BTreeMap<String, u64>,
-    marks: BTreeMap<String, u64>,
+    marks: BTreeMap<String, Mark>,
     bad: Vec<(u64, Vec<String>)>,
+}
+
+/// How often a mark came up.
+#[derive(Clone, Copy)]
+struct Mark {
+    schedules: u64,
+    /// The least seed of these.
+    first: u64,
 }
 
 /// The same words again, to an optimised build.
@@ -39,8 +47,9 @@ pub fn launch(root: &Path) -> anyhow::Result<()> {
     if status.success() { Ok(()) } else { bail!("the simulation failed: {status}") }
 }
 
-/// Runs schedules with the seeds from `seed` on.
-pub fn run_many(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
+/// Runs the scripts that are kept, then schedules with the seeds from `seed` on.
+pub fn run_many(root: &Path, schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
+    let mut names = kept(root)?;
     let begun = Instant::now();
     let next = AtomicU64::new(0);
     let sum = Mutex::new(Sum::default());
@@ -62,8 +71,8 @@ pub fn run_many(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
     let sum = sum.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let seconds = begun.elapsed().as_secs_f64();
     println!("what came up, and in how many schedules:");
-    for (mark, count) in &sum.marks {
-        println!("  {count:>9}  {mark}");
+    for (name, mark) in &sum.marks {
+        println!("  {:>9}  {name} (first: {})", mark.schedules, mark.first);
     }
     println!("what was left in those that did not end healthy:");
     for (left, count) in &sum.left {
@@ -74,10 +83,11 @@ pub fn run_many(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
     for (seed, violations) in bad.iter().take(SHOWN) {
         println!("seed {seed}: {}", violations.join("; "));
     }
-    for mark in marks::unforeseen(&sum.marks) {
+    names.extend(sum.marks.keys().cloned());
+    for mark in marks::unforeseen(&names) {
         println!("said never to come up, and does (crates/sim/src/marks.rs): {mark}");
     }
-    let missing = marks::missing(schedules, &sum.marks);
+    let missing = marks::missing(schedules, &names);
     println!(
         "\nseeds {seed} to {}: {} healthy, {} with a reason why not\n\
          {:.0} schedules a second a core ({jobs} threads, {seconds:.0} s; {:.0} a second of their \
@@ -100,6 +110,34 @@ pub fn run_many(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs the scripts that are kept: all marks that they bring up.
+fn kept(root: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let all = Regression::all(&root.join("crates/sim/scripts")).context("the kept scripts")?;
+    let mut marks = BTreeSet::new();
+    for (name, _, regression) in &all {
+        let came_up = regression.try_out();
+        marks.extend(came_up.map_err(|e| anyhow!("{name}: {e}"))?.into_keys());
+    }
+    println!("{} kept scripts are as they must be", all.len());
+    Ok(marks)
+}
+
+/// Looks for a schedule that brings up a mark, from a seed on, and prints it as a file, shortened.
+pub fn find(mark: &str, schedules: u64, seed: u64) -> anyhow::Result<()> {
+    let reaches = |script: &Script| {
+        let trial = run(script, None);
+        trial.violations.is_empty() && trial.marks.contains_key(mark)
+    };
+    let mut scripts = (seed..seed.saturating_add(schedules)).map(Script::of);
+    let Some(script) = scripts.find(reaches) else {
+        bail!("none of {schedules} schedules from seed {seed} on brings up {mark}")
+    };
+    let why = format!("Brings up what random schedules hardly ever do (seed {}).", script.seed);
+    let script = shrink(&script, reaches);
+    print!("{}", Regression { why, bug: None, reaches: vec![mark.to_owned()], script }.text()?);
+    Ok(())
+}
+
 /// Seconds that this process has had a core for: what a schedule costs, whoever else is at work.
 fn own_seconds() -> f64 {
     let Ok(used) = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF) else {
@@ -111,8 +149,8 @@ fn own_seconds() -> f64 {
 
 fn take(sum: &mut Sum, seed: u64) {
     let trial = run(&Script::of(seed), None);
-    for mark in trial.marks.keys() {
-        *sum.marks.entry(mark.clone()).or_default() += 1;
+    for mark in trial.marks.into_keys() {
+        count(sum, mark, Mark { schedules: 1, first: seed });
     }
     if !trial.violations.is_empty() {
         sum.bad.push((seed, trial.violations));
@@ -130,10 +168,16 @@ fn merge(sum: &mut Sum, own: Sum) {
     for (left, count) in own.left {
         *sum.left.entry(left).or_default() += count;
     }
-    for (mark, count) in own.marks {
-        *sum.marks.entry(mark).or_default() += count;
+    for (name, mark) in own.marks {
+        count(sum, name, mark);
     }
     sum.bad.extend(own.bad);
+}
+
+fn count(sum: &mut Sum, name: String, more: Mark) {
+    let mark = sum.marks.entry(name).or_insert(Mark { schedules: 0, first: more.first });
+    mark.schedules += more.schedules;
+    mark.first = mark.first.min(more.first);
 }
 
 /// Runs one seed again, shortens it when it fails, and tells the story.
@@ -145,7 +189,8 @@ pub fn replay(seed: u64, bug: Option<&str>) -> anyhow::Result<()> {
     let bug = bug.map(named).transpose()?;
     let script = Script::of(seed);
     let whole = run(&script, bug);
-    let short = if whole.violations.is_empty() { script } else { shrink(&script, bug) };
+    let fails = |script: &Script| !run(script, bug).violations.is_empty();
+    let short = if whole.violations.is_empty() { script } else { shrink(&script, fails) };
     let trial = tell(&short, bug);
     for line in &trial.story {
         println!("{line}");
@@ -159,7 +204,7 @@ pub fn replay(seed: u64, bug: Option<&str>) -> anyhow::Result<()> {
     println!("healthy: {}, rounds: {}", trial.healthy, trial.rounds);
     let why = trial.violations.first().cloned().unwrap_or_default();
     println!("as a file of crates/sim/scripts:");
-    print!("{}", Regression { why, bug, script: short }.text()?);
+    print!("{}", Regression { why, bug, reaches: Vec::new(), script: short }.text()?);
     ensure!(trial.violations.is_empty(), "seed {seed} is violated");
     Ok(())
 }
@@ -200,7 +245,12 @@ pub fn prefixes(schedules: u64, seed: u64, jobs: usize) -> anyhow::Result<()> {
         begun.elapsed().as_secs_f64(),
     );
     if let Some((script, what)) = sum.bad.first() {
-        let regression = Regression { why: what.clone(), bug: None, script: script.clone() };
+        let regression = Regression {
+            why: what.clone(),
+            bug: None,
+            reaches: Vec::new(),
+            script: script.clone(),
+        };
         print!("{}", regression.text()?);
         bail!("{} violations", sum.bad.len());
     }

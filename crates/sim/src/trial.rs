@@ -508,9 +508,8 @@ fn try_once_more(stage: &mut Stage<'_>, trial: &mut Trial) {
     }
 }
 
-/// The same violation with as little as possible.
-pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
-    let fails = |script: &Script| !run(script, bug).violations.is_empty();
+/// A script that keeps what is asked of it, with as little as possible.
+pub fn shrink(script: &Script, keeps: impl Fn(&Script) -> bool) -> Script {
     let mut best = script.clone();
     let calmer = [
         |s: &mut Script| s.mishaps = Mishaps::default(),
@@ -524,7 +523,7 @@ pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
     for change in calmer {
         let mut candidate = best.clone();
         change(&mut candidate);
-        if candidate != best && fails(&candidate) {
+        if candidate != best && keeps(&candidate) {
             best = candidate;
         }
     }
@@ -532,7 +531,7 @@ pub fn shrink(script: &Script, bug: Option<Bug>) -> Script {
     while at < best.faults.len() {
         let mut candidate = best.clone();
         candidate.faults.remove(at);
-        if fails(&candidate) {
+        if keeps(&candidate) {
             best = candidate;
         } else {
             at += 1;
@@ -615,7 +614,7 @@ mod tests {
         for bug in [Bug::FlushFirst, Bug::WrongOwner] {
             let Some(seed) = caught(bug) else { panic!("{bug:?} is not caught") };
             let script = Script::of(seed);
-            let short = shrink(&script, Some(bug));
+            let short = shrink(&script, |script| !run(script, Some(bug)).violations.is_empty());
             assert!(short.faults.len() <= script.faults.len());
             assert!(!run(&short, Some(bug)).violations.is_empty(), "{bug:?}: {short:?}");
         }

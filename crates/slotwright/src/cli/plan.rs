@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::recover::flags_of;
 use super::rehearse::RehearseArgs;
 use super::target::TargetArgs;
-use crate::render::{self, Colour};
+use crate::render::{self, Colour, plan::Steps};
 
 /// Until the second look at what a healthy cluster may show for a moment.
 const SECOND_LOOK_AFTER: Duration = Duration::from_millis(1_000);
@@ -162,7 +162,8 @@ fn write(
 ) -> Result<(), Failure> {
     let look = render::look(args.color);
     let page = || {
-        let page = render::plan::draw(look, planning, args.verbose);
+        let steps = if args.verbose { Steps::All } else { Steps::But(&[]) };
+        let page = render::plan::draw(look, planning, steps);
         let tried = rehearsal.map(|rehearsal| render::rehearsal::draw(look, rehearsal));
         page + &tried.unwrap_or_default()
     };

@@ -14,7 +14,7 @@ use slotwright_core::drive::{End, Outcome};
 use slotwright_core::journal::Entry;
 use slotwright_core::model::Endpoint;
 use slotwright_core::observation::Observation;
-use slotwright_core::plan::{Plan, Planning, Policy, Refusal, plan, stamp};
+use slotwright_core::plan::{Plan, Planning, Policy, Refusal, Step, plan, stamp};
 use slotwright_core::verify::Verification;
 use slotwright_net::act::{
     ActToken, Attendant, JournalFile, Recovered, Recovery, Stop, carry_out, recover as run,
@@ -27,7 +27,7 @@ use super::rehearse::RehearseArgs;
 use super::target::TargetArgs;
 use super::verify::prove;
 use super::{EXAMPLES_FIRST, codes, journal};
-use crate::render::{self, Colour, page::Page};
+use crate::render::{self, Colour, page::Page, plan::Steps};
 
 /// Flags of `recover`.
 #[derive(Args, Debug)]
@@ -155,6 +155,7 @@ pub fn recover(args: &RecoverArgs) -> Result<u8, Failure> {
         before: None,
         dry: None,
         waits: String::new(),
+        shown: Vec::new(),
     };
     if let Some(hint) = journal::unfinished(args.journal_dir.as_deref(), &target.seeds) {
         render::aside(&hint);
@@ -375,6 +376,8 @@ struct Desk<'a> {
     before: Option<Observation>,
     dry: Option<()>,
     waits: String,
+    /// The steps of the round before.
+    shown: Vec<Step>,
 }
 
 impl Desk<'_> {
@@ -389,11 +392,13 @@ impl Desk<'_> {
         planning: &Planning,
     ) -> Option<ActToken> {
         let look = render::look(self.args.color);
-        let page = render::plan::draw(look, planning, self.args.verbose);
+        let steps = if self.args.verbose { Steps::All } else { Steps::But(&self.shown) };
+        let page = render::plan::draw(look, planning, steps);
         if self.args.output == Output::Table {
             render::result(&page).ok()?;
         }
         let plan = &planning.plan;
+        self.shown.clone_from(&plan.steps);
         let objection = self.rehearse(seen, report, plan);
         if self.args.dry_run {
             self.dry = objection.is_none().then_some(());

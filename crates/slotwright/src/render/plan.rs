@@ -21,22 +21,41 @@ const TOLD_EVERY: usize = 100;
 /// Ranges of slots that are at risk: those of a table are few, those of keys are thousands.
 const RANGES_SHOWN: usize = 16;
 
+/// How much of a plan is shown.
+#[derive(Clone, Copy)]
+pub enum Steps<'a> {
+    /// Every step with all its conditions.
+    All,
+    /// The first ones but for these, which were shown in the round before.
+    But(&'a [Step]),
+}
+
 /// Draws what came of planning.
-pub fn draw(look: Look, planning: &Planning, whole: bool) -> String {
+pub fn draw(look: Look, planning: &Planning, steps: Steps<'_>) -> String {
     let mut page = Page::new(look);
     let plan = &planning.plan;
     head(&mut page, planning);
-    let shown = if whole { plan.steps.len() } else { plan.steps.len().min(STEPS_SHOWN) };
+    let (whole, known): (bool, &[Step]) = match steps {
+        Steps::All => (true, &[]),
+        Steps::But(known) => (false, known),
+    };
+    let new = || plan.steps.iter().enumerate().filter(|(_, step)| !known.contains(step));
+    let shown = if whole { plan.steps.len() } else { STEPS_SHOWN };
     let mut stage = None;
-    for (number, step) in plan.steps.iter().take(shown).enumerate() {
+    for (number, step) in new().take(shown) {
         if stage.is_some_and(|stage| stage != step.stage) {
             page.line(&[(Ink::Faint, "      when all of that is seen:")]);
         }
         stage = Some(step.stage);
         draw_step(&mut page, plan, number, step, whole);
     }
-    if plan.steps.len() > shown {
-        let more = format!("      and {} (-v)", count(plan.steps.len() - shown, "more step"));
+    let (hidden, again) = (new().count().saturating_sub(shown), plan.steps.len() - new().count());
+    if again > 0 {
+        let more = format!("      {} of the round before, again (-v)", count(again, "step"));
+        page.line(&[(Ink::Faint, &more)]);
+    }
+    if hidden > 0 {
+        let more = format!("      and {} (-v)", count(hidden, "more step"));
         page.line(&[(Ink::Faint, &more)]);
     }
     for why in &planning.waiting {
@@ -315,6 +334,23 @@ mod tests {
     }
 
     #[test]
+    fn a_step_of_the_round_before_is_not_shown_again() {
+        let mut planning = planning();
+        let first = planning.plan.steps.clone();
+        let look = Look { width: 80, colour: false, unicode: true };
+        let whole = draw(look, &planning, Steps::But(&[]));
+        let met = |page: &str| page.matches("MEET 10.0.0.").count();
+        assert_eq!((met(&whole), whole.contains("again")), (1, false), "{whole}");
+        let mut next = first[0].clone();
+        next.change = Change::Meet { ip: "10.0.0.3".to_owned(), port: 6379, bus_port: 16379 };
+        planning.plan.steps.push(next);
+        let page = draw(look, &planning, Steps::But(&first));
+        assert_eq!((met(&page), page.contains("MEET 10.0.0.3")), (1, true), "{page}");
+        assert!(page.contains("1 step of the round before, again"), "{page}");
+        assert_eq!(met(&draw(look, &planning, Steps::All)), 2);
+    }
+
+    #[test]
     fn a_long_round_is_told_now_and_then_and_what_goes_wrong_always() {
         let mut plan = planning().plan;
         let begun = |step| Entry::StepBegun { step };
@@ -366,7 +402,7 @@ mod tests {
     #[test]
     fn a_plan_says_where_what_and_why() {
         let look = Look { width: 100, colour: false, unicode: true };
-        let page = draw(look, &planning(), false);
+        let page = draw(look, &planning(), Steps::But(&[]));
         insta::assert_snapshot!(page);
         assert!(!page.contains('\u{1b}'), "{page}");
     }
