@@ -20,7 +20,8 @@ finding! {
     ///
     /// ## What we look at
     /// `cluster_my_epoch` of each primary against the epoch that the others list for its id. A
-    /// lower one is ordinary delay; a greater one has no good reason.
+    /// lower one is ordinary delay; a greater one has no good reason, and no consequence where
+    /// nobody gives it slots: what a node that was reset followed is remembered so.
     ///
     /// ## The repair
     /// While the primary lives and every member answers: `CLUSTER BUMPEPOCH` on it, which gives it
@@ -51,6 +52,10 @@ impl Finding for EpochContaminatedByForeignNode {
             let told = sighting.cluster_info.get().and_then(|i| i.number("cluster_my_epoch"));
             let own = ConfigEpoch(told.unwrap_or(own.epoch.0).max(own.epoch.0));
             if seen.role(id) != Some(Role::Primary) {
+                continue;
+            }
+            let gives = |row: u32| !seen.row(row).slots.is_empty();
+            if !member.own_row.into_iter().chain(member.rows.iter().map(|r| r.row)).any(gives) {
                 continue;
             }
             let greater: Vec<_> =
@@ -123,6 +128,7 @@ fn is_greater(seen: &Picture<'_>, row: u32, own: ConfigEpoch) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SlotSet;
     use crate::observation::sketch::Sketch;
 
     #[test]
@@ -132,6 +138,18 @@ mod tests {
         let found = sketch.detect::<EpochContaminatedByForeignNode>(&ENTRY);
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].message.contains("99"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn of_one_without_slots_it_is_no_matter() {
+        let mut sketch = Sketch::healthy(3, 1);
+        sketch.rows_about(1, |row| {
+            row.epoch = ConfigEpoch(99);
+            row.slots = SlotSet::new();
+        });
+        assert_eq!(sketch.detect::<EpochContaminatedByForeignNode>(&ENTRY).len(), 1, "its own");
+        sketch.row(1, 1, |row| row.slots = SlotSet::new());
+        assert_eq!(sketch.detect::<EpochContaminatedByForeignNode>(&ENTRY), []);
     }
 
     #[test]

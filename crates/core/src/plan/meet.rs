@@ -262,7 +262,7 @@ fn strangers(draft: &Draft<'_>, group: &[NodeId]) -> Vec<(NodeId, NodeId)> {
 
 /// Whether a node does not reach another and has no, or another, address for it.
 fn lacks(draft: &Draft<'_>, from: &Live<'_>, to: &Live<'_>) -> bool {
-    let Some(row) = from.row(draft.seen, to.id) else { return true };
+    let Some(row) = from.row(draft.seen, to.id) else { return !is_readdressed(draft, to) };
     if is_up(row) || to.announces_elsewhere() {
         return false;
     }
@@ -270,6 +270,13 @@ fn lacks(draft: &Draft<'_>, from: &Live<'_>, to: &Live<'_>) -> bool {
         && row.address.port == to.port
         && row.address.bus_port.is_none_or(|port| port == to.bus_port);
     !right || (!is_linked(row) && row.address.ip.is_empty())
+}
+
+/// Whether a node announces an address where nobody finds it, and that is found and comes next: met
+/// before, it would be sought there.
+fn is_readdressed(draft: &Draft<'_>, node: &Live<'_>) -> bool {
+    let about_it = |found: &Found| found.subject.nodes.contains(&node.id);
+    node.announces_elsewhere() && draft.found(Repair::Readdress).any(about_it)
 }
 
 /// Nodes that call themselves by an address at which they do not live: one MEET to each tells it

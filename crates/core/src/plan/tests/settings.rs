@@ -28,6 +28,16 @@ fn a_wrong_address_is_set_right_where_we_dial_as_the_peers_do() {
 }
 
 #[test]
+fn who_does_not_know_it_meets_it_when_the_address_is_right() {
+    let mut sketch = misannounced();
+    let table = sketch.nodes[0].table.as_mut().expect("a table");
+    table.retain(|row| row.id != Sketch::id(2));
+    let planning = planned(&sketch.build());
+    let (name, value) = ("cluster-announce-ip".to_owned(), "10.0.0.3".to_owned());
+    assert_eq!(changes(&planning), [(Sketch::id(2), &Change::ConfigSet { name, value })]);
+}
+
+#[test]
 fn through_a_tunnel_no_address_is_set() {
     let mut sketch = misannounced();
     // Its peers know node 1 elsewhere than we do, and reach it there.
