@@ -1,6 +1,7 @@
 //! Commands and keys that a cluster does not allow.
 
 use super::products::{self, Stands};
+use super::{adapters, scripts};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 use crate::explain::template::list;
@@ -285,7 +286,7 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     let lines = keys.first().map(|key| key.to_lowercase());
     let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
     Some(
-        super::scripts::undeclared(seen, renamed(seen, hit))
+        adapters::second_key(seen, scripts::undeclared(seen, renamed(seen, hit)))
             .quotes(lines.into_iter().take(2))
             .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))
             .fact_if("remedy", product.map(|product| product.setting))
@@ -353,6 +354,13 @@ fn looks_like_key(word: &str) -> bool {
         && !word.starts_with(':')
         && !word.ends_with(':')
         && !is_time(word)
+        && !is_place(word)
+}
+
+/// `cache.prod.svc:6379`, which is no key.
+fn is_place(word: &str) -> bool {
+    let place = word.rsplit_once(':').filter(|(host, _)| host.contains('.') && !host.contains(':'));
+    place.is_some_and(|(_, port)| port.len() >= 4 && port.parse::<u16>().is_ok())
 }
 
 /// `2019-01-31T20:49:46.279+00:00`, which is no key.
