@@ -433,6 +433,9 @@ const SAYS: &[(&str, &str)] = &[
     ("own12-replica-sends-no-login.txt", "answers the replica's PING"),
     ("own12-eval-past-min-replicas.txt", "goes through EVAL is no proof"),
     ("own12-eval-past-min-replicas-again", "(here 1) asks for more"),
+    ("own12-wildcard-as-ip-of-the-image.txt", "The start gives the reason: IP=0.0.0.0"),
+    ("own12-conf-announces-nothing", "sets no cluster-announce-ip"),
+    ("own12-conf-announces-nothing", "ports 7005, 7003 and 7006"),
 ];
 
 #[test]
@@ -536,6 +539,8 @@ const STEPS: &[(&str, &str)] = &[
     ("own12-failover-asked-every-ten-seconds", "Stop what repeats the request"),
     ("own12-replica-sends-no-login.txt", "in its own field"),
     ("own12-eval-past-min-replicas.txt", "scripts obey the setting"),
+    ("own12-wildcard-as-ip-of-the-image.txt", "Start it anew with IP=10.40.1.11"),
+    ("own12-wildcard-as-ip-of-the-image-again", "17000, 17001"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -569,6 +574,7 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own12-failover-asked-every-ten-seconds", "FAILOVER FORCE"),
     ("own12-keyv-set-of-keys.txt", "common hash tag"),
     ("own12-old-tool-cannot-connect.txt", "ioredis"),
+    ("own12-conf-announces-nothing", "ioredis"),
 ];
 
 #[test]

@@ -13,6 +13,7 @@ mod announced;
 mod answerers;
 mod application;
 mod arguments;
+mod at_the_start;
 mod atomic;
 mod aware;
 mod bare;
