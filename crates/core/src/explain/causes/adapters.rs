@@ -110,7 +110,7 @@ pub(super) fn second_key(seen: &Seen, hit: Hit) -> Hit {
             .quotes(said)
             .note(format!(
                 "The names are not the application's own: {} makes them, and {}.{own} Servers and \
-                 slots are in order; what used single keys on the same cluster went on working.",
+                 slots are in order.",
                 adapter.name, adapter.sends
             ))
             .check(

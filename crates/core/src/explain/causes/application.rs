@@ -285,9 +285,10 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     let product = products::named(seen).filter(|product| product.stands != Stands::Watches);
     let lines = keys.first().map(|key| key.to_lowercase());
     let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
+    let hit = scripts::undeclared(seen, renamed(seen, hit));
+    let hit = if product.is_none() { adapters::second_key(seen, hit) } else { hit };
     Some(
-        adapters::second_key(seen, scripts::undeclared(seen, renamed(seen, hit)))
-            .quotes(lines.into_iter().take(2))
+        hit.quotes(lines.into_iter().take(2))
             .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))
             .fact_if("remedy", product.map(|product| product.setting))
             .fact_if("library", product.map(|product| product.why))

@@ -255,8 +255,8 @@ fn short(call: &Call, lacks: &[String]) -> Option<String> {
 fn many(words: &[String]) -> String {
     match words {
         [] => "nothing".to_owned(),
-        [one] => format!("one word ({one})"),
-        more => format!("{} words ({})", more.len(), list(more, 4)),
+        [one] => format!("one argument ({one})"),
+        more => format!("{} arguments ({})", more.len(), list(more, 4)),
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) fn loopback(seen: &Seen, hit: Hit, place: Option<&str>) -> Hit {
     ));
     let Some(place) = place else { return hit };
     let mut hit = hit;
+    hit.whole = true;
     hit.steps.insert(
         0,
         format!(
@@ -101,11 +102,12 @@ fn ports(seen: &Seen, hit: Hit, place: Option<&str>) -> Hit {
     }
     let told: Vec<String> = clients.iter().map(ToString::to_string).collect();
     let kept = if same { " under their own numbers" } else { " under other numbers" };
-    hit.quote(at).note(format!(
-        "Published{kept} are {}, and none of the bus ports.",
-        list(&told, 6)
-    ))
-    .step(format!(
+    let bus = if lacking.len() == clients.len() {
+        "and none of the bus ports".to_owned()
+    } else {
+        format!("and not all bus ports ({} are missing)", list(&lacking, 6))
+    };
+    hit.quote(at).note(format!("Published{kept} are {}, {bus}.", list(&told, 6))).step(format!(
         "Publish the bus ports as well, one to one ({}): nodes that announce the host's address \
          find each other there.",
         list(&lacking, 6)

@@ -104,10 +104,10 @@ fn call(seen: &Seen, at: usize) -> Option<Call> {
     let tool =
         |word: &&str| ["redis-cli", "valkey-cli", "keydb-cli"].iter().any(|name| is(word, name));
     let trib = |word: &&str| ["redis-trib.rb", "redis-trib"].iter().any(|name| is(word, name));
-    if let Some(program) = words.iter().position(|word| trib(word)) {
+    if let Some(program) = words.iter().position(trib) {
         return by_ruby(at, &words, program);
     }
-    let program = words.iter().position(|word| tool(word))?;
+    let program = words.iter().position(tool)?;
     let cluster = words.iter().position(|word| *word == "--cluster").filter(|at| *at > program)?;
     let name = words.get(cluster + 1).filter(|word| !word.starts_with('-'))?;
     let rest = words.get(cluster + 2..).unwrap_or_default();

@@ -52,8 +52,9 @@ fn refused(seen: &Seen) -> Option<Hit> {
     });
     let place = node.as_deref().unwrap_or("the node");
     let port = place.rsplit(':').next().unwrap_or_default();
-    let same = answer.is_some_and(|at| {
-        seen.lines.get(at).is_some_and(|line| line.text.contains(port) && !port.is_empty())
+    let same = answer.and_then(|at| seen.lines.get(at)).is_some_and(|line| {
+        let default = port == "6379" && !line.text.contains(" -p ");
+        default || (!port.is_empty() && line.text.contains(port))
     });
     let answered = answer.map(|_| {
         let with = if pong.is_some() { ", and PONG once a password is given" } else { "" };
@@ -65,7 +66,7 @@ fn refused(seen: &Seen) -> Option<Hit> {
         "The pasted configuration sets requirepass: each node demands a login.".to_owned()
     });
     let line = call.as_ref().and_then(in_new_words);
-    let hit = Hit::of(if answer.is_some() { 94 } else { 82 })
+    let hit = Hit::of(if same { 94 } else { 82 })
         .quote(at)
         .quotes(call.as_ref().map(|call| call.line))
         .quotes(answer.map(|at| at + 1))
