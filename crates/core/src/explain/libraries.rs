@@ -254,11 +254,11 @@ pub(super) fn steps(code: &str, seen: &Seen) -> impl Iterator<Item = &'static st
     STEPS.iter().filter(fits).filter(move |step| step.code == code).map(|step| step.says)
 }
 
-/// Whether a step is for a library that it begins with.
-pub(super) fn is_for_a_library(step: &str) -> bool {
+/// Whether a step is for a library that it begins with, or for a list of them.
+pub(super) fn is_for_others(step: &str) -> bool {
     let named =
         |one: &Step| step.strip_prefix(one.client).is_some_and(|rest| rest.starts_with(':'));
-    STEPS.iter().any(named)
+    step.starts_with("Or translate in the client: ") || STEPS.iter().any(named)
 }
 
 #[cfg(test)]

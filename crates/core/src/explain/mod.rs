@@ -266,7 +266,7 @@ fn steps(cause: &Cause, hit: &Hit, seen: &Seen) -> Vec<String> {
     let known = known::steps(cause.code, seen).into_iter().map(str::to_owned);
     let library: Vec<String> = libraries::steps(cause.code, seen).map(str::to_owned).collect();
     // Whoever has the step of their library needs those of others no more.
-    let others = |step: &&&str| !library.is_empty() && libraries::is_for_a_library(step);
+    let others = |step: &&&str| !library.is_empty() && libraries::is_for_others(step);
     let fixed = cause.fix.iter().filter(|step| !others(step));
     let fixed = fixed.map(|step| template::fill(step, &hit.facts));
     let all = hit.steps.iter().chain(&library).cloned().chain(fixed).chain(known);

@@ -154,6 +154,31 @@ static AGAINST: &[Against] = &[
         },
         over: &[("FULL_SYNC_LOOP", 10)],
     },
+    // The full volume is told as the root of it.
+    Against {
+        when: |hits, _| {
+            let cut = |(cause, hit): &(&Cause, Hit)| {
+                cause.code == "AOF_OR_RDB_CORRUPT" && hit.facts.contains_key("chain")
+            };
+            hits.iter().any(cut)
+        },
+        over: &[("DISK_ERROR_MISCONF", 60)],
+    },
+    // Who answers another client is reached, and an old tool knows no users.
+    Against {
+        when: |hits, _| likely(hits, "OLD_TOOL_WITHOUT_PASSWORD"),
+        over: &[
+            ("CANNOT_CONNECT_NODE", 70),
+            ("ACL_DIVERGED", 60),
+            ("AUTH_MISMATCH", 40),
+            ("CLI_WITHOUT_PASSWORD", 40),
+            ("PROTECTED_MODE", 40),
+        ],
+    },
+    Against {
+        when: |hits, _| likely(hits, "SLOT_MARKED_BY_HAND"),
+        over: &[("SLOT_OPEN", 40), ("MIGRATE_IOERR_AMBIGUOUS", 60)],
+    },
     Against {
         when: |hits, _| likely(hits, "FAIL_AFTER_NODE_TIMEOUT"),
         over: &[("BUS_PORT_BLOCKED", 60), ("REPLICA_LINK_DOWN", 30), ("BUS_ONE_WAY_PARTITION", 30)],

@@ -292,7 +292,7 @@ pub(super) static NOTES: &[Note] = &[
         code: "MANUAL_FAILOVER_TIMED_OUT",
         words: &[
             &["failover requested by replica", "failover user request accepted"],
-            &["operator", "shutdown handler", "forgetnode", "forced failover", "do a failover"],
+            &["shutdown handler", "forgetnode", "forced failover"],
         ],
         sentence: "Two requests for the same failover meet here: one from a node that is going \
             down, one from a controller (FORCE). Each new request throws the one under way away, \

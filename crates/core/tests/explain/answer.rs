@@ -64,7 +64,6 @@ const NOT_SHOWN: &[&str] = &[
     "fx:addnode.txt",
     "fx:pub5-check-cannot-connect.txt",
     "fx:pub4-one-pod-listed.txt",
-    "fx:said-marked-and-not-moved.txt",
     "fx:pub3-tool-dials-gone-pods.txt",
 ];
 

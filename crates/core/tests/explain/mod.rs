@@ -417,6 +417,25 @@ const SAYS: &[(&str, &str)] = &[
     ("own11-two-stopped-of-three", "'Connection refused' from 10.9.3.11:7001"),
     ("own11-create-finds-old-slots", "looks at known nodes and keys only"),
     ("own11-ioredis-looks-the-name-up", "looked it up by itself"),
+    ("own12-add-node-one-address.txt", "What is missing: the address of an existing node"),
+    ("own12-add-node-one-address.txt", "it is that of 10.70.0.234:6381, a primary"),
+    ("own12-add-node-one-address-again", "Words of it stand behind options"),
+    ("own12-delnode-is-no-subcommand", "the one that does this is del-node"),
+    ("own12-migrate-without-its-user.txt", "It left the name out in MIGRATE"),
+    ("own12-migrate-without-its-user-again", "the user has no right to what MIGRATE sends"),
+    ("own12-full-then-cut-aof.txt", "2048 of 71344 bytes were written"),
+    ("own12-full-then-cut-aof-again", "First its volume ran full ('disk quota exceeded')"),
+    ("own12-keyv-set-of-keys.txt", "notes the key in one set of the namespace"),
+    ("own12-one-key-says-who", "adds a key of its own in the same transaction"),
+    ("own12-old-tool-cannot-connect.txt", "answers redis-cli on the port 7000"),
+    ("own12-setslot-only-marks.txt", "missing are IMPORTING on 10.71.8.32:6385"),
+    ("own12-setslot-only-marks-again", "missing are MIGRATING on 10.6.0.11:7000"),
+    ("own12-replica-sends-no-login.txt", "answers the replica's PING"),
+    ("own12-eval-past-min-replicas.txt", "goes through EVAL is no proof"),
+    ("own12-eval-past-min-replicas-again", "(here 1) asks for more"),
+    ("own12-wildcard-as-ip-of-the-image.txt", "The start gives the reason: IP=0.0.0.0"),
+    ("own12-conf-announces-nothing", "sets no cluster-announce-ip"),
+    ("own12-conf-announces-nothing", "ports 7005, 7003 and 7006"),
 ];
 
 #[test]
@@ -507,6 +526,21 @@ const STEPS: &[(&str, &str)] = &[
     ("own11-probe-without-tls", "redis-cli --tls --cacert /etc/tls/redis/ca.pem -h"),
     ("own11-two-stopped-of-three", "Start the dead primaries"),
     ("own11-ioredis-looks-the-name-up", "dnsLookup stands beside redisOptions"),
+    (
+        "own12-add-node-one-address.txt",
+        "add-node 10.70.0.205:6381 10.70.0.205:6379 --cluster-slave",
+    ),
+    ("own12-migrate-without-its-user.txt", "CLUSTER SETSLOT 5461 STABLE on 127.0.0.1:11002"),
+    ("own12-full-then-cut-aof.txt", "Make room first: enlarge the volume /data"),
+    ("own12-keyv-set-of-keys.txt", "useRedisSets: false"),
+    ("own12-keyv-set-of-keys-again", "{hangfire}:"),
+    ("own12-old-tool-cannot-connect.txt", "first CONFIG SET masterauth"),
+    ("own12-setslot-only-marks.txt", "IMPORTING 4264bd0b37dfb868ec325ae08af3863a3db5f1d1"),
+    ("own12-failover-asked-every-ten-seconds", "Stop what repeats the request"),
+    ("own12-replica-sends-no-login.txt", "in its own field"),
+    ("own12-eval-past-min-replicas.txt", "scripts obey the setting"),
+    ("own12-wildcard-as-ip-of-the-image.txt", "Start it anew with IP=10.40.1.11"),
+    ("own12-wildcard-as-ip-of-the-image-again", "17000, 17001"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -537,6 +571,10 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("live-diskless-dropped", "client-output-buffer-limit"),
     ("srv3-import-into-a-cluster-with-password", "close the slot"),
     ("srv3-aof-write-refused", "BGSAVE"),
+    ("own12-failover-asked-every-ten-seconds", "FAILOVER FORCE"),
+    ("own12-keyv-set-of-keys.txt", "common hash tag"),
+    ("own12-old-tool-cannot-connect.txt", "ioredis"),
+    ("own12-conf-announces-nothing", "ioredis"),
 ];
 
 #[test]

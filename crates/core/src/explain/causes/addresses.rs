@@ -255,7 +255,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Nodes are known as 127.0.0.1, which means something else on every machine",
         side: Side::Network,
         when: |seen| super::redirected::to_itself(seen).or_else(|| loopback(seen)),
-        cause: "Nodes were joined by 127.0.0.1, so they announce 127.0.0.1[[ (<<places>>)]] to each \
+        cause: "Nodes know each other as 127.0.0.1, so they announce it[[ (<<places>>)]] to each \
             other and to clients. On another machine or in another container that is the client \
             itself: MOVED leads to 127.0.0.1 and the connection is refused. On one single host it \
             works.",

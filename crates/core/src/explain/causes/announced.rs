@@ -21,6 +21,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let hit = stronger(hit, super::redirected::to_the_inside(seen));
             // What no node has now is announced by none.
             hit.map(|hit| hit.less_if(24, dialled::gone(seen).is_some()))
+                .map(|hit| super::at_the_start::announces_nothing(seen, hit))
         },
         cause: "[[The cluster itself is fine (state <<state>>, <<slots_ok>> slots ok). ]]The \
             client reaches its start node[[ (<<seed>>)]], asks for the map, and from then on dials \
@@ -41,7 +42,7 @@ pub(super) static CAUSES: &[Cause] = &[
             "Do not run --cluster fix and do not recreate the cluster: it is healthy.",
             "Raising timeouts alone changes nothing.",
         ],
-        like: &["CLIENT_STALE_TOPOLOGY", "BUS_PORT_BLOCKED"],
+        like: &["CLIENT_STALE_TOPOLOGY"],
     },
     Cause {
         code: "ANNOUNCE_ADDRESS_WRONG",

@@ -1,6 +1,7 @@
 //! Commands and keys that a cluster does not allow.
 
 use super::products::{self, Stands};
+use super::{adapters, scripts};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 use crate::explain::template::list;
@@ -284,9 +285,10 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     let product = products::named(seen).filter(|product| product.stands != Stands::Watches);
     let lines = keys.first().map(|key| key.to_lowercase());
     let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
+    let hit = scripts::undeclared(seen, renamed(seen, hit));
+    let hit = if product.is_none() { adapters::second_key(seen, hit) } else { hit };
     Some(
-        super::scripts::undeclared(seen, renamed(seen, hit))
-            .quotes(lines.into_iter().take(2))
+        hit.quotes(lines.into_iter().take(2))
             .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))
             .fact_if("remedy", product.map(|product| product.setting))
             .fact_if("library", product.map(|product| product.why))
@@ -353,6 +355,13 @@ fn looks_like_key(word: &str) -> bool {
         && !word.starts_with(':')
         && !word.ends_with(':')
         && !is_time(word)
+        && !is_place(word)
+}
+
+/// `cache.prod.svc:6379`, which is no key.
+fn is_place(word: &str) -> bool {
+    let place = word.rsplit_once(':').filter(|(host, _)| host.contains('.') && !host.contains(':'));
+    place.is_some_and(|(_, port)| port.len() >= 4 && port.parse::<u16>().is_ok())
 }
 
 /// `2019-01-31T20:49:46.279+00:00`, which is no key.

@@ -206,8 +206,32 @@ pub(super) fn inside(seen: &Seen) -> Option<Hit> {
 const FIRST_CONTACT: &str = "The first contact works, so servers and password are well: what cannot \
     be reached is what they announce.";
 
+/// Ports of a host that a client's own log calls connected.
+fn connected(seen: &Seen, host: &str) -> Vec<String> {
+    let fails = ["fail", "refused", "timeout", "timed out", "unable", "cannot", "could not", "err"];
+    let mut ports: Vec<String> = Vec::new();
+    for line in &seen.lines {
+        let well = ["cluster connect", "connected to", "connect!"];
+        let well = well.iter().any(|word| line.lower.contains(word));
+        if !well || fails.iter().any(|word| line.lower.contains(word)) {
+            continue;
+        }
+        let port = line.text.split_once(&format!("{host}:")).and_then(|(_, rest)| {
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u16>().ok()
+        });
+        if let Some(port) = port.map(|port| port.to_string()).filter(|port| !ports.contains(port)) {
+            ports.push(port);
+        }
+    }
+    ports
+}
+
 /// An address with the port that stands behind it in the text.
 fn place(seen: &Seen, host: &str) -> String {
+    let ports = connected(seen, host);
+    if ports.len() > 1 {
+        return format!("{host}, ports {}", list(&ports, 6));
+    }
     let port = seen.lines.iter().find_map(|line| {
         let (_, rest) = line.text.split_once(&format!("{host}:"))?;
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u16>().ok()

@@ -332,29 +332,6 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["REPLICA_LINK_DOWN", "FAILOVER_NO_VOTES"],
     },
     Cause {
-        code: "WRITES_REFUSED_MIN_REPLICAS",
-        title: "Writes are refused because too few replicas are in sync",
-        side: Side::Cluster,
-        when: |seen| {
-            seen.says(
-                90,
-                &[
-                    "noreplicas not enough good",
-                    "not enough good replicas to write",
-                    "not enough good slaves",
-                ],
-            )
-        },
-        cause: "min-replicas-to-write asks for more connected replicas than this primary has now, \
-            so it refuses writes by design.",
-        check: "INFO replication on the primary: connected_slaves and min_slaves_good_slaves.",
-        fix: &[
-            "Bring the replicas back; or lower min-replicas-to-write, knowing what it protects.",
-        ],
-        never: &["Do not force a failover for it."],
-        like: &["REPLICA_LINK_DOWN"],
-    },
-    Cause {
         code: "REPLICA_PILEUP",
         title: "Replicas are unevenly spread: a primary has none",
         side: Side::Cluster,

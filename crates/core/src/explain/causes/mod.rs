@@ -4,6 +4,7 @@
 //! it is the usual reason; below when it is one reason among several. A text that is specific beats
 //! one that is general.
 
+mod adapters;
 mod addresses;
 mod addresses_only;
 mod after_failover;
@@ -11,6 +12,8 @@ mod alone;
 mod announced;
 mod answerers;
 mod application;
+mod arguments;
+mod at_the_start;
 mod atomic;
 mod aware;
 mod bare;
@@ -23,6 +26,7 @@ mod came_back;
 mod claims;
 mod clients;
 mod closed;
+mod command_line;
 mod create;
 mod credentials;
 mod damaged;
@@ -40,6 +44,7 @@ mod flush;
 mod follows;
 mod formats;
 mod frames;
+mod full_then_cut;
 mod glued;
 mod half_told;
 mod healthy;
@@ -61,6 +66,8 @@ mod map_asked;
 mod members;
 mod memory;
 mod merged;
+mod migrate_login;
+mod min_replicas;
 mod misuse;
 mod names;
 mod network;
@@ -69,6 +76,7 @@ mod nowhere;
 mod offered;
 mod old_heir;
 mod old_table;
+mod old_tool;
 mod older_replica;
 mod one_for_all;
 mod one_proxy;
@@ -91,6 +99,7 @@ mod reborn;
 mod redirected;
 mod refused;
 mod removed;
+mod replica_login;
 mod replication;
 mod returned;
 mod rewriting;
@@ -116,6 +125,7 @@ mod transport;
 pub(in crate::explain) mod trust;
 mod try_again;
 mod typed_inside;
+mod typed_marks;
 mod uneven;
 mod unfinished;
 mod unreached;
@@ -145,9 +155,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         names::CAUSES,
         identity::CAUSES,
         create::CAUSES,
+        old_tool::CAUSES,
         bracketed::CAUSES,
         decisive::CAUSES,
         slots::CAUSES,
+        migrate_login::CAUSES,
+        typed_marks::CAUSES,
         unfinished::CAUSES,
         members::CAUSES,
         alone::CAUSES,
@@ -157,6 +170,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         try_again::CAUSES,
         loading_replica::CAUSES,
         failover::CAUSES,
+        min_replicas::CAUSES,
         replication::CAUSES,
         desync::CAUSES,
         came_back::CAUSES,
@@ -186,6 +200,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         startup::CAUSES,
         taken::CAUSES,
         told::CAUSES,
+        arguments::CAUSES,
         particular::CAUSES,
         kept_address::CAUSES,
         stale_map::CAUSES,

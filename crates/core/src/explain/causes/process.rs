@@ -101,7 +101,7 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "AOF_OR_RDB_CORRUPT",
-        title: "A data file does not load",
+        title: "A data file does not load[[ <<root>>]]",
         side: Side::Cluster,
         when: |seen| {
             seen.says(
@@ -132,8 +132,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     ]),
                 )
             })
+            .map(|hit| super::full_then_cut::rooted(seen, hit))
         },
-        cause: "The RDB or AOF is damaged or cut short (power loss, full disk, interrupted copy, \
+        cause: "[[<<chain>> ]]The RDB or AOF is damaged or cut short (power loss, full disk, interrupted copy, \
             missing manifest), and the \
             server stops rather than losing data silently. Whether that matters depends on the \
             replica: if one is alive \
@@ -147,6 +148,8 @@ pub(super) static CAUSES: &[Cause] = &[
              last good RDB.",
         ],
         never: &[
+            "Do not start it with appendonly no in place of the repair: it comes up with an old RDB, \
+             or empty.",
             "Do not delete the files and start it as the primary: its replicas would copy the \
              emptiness.",
         ],

@@ -21,11 +21,24 @@ pub(super) fn waits_for_zero(seen: &Seen, hit: Hit) -> Hit {
     if zero.or(said).is_none() {
         return hit;
     }
-    hit.more_if(6, true).quotes(zero).quotes(said).note(ZERO).check(
+    let again = seen.count(&["manual failover requested by", "failover user request accepted"]);
+    let repeats = again >= 3;
+    let told = seen.lines_with(&["master manual failover: 0", "primary manual failover: 0"]);
+    let hit = hit.more_if(6, true).quotes(zero).quotes(said).quotes(told.first().copied());
+    let hit = hit.note(ZERO).check(
         "INFO replication on the primary: master_repl_offset. 0: it is this; a growing figure: the \
          lag of the replica or the votes.",
     )
-    .step(
+    .only_these_steps();
+    let hit = if repeats {
+        hit.step(
+            "Stop what repeats the request by itself: each one that times out pauses the primary's \
+             clients for seconds.",
+        )
+    } else {
+        hit
+    };
+    hit.step(
         "Write something to this primary (any key of one of its slots), see that \
          master_repl_offset is above 0 there and slave_repl_offset follows, then CLUSTER FAILOVER \
          on the replica once more.",

@@ -4,6 +4,7 @@
 //! which the client reached its first node, a client that follows arrives at nobody, or at itself.
 
 use super::announced::{dedup, is_inner, only, seed_ips};
+use super::at_the_start;
 use super::aware::is_aware;
 use crate::explain::cause::Hit;
 use crate::explain::redirects::Redirect;
@@ -73,16 +74,21 @@ pub(super) fn to_itself(seen: &Seen) -> Option<Hit> {
     let far: Vec<String> = begins.into_iter().filter(|begin| !is_loopback(begin)).collect();
     let hit = Hit::of(88).quote(redirect.line).fact("places", redirect.place()).note(format!(
         "Here the redirect for slot {} names {}, while the client dials {}: from the client's \
-         machine {} is that machine itself. The node was joined by it (--cluster create or \
-         CLUSTER MEET with 127.0.0.1), so CLUSTER SLOTS hands it out too; another list of start \
-         nodes changes nothing.",
+         machine {} is that machine itself. The first contact worked; it is the address in the \
+         redirect that is refused.",
         redirect.slot,
         redirect.place(),
         list(&far, 3),
         redirect.host
     ));
     let seed = only(&far).filter(|seed| is_ipv4(seed));
-    Some(match seed {
+    let dials = seed.as_ref().and_then(|seed| {
+        let marks = [format!(" -h {seed}"), format!("{seed}:")];
+        let of = |mark: &String| seen.lines.iter().position(|line| line.text.contains(mark));
+        marks.iter().find_map(of)
+    });
+    let hit = hit.quotes(dials);
+    let hit = match &seed {
         Some(seed) => hit.step(format!(
             "On each node that runs at {seed}: CONFIG SET cluster-announce-ip {seed} (and in its \
              file), if its port and bus port (port + 10000) are reached there under their own \
@@ -91,7 +97,8 @@ pub(super) fn to_itself(seen: &Seen) -> Option<Hit> {
              127.0.0.1 any more."
         )),
         None => hit,
-    })
+    };
+    Some(at_the_start::loopback(seen, hit, seed.as_deref()))
 }
 
 /// MOVED names an inner address to a client that knows clusters and comes from outside.

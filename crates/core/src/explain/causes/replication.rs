@@ -24,7 +24,7 @@ const USUAL_BREAKS: &str = "Usual reasons: the primary closes the link because t
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "REPLICA_AUTH_FAILED",
-        title: "The replica cannot log in to its primary: masterauth is missing or wrong",
+        title: "The replica cannot log in to its primary[[: <<state>>]]",
         side: Side::Cluster,
         when: |seen| {
             let log = seen.says(
@@ -43,18 +43,18 @@ pub(super) static CAUSES: &[Cause] = &[
                     "error reply to ping from primary: '-no",
                 ],
             );
-            log.or_else(|| {
+            log.map(|hit| super::replica_login::fitted(seen, hit)).or_else(|| {
                 let required = seen.setting("requirepass").filter(|s| !s.value.is_empty())?;
                 let missing =
                     seen.setting("masterauth").is_none() && seen.set_to("cluster-enabled", "yes");
                 let down = seen.has(&["master_link_status:down", "connecting"]);
-                missing.then(|| Hit::of(if down { 72 } else { 40 }).quote(required.line))
+                let hit = Hit::of(if down { 72 } else { 40 }).quote(required.line);
+                missing.then(|| hit.fact("state", "masterauth is missing"))
             })
         },
         cause: "The nodes require a password, and replicas log in to their primary with masterauth \
-            (and masteruser), which is missing or differs here. The cluster looks ok, because the \
-            bus needs no password, but nothing is replicated: after the next failure the shard is \
-            lost or old.",
+            (and masteruser).[[ <<how>>]] The cluster looks ok, because the bus needs no password, \
+            but nothing is replicated: after the next failure the shard is lost or old.",
         check: "INFO replication on the replica: master_link_status:down, and in its log NOAUTH or \
             WRONGPASS.",
         fix: &[

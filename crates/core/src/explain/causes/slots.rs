@@ -122,33 +122,6 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["SLOT_OPEN"],
     },
     Cause {
-        code: "MIGRATE_AUTH_OR_TLS_FAILED",
-        title: "MIGRATE is refused by the target: it needs a password or rights",
-        side: Side::Cluster,
-        when: |seen| {
-            seen.line_says(94, &["target instance replied with error", "noauth"])
-                .or_else(|| seen.line_says(94, &["migrate", "noauth"]))
-                .or_else(|| seen.line_says(94, &["target instance replied with error", "noperm"]))
-                .or_else(|| {
-                    seen.line_says(92, &["target instance replied with error", "wrongpass"])
-                })
-                .or_else(|| seen.line_says(92, &["target instance replied with error", " auth "]))
-                .map(|hit| super::fitting::import(seen, hit))
-        },
-        cause: "MIGRATE is carried out by the source server, which opens its own connection to the \
-            target and must log in there. The command had no AUTH (older redis-cli and redis-trib \
-            do not pass it), or the user has no right to RESTORE-ASKING.",
-        check: "Does the version of the tool pass AUTH in MIGRATE? redis-cli from 5.0 does so \
-            with -a.",
-        fix: &[
-            "Run the tool of a current redis-cli with -a (or --user and --pass); by hand MIGRATE \
-             ... AUTH <password> or AUTH2 <user> <password>.",
-            "Then close the slot that was left open.",
-        ],
-        never: &["Do not remove the password for the time of the move."],
-        like: &["SLOT_OPEN"],
-    },
-    Cause {
         code: "MIGRATE_TARGET_REFUSED",
         title: "The target of the move refuses the keys",
         side: Side::Cluster,

@@ -107,21 +107,6 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["COMMAND_RENAMED_OR_DISABLED", "CLI_TOO_OLD_FOR_CLUSTER"],
     },
     Cause {
-        code: "CLI_ARGUMENTS_WRONG",
-        title: "The tool was called with arguments that it does not take",
-        side: Side::Command,
-        when: super::glued::addresses,
-        cause: "redis-cli --cluster did nothing, because something is missing or too much on its \
-            command line. The usual ones: add-node takes TWO addresses, the new node and any node \
-            of the cluster (add-node NEW EXISTING --cluster-slave --cluster-master-id ID); \
-            del-node takes an address of the cluster and the 40 letters of the id; check, fix, \
-            reshard, rebalance and info take one address; create takes all of them.",
-        check: "redis-cli --cluster help",
-        fix: &["Repeat the command with the arguments as the help shows them."],
-        never: &["Do not take another subcommand because this one was refused."],
-        like: &["CLI_TOO_OLD_FOR_CLUSTER"],
-    },
-    Cause {
         code: "UNREACHABLE_AT_TIMES",
         title: "A node does not answer in time now and then; its address is right",
         side: Side::Client,

@@ -9,18 +9,23 @@ pub(super) static SAYINGS: &[Saying] = &[
         &[
             "error reply to ping from master*noperm",
             "error reply to ping from primary*noperm",
+            "master aborted replication with an error: noperm",
+            "primary aborted replication with an error: noperm",
+        ],
+        "The primary refused the replica's very first commands. The user of the link (masteruser) \
+         must be on there, with +psync +replconf +ping: ACL SETUSER <user> on +psync +replconf \
+         +ping, on every node, as roles change.",
+    ),
+    say(
+        "REPLICA_AUTH_FAILED",
+        97,
+        &[
             "error reply to ping from master*noauth",
             "error reply to ping from primary*noauth",
             "master aborted replication with an error: noauth",
-            "master aborted replication with an error: noperm",
-            "primary aborted replication with an error: noperm",
             "primary aborted replication with an error: noauth",
         ],
-        "The primary refused the replica's very first commands. masterauth (with masteruser for an \
-         ACL user) must be set on the replica, and that user needs +psync +replconf +ping on the \
-         primary and must be on: ACL SETUSER <user> on +psync +replconf +ping, on every node, as \
-         roles change. NOPERM: rights are missing (also where default is off or narrow); NOAUTH: \
-         no password was sent.",
+        "",
     ),
     say(
         "REPLICA_LINK_DOWN",
