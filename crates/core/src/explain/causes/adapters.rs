@@ -60,7 +60,7 @@ static ADAPTERS: &[Adapter] = &[
     Adapter {
         marks: &["connect-redis"],
         name: "connect-redis",
-        sends: "a single session is one key, but reading all of them (all(), ids()) is one MGET over \
+        sends: "a single session is one key, but reading all of them (all()) is one MGET over \
             their names",
         switch: "connect-redis: leave all() out with a cluster; or a prefix in braces ('{sess}:'), \
             with the price that all sessions are in one slot.",
