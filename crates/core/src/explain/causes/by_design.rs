@@ -2,6 +2,7 @@
 //!
 //! There nobody forgot to load a file: whoever switches cluster mode on breaks what works.
 
+use super::clients::CLUSTER_CLASSES;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 
@@ -87,14 +88,16 @@ static SIGNS: &[Sign] = &[
     },
 ];
 
-/// Signs that the servers are meant to be members all the same.
-const MEANT: [&str; 6] = [
-    "cluster-enabled yes",
+/// Signs that the servers are members all the same, or are made to be.
+const MEANT: [&str; 8] = [
     "cluster_enabled:1",
-    "redis-cluster-",
+    "redis-cluster-0",
+    "valkey-cluster-0",
+    "bitnami/redis-cluster",
     "cluster_state:",
     "clustercfg",
-    "redis_cluster_",
+    "redis_cluster_creator",
+    "redis_cluster_replicas",
 ];
 
 const ANSWERS: [&str; 3] = [
@@ -103,14 +106,28 @@ const ANSWERS: [&str; 3] = [
     "is not configured as a cluster node",
 ];
 
+/// Where the server says that it is none of a cluster, and how surely: in an answer, or in INFO
+/// beside talk of clusters.
+fn denied(seen: &Seen) -> Option<(usize, u8)> {
+    if let Some(at) = seen.lines_with(&ANSWERS).first() {
+        return Some((*at, 94));
+    }
+    let at = seen.field_is(80, "redis_mode", &["standalone"])?.quotes.first().copied()?;
+    (by_name(seen).is_some() && seen.has(&CLUSTER_CLASSES)).then_some((at, 80))
+}
+
 fn by_design(seen: &Seen) -> Option<Hit> {
-    let answer = *seen.lines_with(&ANSWERS).first()?;
-    if seen.has(&MEANT) || seen.server_rows().next().is_some() || seen.log_lines > 0 {
+    let (answer, score) = denied(seen)?;
+    if seen.has(&MEANT) || seen.server_rows().next().is_some() {
         return None;
     }
     let (at, kind, watched) = by_name(seen).or_else(|| by_info(seen))?;
+    // Beside Sentinel that line is the mistake itself; elsewhere it says what was wanted.
+    if !watched && seen.has(&["cluster-enabled yes"]) {
+        return None;
+    }
     let sign = seen.lines.get(at)?.text.trim();
-    let hit = Hit::of(94)
+    let hit = Hit::of(score)
         .quote(answer)
         .quote(at)
         .quotes(seen.lines_with(SIGNS.first().map_or(&[], |sign| sign.words)).into_iter().take(1))
@@ -130,7 +147,8 @@ fn by_name(seen: &Seen) -> Option<(usize, &'static str, bool)> {
         // The line that names it best is the list of containers, where there is one.
         let containers = seen.lines.iter().position(|line| {
             let words: Vec<&str> = line.lower.split_whitespace().collect();
-            sign.watched && words.len() <= 4 && words.contains(&"sentinel") && words.len() >= 2
+            let server = words.contains(&"redis") || words.contains(&"valkey");
+            sign.watched && words.len() <= 4 && words.contains(&"sentinel") && server
         });
         let at = containers.or_else(|| named.next())?;
         Some((at, sign.kind, sign.watched))

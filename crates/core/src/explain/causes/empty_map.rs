@@ -20,7 +20,7 @@ const EMPTY: [&str; 9] = [
 pub(in crate::explain) fn is_empty_reply(lower: &str) -> bool {
     let text = lower.trim().trim_end_matches(['\\', 'r', 'n', ';']);
     let text = text.trim_start_matches("=>").trim();
-    EMPTY.iter().any(|shown| text == *shown) || text.starts_with("(empty ")
+    EMPTY.contains(&text) || text.starts_with("(empty ")
 }
 
 /// The line of a command for slots whose answer is empty.

@@ -89,7 +89,7 @@ pub(super) fn lost(seen: &Seen) -> Option<Hit> {
         return None;
     }
     let total: usize = owners.iter().map(|owner| of(owner).len()).sum();
-    let wanted = (total % owners.len() == 0).then(|| total / owners.len());
+    let wanted = total.is_multiple_of(owners.len()).then(|| total / owners.len());
     let counts: Vec<String> = (owners.iter())
         .map(|owner| format!("{} ({}) has {}", owner.place(), slots(&owner.slots), of(owner).len()))
         .collect();
