@@ -43,7 +43,16 @@ const PACKAGES: [(&str, &[&str]); 13] = [
     ),
     ("rueidis", &["github.com/redis/rueidis"]),
     ("Redisson", &["org.redisson"]),
-    ("Lettuce", &["io.lettuce.core", "com.lambdaworks.redis", "i.l.core."]),
+    (
+        "Lettuce",
+        &[
+            "io.lettuce.core",
+            "com.lambdaworks.redis",
+            "i.l.core.",
+            "i.l.c.",
+            "dynamicrefreshsources",
+        ],
+    ),
     ("Jedis", &["redis.clients.jedis"]),
     ("ioredis", &["node_modules/ioredis", "require('ioredis')", "from 'ioredis'"]),
     ("node-redis", &["@redis/client"]),

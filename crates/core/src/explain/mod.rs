@@ -29,6 +29,7 @@ mod readings;
 mod redirects;
 mod refuted;
 mod reply;
+mod ruled_out;
 mod sayings;
 mod seen;
 mod stated;

@@ -7,7 +7,7 @@
 use super::cause::{Cause, Hit, Side};
 use super::seen::Seen;
 use super::template::{Facts, fill};
-use super::{Alternative, Confidence, Explained, causes, observed};
+use super::{Alternative, Confidence, Explained, causes, observed, ruled_out};
 use crate::diagnose::{Found, Severity};
 
 /// Alternatives named beside a cause that is only possible.
@@ -73,6 +73,7 @@ const WITHIN: &[(&str, &[&str])] = &[
     ("ANNOUNCED_NAME_UNRESOLVED", &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"]),
     ("ANNOUNCED_NAME_UNRESOLVED", &["K8S_DNS_NOT_READY_HIDDEN"]),
     ("SHARD_DOWN", &["CLUSTER_DOWN", "NODE_DOWN"]),
+    ("REPLICA_MIGRATED", &["REPLICATION_CHAIN_OR_CYCLE", "REPLICA_PILEUP", "REPLICAS_UNEVEN"]),
 ];
 
 /// Causes that nodes which hold no state could have. Who knows peers, and all slots, has its own.
@@ -128,6 +129,7 @@ fn is_refuted(code: &str, seen: &Seen) -> bool {
         || on_bus && code == "BUS_PORT_BLOCKED"
         || code == "MINORITY_PARTITION" && super::causes::stopped::somebody(seen)
         || code.starts_with("K8S_") && !seen.has(CONTAINERS)
+        || ruled_out::rules_out(code, seen)
 }
 
 /// Whether the second is a part, an effect or a broader name of the first.
@@ -138,6 +140,7 @@ fn is_within(first: &Explained, code: &str) -> bool {
         // Who dials a port that nobody is meant to listen on meets no firewall.
         || (shown && first.code == "BUS_PORT_WRONG" && code == "BUS_PORT_BLOCKED")
         || (code == "HEALTHY" && first.confidence != Confidence::Possible)
+        || (code == "HEALTHY" && ruled_out::is_a_fault_of_servers(first))
         || WITHIN.iter().any(|(whole, parts)| *whole == first.code && parts.contains(&code))
 }
 

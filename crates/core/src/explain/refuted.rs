@@ -116,6 +116,37 @@ static AGAINST: &[Against] = &[
         when: |hits, _| likely(hits, "CLIENT_BUFFERS_FILL_MEMORY"),
         over: &[("KEYS_EVICTED", 20), ("MAXMEMORY_REACHED", 20)],
     },
+    // An address of the own side is not an old one.
+    Against {
+        when: |hits, _| likely(hits, "OWN_ADDRESS_IS_INNER"),
+        over: &[
+            ("SELF_ADDRESS_STALE", 70),
+            ("PEER_ADDRESS_STALE", 40),
+            ("ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", 30),
+        ],
+    },
+    // The lay-out is the fault, and the chain a part of it.
+    Against {
+        when: |hits, _| likely(hits, "REPLICA_MIGRATED"),
+        over: &[
+            ("REPLICATION_CHAIN_OR_CYCLE", 30),
+            ("REPLICAS_UNEVEN", 40),
+            ("REPLICA_PILEUP", 20),
+        ],
+    },
+    Against {
+        when: |hits, _| likely(hits, "REPLICA_FOLLOWED_THE_SLOTS"),
+        over: &[("REPLICA_PILEUP", 30), ("REPLICAS_UNEVEN", 40), ("HEALTHY", 40)],
+    },
+    // Nobody forgot to switch on what is off by design.
+    Against {
+        when: |hits, _| likely(hits, "REPLICATION_TAKEN_FOR_CLUSTER"),
+        over: &[
+            ("CLUSTER_DISABLED_ON_NODE", 90),
+            ("MANAGED_SERVICE_CLUSTER_MODE", 40),
+            ("CLIENT_SENTINEL_OR_WRONG_MODE", 40),
+        ],
+    },
     // The client is a cluster client, and it is told why it shows MOVED.
     Against {
         when: |hits, _| {

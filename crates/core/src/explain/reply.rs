@@ -4,6 +4,7 @@
 //! All of these show the same values in the same order and differ in the marks around them, so the
 //! marks are dropped and the order of the values alone is read. Indentation may be lost.
 
+use super::causes::is_empty_reply;
 use super::lines::Line;
 use super::seen::{Source, Table};
 use super::table::{Row, add_range, looks_like_id};
@@ -39,7 +40,11 @@ pub(super) fn tables(lines: &[Line]) -> (Vec<Table>, Vec<String>) {
     let asked = |name: &str| lines.iter().any(|line| line.lower.trim_end().ends_with(name));
     for (name, source) in [("cluster slots", Source::Slots), ("cluster shards", Source::Shards)] {
         let silent = !tables.iter().any(|table: &Table| table.source == source);
-        if asked(name) && silent {
+        let nothing = lines.windows(2).any(|pair| match pair {
+            [ask, answer] => ask.lower.trim_end().ends_with(name) && is_empty_reply(&answer.lower),
+            _ => false,
+        });
+        if asked(name) && silent && !nothing {
             notes.push(format!("{}: no reply to it could be read.", name.to_uppercase()));
         }
     }

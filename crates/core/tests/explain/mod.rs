@@ -436,6 +436,13 @@ const SAYS: &[(&str, &str)] = &[
     ("own12-wildcard-as-ip-of-the-image.txt", "The start gives the reason: IP=0.0.0.0"),
     ("own12-conf-announces-nothing", "sets no cluster-announce-ip"),
     ("own12-conf-announces-nothing", "ports 7005, 7003 and 7006"),
+    ("own12-sentinel-chart.txt", "copy of ALL its keys"),
+    ("own12-own-rows-inner.txt", "c1a38fd0 is 10.0.0.5:7000 in its own row and 172.29.8.101:7000"),
+    ("own12-own-rows-inner-again", "7f2d0f1f is 172.17.0.2:6379 in its own row"),
+    ("own12-recreated-same-name.txt", "Not one of the addresses that it dials is left"),
+    ("own12-layout-after-maintenance.txt", "192.168.77.42:5004 (0-3276) has 3"),
+    ("own12-replica-followed-slots.txt", "5461-10922 came back to 10.76.1.25:8001"),
+    ("own12-php-local-node-no-map.txt", "its list of slots is empty"),
 ];
 
 #[test]
@@ -541,6 +548,21 @@ const STEPS: &[(&str, &str)] = &[
     ("own12-eval-past-min-replicas.txt", "scripts obey the setting"),
     ("own12-wildcard-as-ip-of-the-image.txt", "Start it anew with IP=10.40.1.11"),
     ("own12-wildcard-as-ip-of-the-image-again", "17000, 17001"),
+    ("own12-sentinel-chart.txt", "deploy a Redis Cluster of its own beside it"),
+    ("own12-sentinel-chart-again", "the plain client with the primary's address"),
+    ("own12-own-rows-inner.txt", "docker run --net=host"),
+    ("own12-own-rows-inner-again", "192.168.50.12 on 7f2d0f1f"),
+    ("own12-recreated-same-name.txt", "dynamicRefreshSources(false)"),
+    ("own12-recreated-same-name-again", "dynamic_startup_nodes=False"),
+    (
+        "own12-layout-after-maintenance.txt",
+        "On 192.168.77.41:5006: CLUSTER REPLICATE 1d78325380535a7d275ed02080bbee75f91a80d3",
+    ),
+    (
+        "own12-replica-followed-slots.txt",
+        "On 10.76.1.25:8004: CLUSTER REPLICATE bce16e77d3e79336bf7ec14f55e9c8ec0d285348",
+    ),
+    ("own12-php-local-node-no-map.txt", "cluster-enabled no in its configuration"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -575,6 +597,9 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own12-keyv-set-of-keys.txt", "common hash tag"),
     ("own12-old-tool-cannot-connect.txt", "ioredis"),
     ("own12-conf-announces-nothing", "ioredis"),
+    ("own12-sentinel-chart.txt", "cluster-enabled yes"),
+    ("own12-layout-after-maintenance.txt", "TAKEOVER"),
+    ("own12-recreated-same-name.txt", "timeout"),
 ];
 
 #[test]

@@ -423,7 +423,7 @@ fn uncounted(seen: &Seen, row: &Row, hit: Hit) -> Hit {
 /// Some nodes are known by public addresses and one by an inner one: the node that was asked names
 /// itself by its interface, the others were met from outside. Or a client that reached nodes at
 /// public addresses fails at an inner one.
-fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
+pub(super) fn one_inner_among_public(seen: &Seen) -> Option<Hit> {
     seen.client()?;
     let named = |row: &&Row| is_ipv4(&row.address.ip) && !row.address.ip.starts_with("127.");
     let rows: Vec<&Row> = seen.server_rows().filter(named).collect();

@@ -248,5 +248,8 @@ fn misused(seen: &Seen) -> Option<Hit> {
     };
     let misuse = MISUSES.iter().find(fits)?;
     let lines = misuse.words.iter().filter_map(|group| seen.lines_with(group).first().copied());
-    Some(Hit::of(misuse.score).quotes(lines.skip(1)).note(misuse.says).step(misuse.step))
+    let hit = Hit::of(misuse.score).quotes(lines.skip(1));
+    // What it was answered shows what comes of it.
+    let hit = hit.quotes(seen.lines_with(MOVED).into_iter().take(1));
+    Some(hit.note(misuse.says).step(misuse.step))
 }

@@ -1,7 +1,7 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
-use super::alone;
 use super::joining::list_without_bus;
+use super::{alone, empty_map};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::explain::table::Row;
@@ -366,6 +366,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 .or_else(|| empty_slots_reply(seen))
                 .or_else(|| checked_without_slots(seen))
                 .map(|hit| after_reset(seen, hit))
+                .map(|hit| empty_map::settled(seen, hit))
         },
         cause: "No slot is assigned to any node that was asked[[ (slots assigned <<assigned>>, \
             known nodes <<known>>)]]: the servers were started with cluster-enabled yes, but the \
@@ -567,32 +568,20 @@ fn empty_slots_reply(seen: &Seen) -> Option<Hit> {
     if seen.table().is_some_and(|table| table.assigned().len() == SLOT_COUNT) {
         return None;
     }
-    let at = empty_slots(seen)?;
+    let at = empty_map::asked(seen)?;
     Some(Hit::of(76).quote(at).quote(at + 1))
 }
 
 /// A node is asked for slots that answers with none, beside a table in which all have an owner.
 fn asked_outside(seen: &Seen) -> Option<Hit> {
     let table = seen.table().filter(|table| table.assigned().len() == SLOT_COUNT)?;
-    let at = empty_slots(seen)?;
+    let at = empty_map::asked(seen)?;
     let line = seen.lines.get(at)?;
     let (_, host) = line.lower.split_once("-h ")?;
     let host: String = host.trim_start().chars().take_while(|c| !c.is_whitespace()).collect();
     let owns = table.rows.iter().any(|row| row.address.ip == host && !row.slots.is_empty());
     (!owns && !host.is_empty())
         .then(|| Hit::of(86).quote(at).quote(at + 1).fact("host", host.clone()))
-}
-
-/// The line of a command for slots whose answer is empty.
-fn empty_slots(seen: &Seen) -> Option<usize> {
-    seen.lines.windows(2).position(|pair| match pair {
-        [ask, answer] => {
-            let asked = ask.lower.contains("cluster s");
-            let empty = answer.lower.trim();
-            asked && (empty.starts_with("(empty ") || empty == "[]")
-        }
-        _ => false,
-    })
 }
 
 /// A check of the tool in which no node has a slot.

@@ -4,6 +4,7 @@
 //! dialled from another network than its own speaks for announced addresses.
 
 use super::announced::{UNREACHABLE, dedup, ipv4s, is_inner, only, seed_ips};
+use super::sources;
 use crate::explain::cause::Hit;
 use crate::explain::seen::{Seen, Source};
 use crate::explain::template::list;
@@ -83,6 +84,27 @@ fn by_pods(seen: &Seen) -> Option<Now> {
     })
 }
 
+/// Programs that look a name up.
+const LOOK_UP: [&str; 5] = ["dig ", "nslookup ", "getent hosts ", "getent ahosts", "host "];
+
+/// The PONG that a name gave which somebody looked up, too.
+pub(super) fn name_answers(seen: &Seen) -> Option<usize> {
+    let looked_up = seen.lines.iter().filter_map(|line| {
+        let lower = line.lower.trim_start().trim_start_matches(['$', '#', '>', ' ']);
+        let name = LOOK_UP.iter().find_map(|tool| lower.strip_prefix(tool))?;
+        name.split_whitespace().find(|word| word.contains('.') && !word.starts_with('+'))
+    });
+    let names: Vec<&str> = looked_up.collect();
+    let ask = seen.lines.windows(2).position(|pair| match pair {
+        [ask, answer] => {
+            let named = names.iter().any(|name| ask.lower.contains(name));
+            named && ask.lower.contains(" ping") && answer.text.trim().ends_with("PONG")
+        }
+        _ => false,
+    })?;
+    Some(ask + 1)
+}
+
 /// What `dig` or `nslookup` says of the name of the cluster. A name with one or two answers may be
 /// that of a front; a configuration endpoint stands for the nodes.
 fn by_name(seen: &Seen) -> Option<Now> {
@@ -91,8 +113,7 @@ fn by_name(seen: &Seen) -> Option<Now> {
     for (at, line) in seen.lines.iter().enumerate() {
         let lower = line.lower.trim_start().trim_start_matches(['$', '#', '>', ' ']);
         let prompt = line.text.trim_start().starts_with(['$', '#', '>']);
-        let asks =
-            ["dig ", "nslookup ", "getent hosts "].iter().any(|tool| lower.starts_with(tool));
+        let asks = LOOK_UP.iter().any(|tool| lower.starts_with(tool));
         if asks {
             asked = Some((at, line.paste));
         } else if prompt || asked.is_some_and(|(_, paste)| paste != line.paste) {
@@ -104,7 +125,9 @@ fn by_name(seen: &Seen) -> Option<Now> {
         }
     }
     let ips = dedup(&found.iter().map(|(_, ip)| ip.clone()).collect::<Vec<_>>());
-    let nodes = ips.len() >= NODES_MIN || (!ips.is_empty() && seen.has(&["clustercfg."]));
+    let anew = name_answers(seen).is_some() && sources::made_anew(seen).is_some();
+    let stands = seen.has(&["clustercfg."]) || anew;
+    let nodes = ips.len() >= NODES_MIN || (!ips.is_empty() && stands);
     nodes.then(|| Now {
         ips,
         lines: found.into_iter().map(|(at, _)| at).take(3).collect(),
@@ -125,24 +148,24 @@ pub(super) fn gone(seen: &Seen) -> Option<Hit> {
     }
     let ips: Vec<String> = old.iter().map(|(_, ip)| ip.clone()).collect();
     let (all, verb) = (list(&ips, 4), if ips.len() == 1 { "is" } else { "are" });
-    Some(
-        Hit::of(now.score)
-            .more_if(8, old.len() == failed.len())
-            .quotes(old.iter().map(|(at, _)| *at).take(2))
-            .quotes(now.lines)
-            .note(format!(
-                "The client dials old addresses: {all} {verb} {}. The nodes are at others now ({}): \
+    let whole = old.len() == failed.len();
+    let hit = Hit::of(now.score)
+        .more_if(8, whole)
+        .quotes(old.iter().map(|(at, _)| *at).take(2))
+        .quotes(now.lines)
+        .note(format!(
+            "The client dials old addresses: {all} {verb} {}. The nodes are at others now ({}): \
                  they were replaced, upgraded or started again, and the client did not hear of it. \
                  The servers are well as far as the paste shows.",
-                now.none,
-                list(&now.ips, 6)
-            ))
-            .step(format!(
-                "Restart the processes that dial {all}: a new one reads the map anew and works at \
+            now.none,
+            list(&now.ips, 6)
+        ))
+        .step(format!(
+            "Restart the processes that dial {all}: a new one reads the map anew and works at \
                  once. That they need no restart next time: let the client refresh its map by \
                  itself, and begin at a name that stays (a Service, the configuration endpoint)."
-            )),
-    )
+        ));
+    Some(if whole { sources::nobody_left_to_ask(seen, hit) } else { hit })
 }
 
 /// Words of a change after which a map is old, or of a client that had reached its nodes before.

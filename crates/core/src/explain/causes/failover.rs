@@ -686,6 +686,7 @@ fn pileup(seen: &Seen) -> Option<Hit> {
     (!bare.is_empty()).then(|| {
         Hit::of(54)
             .quotes(bare.iter().map(|row| row.line).take(2))
+            .quote(rich.line)
             .fact("rich", rich.place())
             .fact("many", of(rich).to_string())
             .fact("bare", list(&places(bare), 3))

@@ -21,6 +21,7 @@ mod bare_names;
 mod big_key;
 mod binding;
 mod bracketed;
+mod by_design;
 mod by_turns;
 mod came_back;
 mod claims;
@@ -37,10 +38,12 @@ mod dialled;
 mod directives;
 mod doubles;
 mod electorate;
+mod empty_map;
 pub(super) mod endpoints;
 mod failover;
 mod fitting;
 mod flush;
+mod followed;
 mod follows;
 mod formats;
 mod frames;
@@ -51,11 +54,13 @@ mod healthy;
 mod holes;
 mod identity;
 mod imports;
+mod inner_rows;
 mod joining;
 mod joining_view;
 mod kept_address;
 mod keyspace_events;
 mod kubernetes;
+mod layout;
 mod library;
 mod literal;
 mod loading_replica;
@@ -113,6 +118,7 @@ mod shard_ids;
 pub(super) mod silence;
 mod slots;
 mod slow_command;
+mod sources;
 mod stale_age;
 mod stale_map;
 mod stalls;
@@ -136,6 +142,7 @@ mod won_later;
 use super::cause::Cause;
 
 pub(super) use announced::seed_ips;
+pub(super) use empty_map::is_empty_reply;
 
 /// Whether the paste shows that a controller emptied nodes.
 pub(super) fn was_emptied(seen: &super::seen::Seen) -> bool {
@@ -151,6 +158,7 @@ pub(super) fn behind_one_proxy(seen: &super::seen::Seen) -> bool {
 pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
     [
         addresses::CAUSES,
+        inner_rows::CAUSES,
         doubles::CAUSES,
         names::CAUSES,
         identity::CAUSES,
@@ -176,6 +184,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         came_back::CAUSES,
         returned::CAUSES,
         sentinels::CAUSES,
+        by_design::CAUSES,
         won_later::CAUSES,
         announced::CAUSES,
         network::CAUSES,
@@ -215,6 +224,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Cause> {
         library::CAUSES,
         closed::CAUSES,
         uneven::CAUSES,
+        followed::CAUSES,
         healthy::CAUSES,
     ]
     .into_iter()

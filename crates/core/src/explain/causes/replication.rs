@@ -228,6 +228,7 @@ pub(super) static CAUSES: &[Cause] = &[
             // Where primaries fall and return by turns, that is what made them bare.
             seen.says(80, &["migrating to orphaned master", "migrating to orphaned primary"])
                 .map(|hit| hit.less_if(18, seen.flips() >= 2))
+                .or_else(|| super::layout::lost(seen))
         },
         cause: "A primary that once had replicas had none that lived, so a replica of a shard with \
             more than cluster-migration-barrier of them (1 by default) left its own primary and \

@@ -12,6 +12,15 @@ use crate::model::SLOT_COUNT;
 const LETTUCE: &str = "Lettuce before 7.0 (and so Spring Data Redis) refreshes neither \
     periodically nor on events unless told to.";
 
+/// Signs that a Lettuce client was told to refresh its map.
+const REFRESHES: [&str; 5] = [
+    "enableperiodicrefresh",
+    "enablealladaptive",
+    "enableadaptive",
+    "refresh.period",
+    "refresh.adaptive",
+];
+
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         code: "CLIENT_STALE_TOPOLOGY",
@@ -142,7 +151,7 @@ pub(super) static CAUSES: &[Cause] = &[
             hit.map(|hit| {
                 hit.less_if(14, seen.says_fail())
                     .less_if(20, super::outside::behind_nat(seen).is_some())
-                    .fact_if("lettuce", lettuce.then_some(LETTUCE))
+                    .fact_if("lettuce", (lettuce && !seen.has(&REFRESHES)).then_some(LETTUCE))
             })
         },
         cause: "The client still holds the map from its start: after a failover or a change of \
