@@ -222,8 +222,8 @@ fn open_slot(seen: &Seen, hit: Hit) -> Hit {
     hit.quote(at).step(format!(
         "Then slot {slot}, which was left open: CLUSTER COUNTKEYSINSLOT {slot} on {from} and on \
          {to}. None on {to} (nothing could be sent there): CLUSTER SETSLOT {slot} STABLE on {to}, \
-         then on {from}, and run the move again. Keys on both: MIGRATE the rest with AUTH or AUTH2, \
-         then SETSLOT {slot} NODE, on {to} first."
+         then on {from}, and run the move again. Keys on both: MIGRATE the rest with AUTH or \
+         AUTH2, then SETSLOT {slot} NODE, on {to} first."
     ))
 }
 

@@ -170,8 +170,8 @@ impl<'a> Ends<'a> {
         };
         hit.step(format!(
             "{mark} Then the keys, on {source}: CLUSTER GETKEYSINSLOT {slot} 100, and for what it \
-             names MIGRATE {host} {port} \"\" 0 60000 KEYS <key> <key> ... (with AUTH or AUTH2 where a \
-             password is set), until CLUSTER COUNTKEYSINSLOT {slot} says 0 there. Only then \
+             names MIGRATE {host} {port} \"\" 0 60000 KEYS <key> <key> ... (with AUTH or AUTH2 \
+             where a password is set), until CLUSTER COUNTKEYSINSLOT {slot} says 0 there. Only then \
              CLUSTER SETSLOT {slot} NODE {}, on {target} first, then on {source}, then on the other \
              primaries.",
             self.target_id
