@@ -18,9 +18,9 @@ const INNER: Cause = Cause {
     when: inner,
     cause: "[[<<pairs>>. ]]The outer address is what the peers use[[ (and <<made>>)]]; the inner \
         one is what the node sees of itself on its own side of a container's network or of NAT. \
-        CLUSTER SLOTS names the asked node by its own row[[ (here <<slots>>)]]: a client that takes \
-        its map from that node dials the inner address for the slots of that very node, and so \
-        WHICH part of the keys fails depends on the node that was asked. The other nodes' MOVED \
+        CLUSTER SLOTS names the asked node by its own row[[ (here <<slots>>)]]: a client that \
+        takes its map from that node dials the inner address for the slots of that very node, and \
+        so WHICH part of the keys fails depends on the node that was asked. The other nodes' MOVED \
         names the outer address, therefore redis-cli -c, which goes by redirects alone, works all \
         the time. Ids, slots and links are in order.",
     check: "CLUSTER NODES on each node: the address of its own row (myself) beside that of the row \

@@ -12,8 +12,8 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
     cause: "CLUSTER SETSLOT <slot> MIGRATING or IMPORTING sets a mark on the one node that it is \
         typed at, and answers OK to that. It carries no key and gives the slot to nobody; no \
         waiting changes it.[[ <<owner>>]][[ <<typed>>]]",
-    check: "CLUSTER NODES on source and target: a mark stands on a node's own row only ([slot->-id] \
-        at the source, [slot-<-id] at the target).",
+    check: "CLUSTER NODES on source and target: a mark stands on a node's own row only \
+        ([slot->-id] at the source, [slot-<-id] at the target).",
     fix: &[
         "Finish it: IMPORTING at the target, MIGRATING at the source, MIGRATE of all keys, then \
          the new owner on the target first, then on the source.",
@@ -150,8 +150,8 @@ impl<'a> Ends<'a> {
         one.insert(number, number);
         (!from.slots.intersection(&one).is_empty()).then(|| {
             format!(
-                "Here the table shows the mark and nothing more: {} still owns slot {slot} (its row \
-                 has {}).",
+                "Here the table shows the mark and nothing more: {} still owns slot {slot} (its \
+                 row has {}).",
                 self.source,
                 crate::explain::figures::slots(&from.slots)
             )
@@ -171,9 +171,9 @@ impl<'a> Ends<'a> {
         hit.step(format!(
             "{mark} Then the keys, on {source}: CLUSTER GETKEYSINSLOT {slot} 100, and for what it \
              names MIGRATE {host} {port} \"\" 0 60000 KEYS <key> <key> ... (with AUTH or AUTH2 \
-             where a password is set), until CLUSTER COUNTKEYSINSLOT {slot} says 0 there. Only then \
-             CLUSTER SETSLOT {slot} NODE {}, on {target} first, then on {source}, then on the other \
-             primaries.",
+             where a password is set), until CLUSTER COUNTKEYSINSLOT {slot} says 0 there. Only \
+             then CLUSTER SETSLOT {slot} NODE {}, on {target} first, then on {source}, then on the \
+             other primaries.",
             self.target_id
         ))
         .step(format!(
