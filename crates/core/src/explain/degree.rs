@@ -138,7 +138,8 @@ static NEEDS: &[Needs] = &[
         code: "TOO_FEW_VOTERS",
         has: |seen, _| {
             let table = seen.tables.iter().any(|table| {
-                table.source != Source::Check && table.rows.iter().any(|row| row.is_failing())
+                table.source != Source::Check
+                    && table.rows.iter().any(|row| row.is_failing() && row.is_primary())
             });
             table || seen.has(&["clusterdown", "cluster_state:fail", "not all 16384", "killed"])
         },

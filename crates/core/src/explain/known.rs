@@ -467,19 +467,6 @@ static NOTES: &[Note] = &[
             with -a either. Keys that were copied before are where they belong.",
     },
     Note {
-        code: "OOM_KILLED",
-        words: &[
-            &["for sync", "bgsave", "background saving"],
-            &["signal 9", "out of memory", "oom"],
-        ],
-        sentence: "Here it is the forked child that saves for a full sync (or the fork itself): every \
-            page that is written meanwhile exists twice, so a primary near the machine's memory \
-            cannot be copied at all; the child is killed, the link breaks, the replica asks \
-            again, without end. Leave room for that (half of the memory at worst), set \
-            vm.overcommit_memory=1, sync when few writes come and one replica at a time, or move \
-            slots away first.",
-    },
-    Note {
         code: "CLUSTER_DISABLED_ON_NODE",
         words: &[&["redis_replication_mode"]],
         sentence: "REDIS_REPLICATION_MODE makes a primary with a replica of it, and no cluster: that \

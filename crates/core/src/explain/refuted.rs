@@ -185,6 +185,24 @@ static AGAINST: &[Against] = &[
         },
         over: &[("FULL_SYNC_LOOP", 10)],
     },
+    // The nodes differ by their own lists: no option of a client mends that.
+    Against {
+        when: |hits, _| {
+            let by_lists = |(cause, hit): &(&Cause, Hit)| cause.code == "ACL_DIVERGED" && hit.whole;
+            hits.iter().any(by_lists)
+        },
+        over: &[("AUTH_MISMATCH", 16), ("CLI_WITHOUT_PASSWORD", 30)],
+    },
+    // What was typed shows how the redirects come about; nobody complains of them.
+    Against {
+        when: |hits, _| likely(hits, "REPLICA_NIL_WHILE_SLOT_MOVES"),
+        over: &[("NON_CLUSTER_CLIENT", 50), ("SLOT_OPEN", 40), ("CLIENT_MAP_DURING_MOVE", 40)],
+    },
+    // The server itself lives, and its copies break off because the child is killed.
+    Against {
+        when: |hits, _| likely(hits, "SAVE_CHILD_KILLED"),
+        over: &[("FULL_SYNC_LOOP", 20), ("REPLICA_LINK_DOWN", 20)],
+    },
     // The full volume is told as the root of it.
     Against {
         when: |hits, _| {

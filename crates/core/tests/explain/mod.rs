@@ -443,6 +443,19 @@ const SAYS: &[(&str, &str)] = &[
     ("own12-layout-after-maintenance.txt", "192.168.77.42:5004 (0-3276) has 3"),
     ("own12-replica-followed-slots.txt", "5461-10922 came back to 10.76.1.25:8001"),
     ("own12-php-local-node-no-map.txt", "its list of slots is empty"),
+    ("own13-copy-child-killed.txt", "28.8 GB of the machine's 31.3 GB (92 %)"),
+    ("own13-copy-child-killed.txt", "neither the network, nor a time-out, nor the replica"),
+    ("own13-copy-child-killed-again", "80 s and 79 s after their start"),
+    ("own13-suspect-in-the-list.txt", "10.80.1.12:6379 has been silent for 4 h"),
+    ("own13-suspect-in-the-list-again", "10.5.0.22:6379 has been silent for 40 min"),
+    ("own13-user-of-one-node.txt", "the list of users of 127.0.0.1:7001 has no such name"),
+    ("own13-user-of-one-node-again", "10.4.1.11:6380 knows the user 'billing'"),
+    ("own13-migrate-of-old-servers.txt", "(10952 to 10955) went without an error"),
+    ("own13-migrate-of-old-servers-again", "the servers here are 3.2.12"),
+    ("own13-nil-while-slot-moves.txt", "nil at 10.77.0.6:7004, a replica"),
+    ("own13-nil-while-slot-moves-again", "ASK (slot 3300, to 10.9.0.9:6379)"),
+    ("own13-new-primary-stays-alone.txt", "one that never had any is none of these"),
+    ("own13-new-primary-stays-alone-again", "Do not rely on it"),
 ];
 
 #[test]
@@ -563,6 +576,13 @@ const STEPS: &[(&str, &str)] = &[
         "On 10.76.1.25:8004: CLUSTER REPLICATE bce16e77d3e79336bf7ec14f55e9c8ec0d285348",
     ),
     ("own12-php-local-node-no-map.txt", "cluster-enabled no in its configuration"),
+    ("own13-copy-child-killed.txt", "Make room at the PRIMARY first"),
+    ("own13-copy-save-failed", "At the PRIMARY, by the line before it"),
+    ("own13-suspect-in-the-list.txt", "CLUSTER FORGET 34028da49cbe90233a4fcf0bc88c1261b5ff9f34"),
+    ("own13-user-of-one-node.txt", "--cluster call 127.0.0.1:7000 ACL SETUSER app"),
+    ("own13-migrate-of-old-servers.txt", "First slot 5463, which was left open"),
+    ("own13-nil-while-slot-moves.txt", "send reads to the primaries"),
+    ("own13-new-primary-stays-alone.txt", "On 10.75.0.26:7000, a spare replica of"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.

@@ -335,10 +335,11 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "REPLICA_PILEUP",
         title: "Replicas are unevenly spread: a primary has none",
         side: Side::Cluster,
-        when: pileup,
+        when: |seen| super::newcomer::stays_alone(seen).or_else(|| pileup(seen)),
         cause: "<<bare>> has no replica while <<rich>> has <<many>>. Replicas migrate by \
-            themselves (cluster-allow-replica-migration) to primaries that lost theirs, and \
-            REPLICATE or failovers mix them up. If the bare primary dies, its slots are down.",
+            themselves (cluster-allow-replica-migration) to primaries that lost theirs, not to one \
+            that never had any; REPLICATE or failovers mix them up. If the bare primary dies, its \
+            slots are down.",
         check: "Count the replicas per primary by the fourth column of CLUSTER NODES.",
         fix: &["CLUSTER REPLICATE <id of the bare primary> on one of the surplus replicas, while \
              its present shard keeps another replica that is in sync; it costs one full sync."],
@@ -574,8 +575,9 @@ fn too_few(seen: &Seen) -> Option<Hit> {
         && seen
             .table()
             .is_some_and(|table| table.rows.len() > 1 && table.assigned().len() == SLOT_COUNT);
+    // A replica that is down takes no vote away.
     let trouble = seen.says_fail()
-        || !seen.failing().is_empty()
+        || seen.failing().iter().any(|row| row.is_primary())
         || seen.has(&["clusterdown", "no failover", "not promoted"]);
     let voters =
         size.map(|size| size.to_string()).or_else(|| by_table.then(|| owners.len().to_string()))?;

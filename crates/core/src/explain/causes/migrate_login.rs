@@ -2,6 +2,7 @@
 
 use super::command_line::{Call, calls};
 use super::fitting;
+use super::old_migrate;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 use crate::explain::stated::dotted;
@@ -73,16 +74,18 @@ fn refused(seen: &Seen) -> Option<Hit> {
     if import {
         return Some(Hit { steps: Vec::new(), check: None, ..hit });
     }
-    let hit = if refusal == Refusal::None {
-        hit.note("Slots without keys move all the same; the first one with a key stops.")
-    } else {
-        hit
-    };
-    Some(open_slot(seen, hit).only_these_steps())
+    let hit = if refusal == Refusal::None { old_migrate::first_with_keys(seen, hit) } else { hit };
+    let hit = open_slot(seen, hit);
+    let old = old_migrate::without_auth(seen).filter(|_| refusal == Refusal::None);
+    let hit = if old.is_some() { old_migrate::upgraded(hit) } else { hit };
+    Some(hit.only_these_steps())
 }
 
 /// NOAUTH: MIGRATE carried no login.
 fn none_sent(seen: &Seen, hit: Hit, call: Option<&Call>) -> Hit {
+    if let Some(own) = old_migrate::without_auth(seen) {
+        return old_migrate::none_sent(own, hit);
+    }
     let ruby = call.is_some_and(|call| call.ruby) || seen.has(&["redis-trib"]);
     let tool = if ruby {
         "redis-trib.rb has none to hand on."
@@ -219,11 +222,11 @@ fn open_slot(seen: &Seen, hit: Hit) -> Hit {
              target first.",
         );
     };
+    let (first, then, rest) = old_migrate::words(seen, &slot, &to);
     hit.quote(at).step(format!(
-        "Then slot {slot}, which was left open: CLUSTER COUNTKEYSINSLOT {slot} on {from} and on \
+        "{first} slot {slot}, which was left open: CLUSTER COUNTKEYSINSLOT {slot} on {from} and on \
          {to}. None on {to} (nothing could be sent there): CLUSTER SETSLOT {slot} STABLE on {to}, \
-         then on {from}, and run the move again. Keys on both: MIGRATE the rest with AUTH or \
-         AUTH2, then SETSLOT {slot} NODE, on {to} first."
+         then on {from}{then}. Keys on both: {rest}"
     ))
 }
 

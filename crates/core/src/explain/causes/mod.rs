@@ -40,6 +40,7 @@ mod doubles;
 mod electorate;
 mod empty_map;
 pub(super) mod endpoints;
+mod failed_copy;
 mod failover;
 mod fitting;
 mod flush;
@@ -59,11 +60,13 @@ mod joining;
 mod joining_view;
 mod kept_address;
 mod keyspace_events;
+mod killed_child;
 mod kubernetes;
 mod layout;
 mod library;
 mod literal;
 mod loading_replica;
+mod local_users;
 mod lock_file;
 mod locks;
 mod lost_quorum;
@@ -74,12 +77,15 @@ mod merged;
 mod migrate_login;
 mod min_replicas;
 mod misuse;
+mod moved_key;
 mod names;
 mod network;
+mod newcomer;
 mod noperm;
 mod nowhere;
 mod offered;
 mod old_heir;
+mod old_migrate;
 mod old_table;
 mod old_tool;
 mod older_replica;
@@ -113,7 +119,9 @@ mod scripts;
 mod second_outage;
 mod security;
 mod sentinels;
+mod server_age;
 mod service;
+mod sessions;
 mod shard_ids;
 pub(super) mod silence;
 mod slots;
@@ -124,6 +132,7 @@ mod stale_map;
 mod stalls;
 mod startup;
 pub(super) mod stopped;
+mod suspect_stays;
 mod taken;
 mod tls_names;
 mod told;
@@ -175,8 +184,10 @@ static ALL: &[&[Cause]] = &[
     joining::CAUSES,
     passing::CAUSES,
     try_again::CAUSES,
+    moved_key::CAUSES,
     loading_replica::CAUSES,
     failover::CAUSES,
+    suspect_stays::CAUSES,
     min_replicas::CAUSES,
     replication::CAUSES,
     desync::CAUSES,

@@ -171,11 +171,6 @@ pub(super) static CAUSES: &[Cause] = &[
                     "exit code 137",
                 ],
             )
-            .or_else(|| {
-                // Whom nobody else kills: the child that saves.
-                let child = ["background saving terminated by signal 9", "terminated by signal 9"];
-                seen.says(96, &child)
-            })
             .map(|h| {
                 let by_probe = seen.has(&["failed liveness probe", "liveness probe failed"]);
                 h.less_if(22, !seen.has(&["oomkilled", "oom-kill", "out of memory"]))

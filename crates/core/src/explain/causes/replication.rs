@@ -92,8 +92,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A replica is cut off, or begins its full copy again and again[[: <<why>>]]",
         side: Side::Cluster,
         when: |seen| {
-            if let Some(hit) = super::frames::no_room(seen) {
-                return Some(hit);
+            let named =
+                super::frames::no_room(seen).or_else(|| super::failed_copy::by_the_primary(seen));
+            if named.is_some() {
+                return named;
             }
             let strong = seen.says(
                 86,
@@ -115,7 +117,10 @@ pub(super) static CAUSES: &[Cause] = &[
                 "failed trying to load the master synchronization db",
                 "failed trying to load the primary synchronization db",
             ];
-            let strong = strong.or_else(|| Some(seen.says(78, &unreadable)?.note(UNREADABLE)));
+            let strong = strong.or_else(|| {
+                let hit = seen.says(78, &unreadable)?.note(UNREADABLE);
+                Some(super::failed_copy::unreadable(seen, hit))
+            });
             let hit = strong.or_else(|| {
                 let loops = seen.count(&[
                     "full resync from master",
@@ -142,8 +147,11 @@ pub(super) static CAUSES: &[Cause] = &[
         check: "The primary's log at the moment the link breaks: 'overcoming of output buffer \
             limits', a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[
-            "Raise client-output-buffer-limit replica (for example 1gb 512mb 120), \
-             repl-timeout and repl-backlog-size on all nodes, as far as their memory allows.",
+            "Let the line before the break decide. 'overcoming of output buffer limits': raise \
+             client-output-buffer-limit replica (for example 1gb 512mb 120); 'Timeout' or \
+             'timedout': repl-timeout above the time of one copy; 'lack of backlog': \
+             repl-backlog-size; on all nodes, as far as their memory allows. A save that fails or \
+             a child that is killed: none of these, but room (memory, disk) at the primary.",
             "Make sure of disk and memory on the replica, and let only one replica sync at a time.",
         ],
         never: &["Do not restart the primary to help; it may hold the only good copy."],

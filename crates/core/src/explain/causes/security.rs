@@ -350,6 +350,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "Users or passwords differ between the nodes",
         side: Side::Cluster,
         when: |seen| {
+            let local = super::local_users::missing(seen);
+            if local.is_some() {
+                return local;
+            }
             // The first node let it in, and the one it was sent to does not.
             let elsewhere =
                 seen.says_all(93, &[&["acl setuser"], &["redirected to slot"], &["wrongpass"]]);

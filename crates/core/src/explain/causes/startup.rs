@@ -69,23 +69,27 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         code: "SAVE_CHILD_KILLED",
-        title: "The child that saves or copies was killed",
+        title: "The child that saves or copies was killed[[: <<why>>]]",
         side: Side::Platform,
-        when: |_| None,
+        when: super::killed_child::ended,
         cause: "A save, a rewrite or a copy for a replica is done by a forked child, and a signal \
-            ended it. Signal 9: the kernel (out of memory: every page that is written meanwhile \
-            exists twice) or a person; 11 or 7: a crash or a broken disk or memory; 10 or 15: the \
-            server itself, because it stops, begins a new copy or was asked to.",
+            ended it.",
         check: "dmesg (oom-kill) or the container's Last State at that second; free memory against \
             used_memory; INFO persistence: rdb_last_bgsave_status.",
         fix: &[
-            "Signal 9: leave room for a second copy of what is written during a save (maxmemory \
-             well below the limit), vm.overcommit_memory=1, save when few writes come.",
+            "By the number of the signal. 9: leave room for a second copy of what is written \
+             during a save (maxmemory well below the limit), vm.overcommit_memory=1, save when \
+             few writes come. 7 or 11: the disk, the memory modules, the stack in the log. 10 or \
+             15: who stopped it.",
             "Until saves succeed there is no new copy on disk, and full syncs fail too: have a \
              replica in sync before anything is restarted.",
         ],
-        never: &["Do not switch stop-writes-on-bgsave-error off in place of mending it."],
-        like: &["OOM_KILLED", "FORK_FAILED", "DISK_ERROR_MISCONF"],
+        never: &[
+            "Do not switch stop-writes-on-bgsave-error off in place of mending it.",
+            "Do not restart the primary while no replica is in sync, and no CLUSTER FAILOVER \
+             (FORCE, TAKEOVER) on a replica whose copy is not done: it has not the data.",
+        ],
+        like: &["FORK_FAILED", "DISK_ERROR_MISCONF"],
     },
 ];
 
