@@ -443,6 +443,18 @@ const SAYS: &[(&str, &str)] = &[
     ("own12-layout-after-maintenance.txt", "192.168.77.42:5004 (0-3276) has 3"),
     ("own12-replica-followed-slots.txt", "5461-10922 came back to 10.76.1.25:8001"),
     ("own12-php-local-node-no-map.txt", "its list of slots is empty"),
+    ("own13-python-tls-without-checks", "so the option never arrived there"),
+    ("own13-unknown-argument-again", "not known here is 'ssl_min_version'"),
+    ("own13-hours-after-the-change.txt", "now for 10.81.4.77, 10.81.5.78 and 10.81.6.79"),
+    ("own13-hours-after-the-change-again", "now for 172.20.3.41, 172.20.3.42 and 172.20.3.43"),
+    ("own13-two-reads-in-a-transaction", "(<account>_success and <account>_delivered)"),
+    ("own13-two-writes-in-a-transaction-again", "(visits:<day> and visitors)"),
+    ("own13-copy-of-several-databases.txt", "9120 in db3"),
+    ("own13-copy-of-several-databases-again", "700311 in db2 and 12 in db5"),
+    ("own13-two-connections-of-one-name", "'cache' beside it"),
+    ("own13-two-connections-spring-again", "so the bean wins"),
+    ("own13-number-at-the-end-of-the-url", "refused first is the SELECT 12"),
+    ("own13-script-after-the-switch", "Without MOVED nothing makes this client"),
 ];
 
 #[test]
@@ -563,6 +575,11 @@ const STEPS: &[(&str, &str)] = &[
         "On 10.76.1.25:8004: CLUSTER REPLICATE bce16e77d3e79336bf7ec14f55e9c8ec0d285348",
     ),
     ("own12-php-local-node-no-map.txt", "cluster-enabled no in its configuration"),
+    ("own13-python-tls-without-checks", "ssl_ca_certs=<file>"),
+    ("own13-two-reads-in-a-transaction", "{account}_success and {account}_delivered"),
+    ("own13-copy-of-several-databases.txt", "allow_db = [0]"),
+    ("own13-two-connections-of-one-name", "take the plain 'default' and 'cache' out"),
+    ("own13-shards-behind-one-endpoint", "sharding and failover are the proxy's work"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -600,6 +617,9 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own12-sentinel-chart.txt", "cluster-enabled yes"),
     ("own12-layout-after-maintenance.txt", "TAKEOVER"),
     ("own12-recreated-same-name.txt", "timeout"),
+    ("own13-shards-behind-one-endpoint", "clustercfg"),
+    ("own13-hours-after-the-change", "openssl"),
+    ("own13-python-tls-without-checks", "nc -vz"),
 ];
 
 #[test]
