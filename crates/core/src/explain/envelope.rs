@@ -6,9 +6,11 @@
 
 use super::cause::Hit;
 use super::causes::endpoints;
+use super::known;
 use super::prose;
 use super::refuted;
 use super::seen::Seen;
+use super::works::{self, Works};
 
 /// Causes whose own text is an envelope.
 const ENVELOPES: [&str; 5] = [
@@ -33,6 +35,8 @@ struct Reason {
     signs: &'static [(u8, &'static [&'static str])],
     /// What the paste's facts and statements add or take away.
     more: fn(&Seen) -> i32,
+    /// Whether what the paste tells to work answers its check already.
+    answered: fn(&Seen, Works) -> bool,
     /// The reason and its check.
     says: &'static str,
 }
@@ -126,6 +130,7 @@ const REASONS: &[Reason] = &[
         base: 6,
         signs: &[(30, SERVICE), (14, HERE), (6, &["timeout", "timed out", "etimedout"])],
         more: |seen| if seen.has(NO_TIMEOUT) { -8 } else { 0 },
+        answered: |_, works| works.tool.is_some() || works.before.is_some(),
         says: "the endpoint is not reachable from where the client runs: a managed service answers \
             inside its own network (VPC, VNet) only, to those whom its security group or firewall \
             lets in. nc -vz <endpoint> <port> from this very machine: no answer = run it inside \
@@ -140,6 +145,7 @@ const REASONS: &[Reason] = &[
             (10, &["nodeport", "loadbalancer", "load balancer", " nat ", "minikube", "kind-"]),
         ],
         more: inside_only,
+        answered: |seen, works| works.before.is_some() && !moved_away(seen),
         says: "the nodes announce addresses of their own network, which are not reachable from \
             here, while the start node is (a published or forwarded port). redis-cli -h <start \
             node> cluster slots from the client's machine, then nc -vz to an address in it: no \
@@ -154,6 +160,7 @@ const REASONS: &[Reason] = &[
             (12, &["connection is closed", "econnreset", "reset by peer", "unexpectedly"]),
         ],
         more: tls_missing,
+        answered: tls_is_right,
         says: "one end speaks TLS and the other does not, or the certificate has no name for the \
             address that is dialled. openssl s_client -connect <host>:<port>: a certificate comes \
             = the client must use TLS on every node (and keep the host name for the check); none \
@@ -166,6 +173,7 @@ const REASONS: &[Reason] = &[
             (8, &["acl setuser", "noperm"]),
         ],
         more: |seen| if seen.has(NO_LOGIN) || refuted::logged_in(seen) { -40 } else { 0 },
+        answered: login_is_right,
         says: "the login is missing on the nodes behind the start node, or differs between them. \
             PING with the client's own user and password on EVERY node of the map: NOAUTH or \
             WRONGPASS on one of them = give the credentials for all nodes, or make them equal",
@@ -177,6 +185,7 @@ const REASONS: &[Reason] = &[
             (8, &["enotfound", "getaddrinfo", "name or service"]),
         ],
         more: |_| 0,
+        answered: |_, works| works.tool.is_some() || works.before.is_some(),
         says: "the name or address of the start node leads nowhere from the client's pod: another \
             namespace, pods that are not ready, a NetworkPolicy. nslookup of the name and nc -vz \
             to it from that pod",
@@ -185,23 +194,51 @@ const REASONS: &[Reason] = &[
         base: 9,
         signs: &[(12, &["cluster-enabled", "redis_mode", "standalone", "sentinel", "replication"])],
         more: no_cluster,
+        answered: |seen, works| works.before.is_some() || seen.has(&CLUSTERED),
         says: "the server is no cluster, or none was made of the nodes. CLUSTER INFO on the start \
             node: 'cluster support disabled' = use the plain client; cluster_slots_assigned:0 = \
             the cluster was not created; cluster_state:fail = repair that first",
     },
 ];
 
-/// The near reasons behind an envelope, as one sentence.
+/// What only a cluster says.
+const CLUSTERED: [&str; 4] = ["moved ", "cluster_state:ok", "cluster_enabled:1", "clustercfg"];
+
+/// Words of a client that was taken elsewhere.
+fn moved_away(seen: &Seen) -> bool {
+    seen.has(&["moved to", "deployed to", "another network", "new vpc", "from outside"])
+}
+
+/// The same program or the plain class came through, and nobody changed TLS in between.
+fn tls_is_right(seen: &Seen, works: Works) -> bool {
+    let changed = seen.has(&["tls was", "enabled tls", "encryption", "certificate", "rotat"]);
+    (works.before.is_some() || works.plain.is_some()) && !changed
+}
+
+/// The same program was logged in for a while, and nobody changed the login in between.
+fn login_is_right(seen: &Seen, works: Works) -> bool {
+    let changed = ["password was", "new password", "changed the password", "rotat", "acl setuser"];
+    let refused = ["noauth", "wrongpass", "noperm"];
+    works.before.is_some() && !seen.has(&changed) && !seen.has(&refused)
+}
+
+/// The near reasons behind an envelope, as one sentence; none where a reason is settled.
 pub(super) fn ranked(code: &str, hit: &Hit, seen: &Seen) -> Option<String> {
-    if !ENVELOPES.contains(&code) || hit.score >= PROVEN {
+    let settled = hit.score >= PROVEN || hit.whole || hit.check.is_some();
+    if !ENVELOPES.contains(&code) || settled || !known::notes(code, seen).is_empty() {
         return None;
     }
+    let works = works::told(seen);
     let weigh = |reason: &Reason| {
         let signs = reason.signs.iter().filter(|(_, words)| seen.has(words));
         let signs: i32 = signs.map(|(adds, _)| i32::from(*adds)).sum();
         i32::from(reason.base) + signs + (reason.more)(seen)
     };
-    let mut weighed: Vec<(i32, &Reason)> = REASONS.iter().map(|r| (weigh(r), r)).collect();
+    let open = REASONS.iter().filter(|reason| !(reason.answered)(seen, works));
+    let mut weighed: Vec<(i32, &Reason)> = open.map(|reason| (weigh(reason), reason)).collect();
+    if weighed.is_empty() {
+        return None;
+    }
     weighed.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
     let named = weighed.iter().take(REASONS_MAX).enumerate();
     let named: Vec<String> =

@@ -549,11 +549,11 @@ static NOTES: &[Note] = &[
             &["jedis"],
             &["ips changed", "ip changed", "node type", "addresses changed", "scaled"],
         ],
-        sentence: "The nodes' addresses changed and old Jedis (2.x, Spring Boot 2.1 and older) reads \
-            the map anew only when an answer tells it so, so it goes round among nodes of the \
-            old map: the client's map is stale, not the cluster. Restart the application now; \
-            upgrade to Jedis 4 or later (topologyRefreshPeriod) or Lettuce with periodic and \
-            adaptive refresh, and name the configuration endpoint as the start node.",
+        sentence: "The nodes' addresses changed, and old Jedis (2.x and 3.x, Spring Boot 2.1 and \
+            older) asks for the map only at nodes that it knows: the client's map is stale, not \
+            the cluster. Restart the application now; upgrade to Jedis 5.1 or later (the start \
+            node is asked again, topologyRefreshPeriod) or Lettuce with periodic and adaptive \
+            refresh.",
     },
     Note {
         code: "MANAGED_SERVICE_CLUSTER_MODE",

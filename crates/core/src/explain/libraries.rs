@@ -123,8 +123,9 @@ static STEPS: &[Step] = &[
     step(
         "Jedis",
         STALE,
-        "Jedis 4 and later: JedisCluster with topologyRefreshPeriod; older ones read the map anew \
-         only on MOVED, so build the JedisCluster anew after all addresses changed.",
+        "Jedis 5.1 and later: JedisCluster with topologyRefreshPeriod; older ones read the map \
+         anew only on MOVED or a failed connection, and old ones from known nodes alone, so build \
+         the JedisCluster anew after all addresses changed.",
     ),
     step("Jedis", ANNOUNCED, "Jedis: DefaultJedisClientConfig.hostAndPortMapper(...)."),
     step("Jedis", PLAIN, "Jedis: JedisCluster(nodes) in place of Jedis or JedisPool."),

@@ -37,6 +37,7 @@ mod table;
 mod template;
 mod versions;
 mod wordings;
+mod works;
 
 use serde::{Deserialize, Serialize};
 

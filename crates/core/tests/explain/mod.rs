@@ -456,6 +456,18 @@ const SAYS: &[(&str, &str)] = &[
     ("own13-nil-while-slot-moves-again", "ASK (slot 3300, to 10.9.0.9:6379)"),
     ("own13-new-primary-stays-alone.txt", "one that never had any is none of these"),
     ("own13-new-primary-stays-alone-again", "Do not rely on it"),
+    ("own13-python-tls-without-checks", "so the option never arrived there"),
+    ("own13-unknown-argument-again", "not known here is 'ssl_min_version'"),
+    ("own13-hours-after-the-change.txt", "now for 10.81.4.77, 10.81.5.78 and 10.81.6.79"),
+    ("own13-hours-after-the-change-again", "now for 172.20.3.41, 172.20.3.42 and 172.20.3.43"),
+    ("own13-two-reads-in-a-transaction", "(<account>_success and <account>_delivered)"),
+    ("own13-two-writes-in-a-transaction-again", "(visits:<day> and visitors)"),
+    ("own13-copy-of-several-databases.txt", "9120 in db3"),
+    ("own13-copy-of-several-databases-again", "700311 in db2 and 12 in db5"),
+    ("own13-two-connections-of-one-name", "'cache' beside it"),
+    ("own13-two-connections-spring-again", "so the bean wins"),
+    ("own13-number-at-the-end-of-the-url", "refused first is the SELECT 12"),
+    ("own13-script-after-the-switch", "Without MOVED nothing makes this client"),
 ];
 
 #[test]
@@ -583,6 +595,11 @@ const STEPS: &[(&str, &str)] = &[
     ("own13-migrate-of-old-servers.txt", "First slot 5463, which was left open"),
     ("own13-nil-while-slot-moves.txt", "send reads to the primaries"),
     ("own13-new-primary-stays-alone.txt", "On 10.75.0.26:7000, a spare replica of"),
+    ("own13-python-tls-without-checks", "ssl_ca_certs=<file>"),
+    ("own13-two-reads-in-a-transaction", "{account}_success and {account}_delivered"),
+    ("own13-copy-of-several-databases.txt", "allow_db = [0]"),
+    ("own13-two-connections-of-one-name", "take the plain 'default' and 'cache' out"),
+    ("own13-shards-behind-one-endpoint", "sharding and failover are the proxy's work"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -620,6 +637,9 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own12-sentinel-chart.txt", "cluster-enabled yes"),
     ("own12-layout-after-maintenance.txt", "TAKEOVER"),
     ("own12-recreated-same-name.txt", "timeout"),
+    ("own13-shards-behind-one-endpoint", "clustercfg"),
+    ("own13-hours-after-the-change", "openssl"),
+    ("own13-python-tls-without-checks", "nc -vz"),
 ];
 
 #[test]

@@ -1,7 +1,7 @@
 //! Commands and keys that a cluster does not allow.
 
 use super::products::{self, Stands};
-use super::{adapters, scripts};
+use super::{adapters, other_db, scripts, wrapped};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 use crate::explain::template::list;
@@ -44,10 +44,10 @@ pub(super) static CAUSES: &[Cause] = &[
                     "db index is out of range",
                 ],
             )
+            .map(|hit| other_db::told(seen, hit))
         },
-        cause: "The client selects another database than 0 (a db option, a number at the end of \
-            the URL, one database per queue or environment). In cluster mode there is database 0 \
-            only (Valkey 9 can have more with cluster-databases). The cluster is healthy.",
+        cause: "[[<<who>> ]]In cluster mode there is database 0 only (Valkey 9 and later can \
+            have more with cluster-databases). The cluster is healthy.",
         check: "The db or database option, or '/1' at the end of the URL.",
         fix: &[
             "Use database 0 and keep the applications apart by a key prefix (or a cluster of their own).",
@@ -286,7 +286,10 @@ fn crossslot(seen: &Seen) -> Option<Hit> {
     let lines = keys.first().map(|key| key.to_lowercase());
     let lines = lines.map(|key| seen.lines_with(&[key.as_str()])).unwrap_or_default();
     let hit = scripts::undeclared(seen, renamed(seen, hit));
-    let hit = if product.is_none() { adapters::second_key(seen, hit) } else { hit };
+    let hit = match product {
+        None => wrapped::one_transaction(seen, adapters::second_key(seen, hit)),
+        Some(_) => hit,
+    };
     Some(
         hit.quotes(lines.into_iter().take(2))
             .fact_if("keys", (told.len() > 1).then(|| list(&told, 3)))

@@ -465,6 +465,7 @@ pub(super) static CAUSES: &[Cause] = &[
             )
             // A server that moved keys was answered so, not a client.
             .map(|hit| hit.less_if(30, seen.has(&["target instance replied", "calling migrate"])))
+            .map(|hit| super::readonly::told(seen, hit))
         },
         cause: "The client sent a write to a node that is a replica: its map is from before a \
             failover, it is pinned to one \

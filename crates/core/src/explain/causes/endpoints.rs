@@ -83,12 +83,14 @@ pub(super) fn hidden_shards(seen: &Seen) -> Option<Hit> {
     let named = seen.lines_with(&PROXIED).into_iter().filter(|_| !refused.is_empty());
     let at = seen.lines_with(&SINGLE_PLACES).into_iter().chain(named).next()?;
     let class = *seen.lines_with(&CLUSTER_CLASSES).first()?;
+    let whole = seen.lines_with(&["without -c"]).into_iter().next();
     (!seen.has(&["moved ", "cluster_enabled:1"])).then(|| {
         Hit::of(78)
             .more_if(8, !refused.is_empty())
             .quote(at)
             .quote(class)
             .quotes(refused.into_iter().take(1))
+            .quotes(whole)
             .note(
                 "This service gives one endpoint, behind which its shards are hidden: CLUSTER SLOTS \
                  is not answered there (Redis Enterprise and Redis Cloud, formerly \
@@ -97,9 +99,18 @@ pub(super) fn hidden_shards(seen: &Seen) -> Option<Hit> {
             )
             .step(
                 "Take the plain client at the endpoint (Jedis JedisPool, Lettuce RedisClient, \
-                 redis-py Redis; with TLS rediss:// or the tls option); or switch the \
-                 database's OSS Cluster API on where the service has it.",
+                 redis-py Redis; with TLS rediss:// or the tls option): sharding and failover are \
+                 the proxy's work.",
             )
+            .step(
+                "Or switch the database's OSS Cluster API on where the service has it, and keep \
+                 the cluster client. Commands with several keys need one hash tag either way.",
+            )
+            .check(
+                "redis-cli -h <endpoint> -p <port> without -c: keys of all kinds answer and none \
+                 with MOVED, while CLUSTER SLOTS is refused.",
+            )
+            .only_these_steps()
     })
 }
 

@@ -118,7 +118,7 @@ fn misplaced(seen: &Seen) -> Option<Hit> {
     numbers_among_seeds(seen)
         .or_else(|| text_for_a_list(seen))
         .or_else(|| seeds_in_one_text(seen))
-        .or_else(|| shadowed_cluster(seen))
+        .or_else(|| super::two_connections::plain_wins(seen))
         .or_else(|| first_node_only(seen))
         .or_else(|| plain_scheme(seen))
         .or_else(|| bound_to_one_node(seen))
@@ -210,27 +210,6 @@ fn seeds_in_one_text(seen: &Seen) -> Option<Hit> {
              NULL (or a name from php.ini) as the first."
         ),
     ))
-}
-
-/// Laravel's `clusters` beside a plain connection of the same name.
-fn shadowed_cluster(seen: &Seen) -> Option<Hit> {
-    let clusters = seen.lines.iter().position(|l| l.lower.contains("'clusters' =>"))?;
-    let names = seen.lines.iter().filter(|l| {
-        let line = l.lower.trim_start();
-        line.starts_with("'default' => [") || line.starts_with("'default'=>[")
-    });
-    let twice = names.count() >= 2;
-    let shown = seen.lines_with(&["moved "]);
-    (twice && !shown.is_empty() && seen.has(&["laravel", "illuminate"])).then(|| {
-        Hit::of(92).quotes(shown).quote(clusters).fact(
-            "told",
-            "Laravel looks for a plain connection first: 'redis.default' has the same name as \
-             'redis.clusters.default' and hides it, so a client for one server is used and MOVED \
-             is shown. Remove (or rename) the plain 'default' and every other plain connection \
-             that is meant to be the cluster; and 'clusters.default' must be a list of hosts: \
-             'default' => [['host' => ..., 'port' => ...]].",
-        )
-    })
 }
 
 /// node-redis: what is given for a root node holds for that connection alone.

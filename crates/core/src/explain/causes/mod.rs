@@ -94,9 +94,11 @@ mod one_proxy;
 mod open_marks;
 mod operations;
 mod operators;
+mod other_db;
 mod outside;
 mod overrun;
 mod own_bus_port;
+mod own_refusal;
 mod particular;
 mod passing;
 mod pods;
@@ -106,10 +108,12 @@ mod probes;
 mod process;
 mod products;
 mod promotion;
+mod readonly;
 mod reborn;
 mod redirected;
 mod refused;
 mod removed;
+mod replaced;
 mod replica_login;
 mod replication;
 mod returned;
@@ -139,6 +143,7 @@ mod told;
 mod transport;
 pub(in crate::explain) mod trust;
 mod try_again;
+mod two_connections;
 mod typed_inside;
 mod typed_marks;
 mod uneven;
@@ -147,6 +152,7 @@ mod unreached;
 mod unserved;
 mod volumes;
 mod won_later;
+mod wrapped;
 
 use super::cause::Cause;
 
@@ -232,6 +238,7 @@ static ALL: &[&[Cause]] = &[
     joining_view::CAUSES,
     addresses_only::CAUSES,
     library::CAUSES,
+    own_refusal::CAUSES,
     closed::CAUSES,
     uneven::CAUSES,
     followed::CAUSES,

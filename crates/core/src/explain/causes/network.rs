@@ -229,9 +229,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "A managed service is used in the wrong mode (cluster client, endpoint or TLS)",
         side: Side::Client,
         when: |seen| {
-            if let Some(hit) =
-                super::endpoints::wrong_mode(seen).or_else(|| super::endpoints::hidden_shards(seen))
-            {
+            if let Some(hit) = super::endpoints::wrong_mode(seen) {
+                return Some(hit.fact("modes", MODES));
+            }
+            if let Some(hit) = super::endpoints::hidden_shards(seen) {
                 return Some(hit);
             }
             // The name of a service says where, and not yet what.
@@ -252,7 +253,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 return None;
             }
             let without_cluster = ["unknown command `cluster`", "unknown command 'cluster'"];
-            let hit = hit.and(seen, 30, &without_cluster);
+            let hit = hit.fact("modes", MODES).and(seen, 30, &without_cluster);
             let azure = hit.quotes.iter().any(|at| {
                 seen.lines.get(*at).is_some_and(|line| {
                     line.lower.contains("azure") || line.lower.contains("windows.net")
@@ -274,11 +275,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 ]),
             ))
         },
-        cause: "Managed services have two modes. With cluster mode disabled a cluster client gets \
-            'cluster support disabled'; with cluster mode enabled the configuration endpoint \
-            (clustercfg...) must be the start node. With encryption in transit a plain client sees \
-            only closed connections, and TLS to the IPs of the map fails the check of names unless \
-            the client keeps the host name. The cluster is healthy.",
+        cause: "[[<<modes>> ]]The cluster is healthy.",
         check: "Is cluster mode enabled, is encryption in transit on, and is the client inside the \
             VPC and its security group?",
         fix: &[
@@ -321,6 +318,13 @@ pub(super) static CAUSES: &[Cause] = &[
         like: &["CLIENT_SEEDS_UNREACHABLE"],
     },
 ];
+
+/// What services have in common that can switch cluster mode on and off.
+const MODES: &str = "Managed services have two modes. With cluster mode disabled a cluster client \
+    gets 'cluster support disabled'; with cluster mode enabled the configuration endpoint \
+    (clustercfg...) must be the start node. With encryption in transit a plain client sees only \
+    closed connections, and TLS to the IPs of the map fails the check of names unless the client \
+    keeps the host name.";
 
 /// What goes wrong with a client: a name alone is no fault.
 const SYMPTOMS: [&str; 15] = [

@@ -281,18 +281,16 @@ pub(super) static CAUSES: &[Cause] = &[
                 products::named(seen).filter(|product| product.stands == Stands::Without)?;
             let lines = seen.lines_with(&symptom);
             (!lines.is_empty()).then(|| {
-                Hit { score: 98, ..hit }
-                    .quotes(lines)
+                let hit = Hit { score: 98, ..hit }.quotes(lines).fact("name", product.name);
+                super::other_db::of_a_framework(seen, hit, product.name)
                     .quotes(products::lines(product, seen).into_iter().take(1))
-                    .fact("name", product.name)
             })
         },
         cause: "<<name>> speaks to one Redis server: it uses keys of different slots in one \
             command or script, other databases than 0, and does not follow MOVED. A cluster \
             refuses all of that, and no setting of the cluster changes it. The cluster is not at \
             fault.",
-        check: "The documentation of <<name>>: which brokers it supports; redis-cli -c against the \
-            cluster answers normally.",
+        check: "The documentation of <<name>>: which brokers it supports.",
         fix: &[
             "Give <<name>> a Redis or Valkey of its own without cluster mode (one primary with \
              replicas, Sentinel for failover), and keep the cluster for what speaks cluster.",

@@ -77,10 +77,11 @@ static HABITS: &[Habit] = &[
         client: "Jedis",
         found_only: &[],
         start: &[],
-        says: "Jedis asks the nodes of its old map first; when none is left, older releases never \
-            look their start name up again.",
-        step: "Jedis: 4.x or later with the name as start node and topologyRefreshPeriod; on \
-            repeated failures build the JedisCluster anew.",
+        says: "Jedis asks the nodes of its old map for a new one; older releases never come back \
+            to their start name when none of them is left (redis/jedis#2643).",
+        step: "Jedis 5.1 or later with the name as the start node (it is asked again since \
+            redis/jedis#2643; topologyRefreshPeriod is new in 5.1), in Spring the release that \
+            brings it; with an older one build the JedisCluster anew on repeated failures.",
     },
     Habit {
         client: "ioredis",
@@ -92,6 +93,13 @@ static HABITS: &[Habit] = &[
             the start name), slotsRefreshInterval 5000.",
     },
 ];
+
+/// What the client's library asks for a new map, and the step for it.
+pub(super) fn habit_of(seen: &Seen) -> Option<(&'static str, &'static str)> {
+    let habit =
+        HABITS.iter().find(|habit| seen.client() == Some(habit.client) && !seen.has(habit.start));
+    habit.map(|habit| (habit.says, habit.step))
+}
 
 const SETTLES: &str = "A new client process works at once, and CLUSTER SLOTS through the name has \
     none of the addresses in the errors.";

@@ -3,7 +3,7 @@
 use super::after_failover;
 use super::announced::{UNREACHABLE, ipv4s};
 use super::clients::{CLUSTER_CLASSES, FAILED_TO_REACH};
-use super::{dialled, removed};
+use super::{dialled, removed, replaced};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::model::SLOT_COUNT;
@@ -37,6 +37,7 @@ pub(super) static CAUSES: &[Cause] = &[
             );
             let hit = lettuce
                 .or_else(|| dialled::gone(seen))
+                .or_else(|| replaced::under_one_name(seen))
                 .or_else(|| dials_one_again(seen))
                 .or_else(|| gives_up_after_a_failover(seen))
                 .or_else(|| after_failover::client_is_behind(seen))
@@ -164,9 +165,10 @@ pub(super) static CAUSES: &[Cause] = &[
             "Lettuce: ClusterTopologyRefreshOptions with enablePeriodicRefresh(30 s) and \
              enableAllAdaptiveRefreshTriggers(); Spring: \
              spring.data.redis.lettuce.cluster.refresh.adaptive=true and .period=30s.",
-            "Jedis: topologyRefreshPeriod; ioredis: slotsRefreshInterval; Redisson: scanInterval; \
-             JVM: networkaddress.cache.ttl; phpredis: redis.clusters.cache_slots 0, or a restart \
-             of php-fpm after the nodes' addresses changed.",
+            "Jedis (5.1 and later): topologyRefreshPeriod; ioredis: slotsRefreshInterval; \
+             Redisson: scanInterval; JVM: networkaddress.cache.ttl; phpredis: \
+             redis.clusters.cache_slots 0, or a restart of php-fpm after the nodes' addresses \
+             changed.",
             "Name several start nodes.",
         ],
         never: &["Do not repair the cluster for it, and do not only raise timeouts."],
@@ -212,7 +214,7 @@ pub(super) static CAUSES: &[Cause] = &[
             the announced address; it answers, and GET of the key there is MOVED back: the owners \
             are in dispute; CLUSTERDOWN: slots are not served.",
         fix: &[
-            "An old map: a new client object reads it anew at once; for ever: Jedis 4 and later \
+            "An old map: a new client object reads it anew at once; for ever: Jedis 5.1 and later \
              with topologyRefreshPeriod, Lettuce with periodic and adaptive refresh, ioredis \
              slotsRefreshInterval, Redisson scanInterval.",
             "An announced address that this host does not reach: cluster-announce-ip (and the ports) \
