@@ -456,6 +456,7 @@ const SAYS: &[(&str, &str)] = &[
     ("own13-nil-while-slot-moves-again", "ASK (slot 3300, to 10.9.0.9:6379)"),
     ("own13-new-primary-stays-alone.txt", "one that never had any is none of these"),
     ("own13-new-primary-stays-alone-again", "Do not rely on it"),
+    ("own13-denied-in-another", "network, port and names are in order"),
 ];
 
 #[test]
@@ -583,6 +584,7 @@ const STEPS: &[(&str, &str)] = &[
     ("own13-migrate-of-old-servers.txt", "First slot 5463, which was left open"),
     ("own13-nil-while-slot-moves.txt", "send reads to the primaries"),
     ("own13-new-primary-stays-alone.txt", "On 10.75.0.26:7000, a spare replica of"),
+    ("own13-denied-in-another", "also with --cluster"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
