@@ -468,6 +468,7 @@ const SAYS: &[(&str, &str)] = &[
     ("own13-two-connections-spring-again", "so the bean wins"),
     ("own13-number-at-the-end-of-the-url", "refused first is the SELECT 12"),
     ("own13-script-after-the-switch", "Without MOVED nothing makes this client"),
+    ("own13-denied-in-another", "network, port and names are in order"),
 ];
 
 #[test]
@@ -600,6 +601,7 @@ const STEPS: &[(&str, &str)] = &[
     ("own13-copy-of-several-databases.txt", "allow_db = [0]"),
     ("own13-two-connections-of-one-name", "take the plain 'default' and 'cache' out"),
     ("own13-shards-behind-one-endpoint", "sharding and failover are the proxy's work"),
+    ("own13-denied-in-another", "also with --cluster"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.

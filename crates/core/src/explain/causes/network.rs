@@ -98,13 +98,15 @@ pub(super) static CAUSES: &[Cause] = &[
                 ],
             )
         },
-        cause: "The server has no password and no explicit bind, so protected mode allows \
-            connections from loopback only: clients, replicas and redis-cli from elsewhere get \
-            DENIED. The bus is not concerned, so the nodes may even show ok.",
+        cause: "The server has no password (before 7.0: and no explicit bind either), so protected \
+            mode allows connections from loopback only: clients, replicas and redis-cli from \
+            elsewhere, another container too, get DENIED. The server itself gave that answer, so \
+            network, port and names are in order. The bus is not concerned.",
         check: "redis-cli on the machine itself works, from another machine it says DENIED.",
         fix: &[
-            "Set masterauth on all nodes first, then requirepass (or ACL users) on all of them, \
-             and bind to the interfaces needed: in the other order replicas cannot log in.",
+            "Set masterauth on ALL nodes first, then requirepass (or ACL users) on all of them (in \
+             the other order replicas cannot log in), in their start command or configuration too; \
+             then give clients and redis-cli (-a <password>, also with --cluster) that password.",
         ],
         never: &["Do not simply switch protected mode off on a network that others reach."],
         like: &["BIND_LOOPBACK"],
