@@ -109,20 +109,20 @@ fn apart(hit: Hit, of: &Connection, others: &[String]) -> Hit {
     )
     .check(
         "get_class(Redis::connection()->client()) in php artisan tinker: Redis is the \
-                 plain class, RedisCluster (or Predis with a cluster connection) the other.",
+         plain class, RedisCluster (or Predis with a cluster connection) the other.",
     )
     .step(format!(
         "In config/database.php take the plain '{0}'{too} out of 'redis' (or give the \
-                 cluster a name of its own and name that in cache, queue and session), and write \
-                 the cluster as 'clusters' => ['{0}' => [['host' => env('REDIS_HOST'), 'password' \
-                 => env('REDIS_PASSWORD'), 'port' => env('REDIS_PORT')]]], with one such list for \
-                 each other connection that is used ('cache').",
+         cluster a name of its own and name that in cache, queue and session), and write \
+         the cluster as 'clusters' => ['{0}' => [['host' => env('REDIS_HOST'), 'password' \
+         => env('REDIS_PASSWORD'), 'port' => env('REDIS_PORT')]]], with one such list for \
+         each other connection that is used ('cache').",
         of.name
     ))
     .step(
         "'options' => ['cluster' => 'redis'] beside 'clusters' (with Predis it is this \
-                 that makes it follow redirects); database 0 only. Then php artisan \
-                 config:clear, and restart workers and php-fpm.",
+         that makes it follow redirects); database 0 only. Then php artisan \
+         config:clear, and restart workers and php-fpm.",
     )
     .only_these_steps()
 }
