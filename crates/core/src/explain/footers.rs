@@ -162,7 +162,7 @@ pub(super) fn unsaid(shown: Vec<String>, cause: Option<&Explained>) -> Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{causes, lines};
+    use crate::explain::causes;
 
     #[test]
     fn the_codes_are_those_of_commands() {
@@ -175,9 +175,7 @@ mod tests {
 
     #[test]
     fn a_client_is_not_told_that_a_failing_cluster_is_well() {
-        let text = "cluster_state:fail\ncluster_slots_assigned:16384\n".to_owned();
-        let pastes = [crate::explain::Paste { name: "a".to_owned(), text }];
-        let seen = Seen::gather(lines::clean(&pastes).0);
+        let seen = Seen::of("cluster_state:fail\ncluster_slots_assigned:16384\n");
         let said = outside(&seen, Side::Client, "the pasted CLUSTER INFO says cluster_state:fail");
         assert!(!said.contains("not to be repaired"), "{said}");
     }

@@ -101,11 +101,9 @@ pub(super) fn fault(seen: &Seen) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     fn seen(text: &str) -> Seen {
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        Seen::gather(lines::clean(&pastes).0)
+        Seen::of(text)
     }
 
     const WELL: &str = "# Server\nredis_version:7.2.4\ntcp_port:7001\n# Memory\nused_memory:1000\n\

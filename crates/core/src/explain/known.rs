@@ -660,7 +660,7 @@ static STEPS: &[Step] = &[
             publishNotReadyAddresses) and a volume that is kept. Else set \
             REDIS_CLUSTER_ANNOUNCE_IP from status.podIP (downward API), so that each node tells \
             its own address, and REDIS_CLUSTER_ANNOUNCE_HOSTNAME to <pod>.<headless service> for \
-            the clients.",
+            the clients. In the image of Valkey these names begin with VALKEY_.",
     },
     Step {
         codes: STALE,

@@ -236,12 +236,10 @@ const fn side(group: Group) -> Side {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     /// The codes of what the diagnosis finds in a paste.
     fn codes(text: &str) -> Vec<String> {
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        let seen = Seen::gather(lines::clean(&pastes).0);
+        let seen = Seen::of(text);
         root_causes(&seen).into_iter().map(|found| found.code).collect()
     }
 

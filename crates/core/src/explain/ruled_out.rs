@@ -94,11 +94,9 @@ pub(super) fn is_a_fault_of_servers(answer: &super::Explained) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     fn seen(text: &str) -> Seen {
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        Seen::gather(lines::clean(&pastes).0)
+        Seen::of(text)
     }
 
     const SPREAD: &str = "\

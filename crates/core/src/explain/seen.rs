@@ -146,6 +146,13 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What one paste of this text shows.
+    #[cfg(test)]
+    pub fn of(text: &str) -> Self {
+        let pastes = [super::Paste { name: "a".to_owned(), text: text.to_owned() }];
+        Self::gather(super::lines::clean(&pastes).0)
+    }
+
     /// Gathers.
     pub fn gather(lines: Vec<Line>) -> Self {
         let mut seen = Self { lines, ..Self::default() };

@@ -101,11 +101,9 @@ fn has(line: &str, words: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     fn works(text: &str) -> Works {
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        told(&Seen::gather(lines::clean(&pastes).0))
+        told(&Seen::of(text))
     }
 
     #[test]

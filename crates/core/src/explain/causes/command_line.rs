@@ -182,11 +182,9 @@ pub(super) fn is_id(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     fn read(text: &str) -> Call {
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        let seen = Seen::gather(lines::clean(&pastes).0);
+        let seen = Seen::of(text);
         calls(&seen).first().cloned().expect("a call")
     }
 

@@ -165,8 +165,8 @@ fn without_user(seen: &Seen, hit: Hit, call: Option<&Call>) -> Hit {
         ),
     )
     .step(format!(
-        "Run it with a redis-cli of 6.0.2 or later (the newest, or valkey-cli; it works with these \
-         servers), with the same --user {user} and --pass."
+        "Once no slot is open any more, run it with a redis-cli of 6.0.2 or later (the newest, or \
+         valkey-cli; it works with these servers), with the same --user {user} and --pass."
     ))
 }
 

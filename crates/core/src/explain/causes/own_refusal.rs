@@ -19,8 +19,8 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
         address has a part in it. What stands before it ('no reachable node', 'cannot be \
         connected') is only the envelope of the library, which takes every failure for a node that \
         is down.[[ <<means>>]]",
-    check: "The same call with that one option corrected, or left out; the servers' logs have \
-        nothing of these attempts.",
+    check: "The same call with that one option corrected; the servers' logs have nothing of these \
+        attempts.",
     fix: &[
         "Correct the option that the text names, at the place where the client is made; the manual \
          of the installed release says which ones that class takes.",

@@ -179,11 +179,9 @@ fn mended(seen: &Seen, hit: Hit) -> Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     fn seen(text: &str) -> Seen {
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        Seen::gather(lines::clean(&pastes).0)
+        Seen::of(text)
     }
 
     #[test]

@@ -163,7 +163,6 @@ fn too_few(seen: &Seen) -> Option<Hit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     #[test]
     fn two_of_three_that_are_left_have_a_quorum() {
@@ -173,8 +172,7 @@ mod tests {
                  501:X # +sdown master cache 10.3.3.1 6379\n\
                  501:X # +sdown sentinel aa 10.3.3.1 26379 @ cache 10.3.3.1 6379\n"
             );
-            let pastes = [Paste { name: "a".to_owned(), text }];
-            too_few(&Seen::gather(lines::clean(&pastes).0))
+            too_few(&Seen::of(&text))
         };
         let met =
             |host: u8| format!("501:X * +sentinel sentinel x{host} 10.3.3.{host} 26379 @ c\n");

@@ -57,11 +57,9 @@ fn whole(word: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     fn of(text: &str) -> Option<Version> {
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        stated(&Seen::gather(lines::clean(&pastes).0))
+        stated(&Seen::of(text))
     }
 
     #[test]

@@ -94,15 +94,13 @@ pub(super) fn turns(seen: &Seen) -> Vec<Turn<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::{Paste, lines};
 
     #[test]
     fn prompts_and_calls_are_read_alike() {
         let text = "10.0.0.1:7000> GET a\n(nil)\n\n$ redis-cli -h 10.0.0.2 -p 7001 --user app \
             --pass x ACL WHOAMI\n\"app\"\n# a remark\nno answer\n\
             $ redis-cli -p 7000 --cluster check\n";
-        let pastes = [Paste { name: "a".to_owned(), text: text.to_owned() }];
-        let seen = Seen::gather(lines::clean(&pastes).0);
+        let seen = Seen::of(text);
         let read = turns(&seen);
         let told: Vec<(&str, usize, usize)> = (read.iter())
             .map(|turn| (turn.place.as_str(), turn.words.len(), turn.answer.len()))
