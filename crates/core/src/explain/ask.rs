@@ -4,6 +4,7 @@ use super::cause::Hit;
 use std::collections::BTreeMap;
 
 use super::seen::{ReplicaRole, Seen, Setting, Source, Table, source};
+use super::stated::{Version, whole};
 use super::table::Row;
 use crate::model::{Flag, SLOT_COUNT, SlotSet};
 
@@ -290,6 +291,19 @@ impl Seen {
 
     /// The first version of a server that the text names, as major and minor.
     pub fn version(&self) -> Option<(u32, u32)> {
+        let mut parts = self.named_version()?.split('.');
+        let major = parts.next()?.parse().ok()?;
+        let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+        Some((major, minor.parse().ok()?))
+    }
+
+    /// The same with its patch level, if that is named.
+    pub fn release(&self) -> Option<Version> {
+        self.named_version().and_then(whole)
+    }
+
+    /// What stands behind the name of a server's version, in small letters.
+    fn named_version(&self) -> Option<&str> {
         let marks = [
             "valkey_version:",
             "redis_version:",
@@ -303,18 +317,12 @@ impl Seen {
             "redis-cluster:",
         ];
         marks.iter().find_map(|mark| {
-            let line = self.lines.iter().find(|line| {
-                let at = line.lower.find(mark);
+            self.lines.iter().find_map(|line| {
+                let (head, rest) = line.lower.split_once(mark)?;
                 // `spring-data-redis:2.7.3` is a library.
-                let head = at.and_then(|at| line.lower.get(..at)).unwrap_or_default();
-                let at = at.map(|at| at + mark.len()).filter(|_| !head.ends_with('-'));
-                at.and_then(|at| line.lower.get(at..)).is_some_and(starts_with_version)
-            })?;
-            let at = line.lower.find(mark)? + mark.len();
-            let mut parts = line.lower.get(at..)?.trim_start_matches('v').split('.');
-            let major = parts.next()?.parse().ok()?;
-            let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
-            Some((major, minor.parse().ok()?))
+                let named = !head.ends_with('-') && starts_with_version(rest);
+                named.then(|| rest.trim_start_matches('v'))
+            })
         })
     }
 

@@ -161,11 +161,12 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
         // Who has the slots of rows that were not pasted is not known.
         let missing = match owned.complement() {
             _ if pasted < known => format!(" by these {pasted} of {known} nodes"),
+            missing if missing.is_empty() => String::new(),
             _ if table.is_a_part() => {
                 let rows = several(table.rows.len(), "row", "rows");
                 format!(" in the {rows} pasted (there are more)")
             }
-            missing if missing.is_empty() || owned.is_empty() => String::new(),
+            _ if owned.is_empty() => String::new(),
             missing => format!(" (none: {})", slots(&missing)),
         };
         out.push(format!(

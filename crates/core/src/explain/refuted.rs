@@ -20,6 +20,11 @@ fn likely(hits: &[(&'static Cause, Hit)], code: &str) -> bool {
     hits.iter().any(|(cause, hit)| cause.code == code && hit.score >= LIKELY)
 }
 
+/// Whether a cause was found that names this fact.
+fn tells(hits: &[(&'static Cause, Hit)], code: &str, fact: &str) -> bool {
+    hits.iter().any(|(cause, hit)| cause.code == code && hit.facts.contains_key(fact))
+}
+
 static AGAINST: &[Against] = &[
     Against {
         when: |_, seen| spoke_plainly(seen),
@@ -167,30 +172,17 @@ static AGAINST: &[Against] = &[
     },
     // Who refuses a connection is reached: no network is split there.
     Against {
-        when: |hits, _| {
-            let stopped = |(cause, hit): &(&Cause, Hit)| {
-                cause.code == "QUORUM_LOST" && hit.facts.contains_key("stopped")
-            };
-            hits.iter().any(stopped)
-        },
+        when: |hits, _| tells(hits, "QUORUM_LOST", "stopped"),
         over: &[("MINORITY_PARTITION", 60), ("BUS_PORT_BLOCKED", 30)],
     },
     // The copy that does not finish is the reason; that nobody was elected is what it led to.
     Against {
-        when: |hits, _| {
-            let too_old = |(cause, hit): &(&Cause, Hit)| {
-                cause.code == "REPLICA_TOO_STALE" && hit.facts.contains_key("copy")
-            };
-            hits.iter().any(too_old)
-        },
+        when: |hits, _| tells(hits, "REPLICA_TOO_STALE", "copy"),
         over: &[("FULL_SYNC_LOOP", 10)],
     },
     // The nodes differ by their own lists: no option of a client mends that.
     Against {
-        when: |hits, _| {
-            let by_lists = |(cause, hit): &(&Cause, Hit)| cause.code == "ACL_DIVERGED" && hit.whole;
-            hits.iter().any(by_lists)
-        },
+        when: |hits, _| hits.iter().any(|(cause, hit)| cause.code == "ACL_DIVERGED" && hit.whole),
         over: &[("AUTH_MISMATCH", 16), ("CLI_WITHOUT_PASSWORD", 30)],
     },
     // What was typed shows how the redirects come about; nobody complains of them.
@@ -205,12 +197,7 @@ static AGAINST: &[Against] = &[
     },
     // The full volume is told as the root of it.
     Against {
-        when: |hits, _| {
-            let cut = |(cause, hit): &(&Cause, Hit)| {
-                cause.code == "AOF_OR_RDB_CORRUPT" && hit.facts.contains_key("chain")
-            };
-            hits.iter().any(cut)
-        },
+        when: |hits, _| tells(hits, "AOF_OR_RDB_CORRUPT", "chain"),
         over: &[("DISK_ERROR_MISCONF", 60)],
     },
     // Who answers another client is reached, and an old tool knows no users.

@@ -39,6 +39,15 @@ fn version(rest: &str) -> Option<Version> {
     Some((major, minor, parts.next().and_then(|patch| patch.parse().ok()).unwrap_or(0)))
 }
 
+/// A version of three parts.
+pub(super) fn whole(word: &str) -> Option<Version> {
+    let word = word.trim_start_matches(['v', '=', ':']).trim_end_matches(['.', ':']);
+    let end = word.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(word.len());
+    let mut parts = word.get(..end)?.trim_end_matches('.').split('.').map(str::parse);
+    let version = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    parts.next().is_none().then_some(version)
+}
+
 /// Options as they stand in code or configuration, in small letters, and how steps name them.
 const OPTIONS: [(&[&str], &str); 9] = [
     (&["enableperiodicrefresh("], "enablePeriodicRefresh"),

@@ -159,7 +159,7 @@ const SAYS: &[(&str, &str)] = &[
     ("own9-conf-torn-at-vars", "No row that was pasted of it says myself"),
     (
         "pub8-cut-off-above",
-        "614.3 MB waited for it (omem=644245094), above the soft limit of 512.0",
+        "614.4 MB waited for it (omem=644245094), above the soft limit of 512.0",
     ),
     ("pub8-cut-off-above", "no copy was under way"),
     ("pub8-sentinel-switches-twice", "2 times (+switch-master, at last to 10.7.7.3:6379)"),
@@ -443,7 +443,7 @@ const SAYS: &[(&str, &str)] = &[
     ("own12-layout-after-maintenance.txt", "192.168.77.42:5004 (0-3276) has 3"),
     ("own12-replica-followed-slots.txt", "5461-10922 came back to 10.76.1.25:8001"),
     ("own12-php-local-node-no-map.txt", "its list of slots is empty"),
-    ("own13-copy-child-killed.txt", "28.8 GB of the machine's 31.3 GB (92 %)"),
+    ("own13-copy-child-killed.txt", "28.9 GB of the machine's 31.4 GB (92 %)"),
     ("own13-copy-child-killed.txt", "neither the network, nor a time-out, nor the replica"),
     ("own13-copy-child-killed-again", "80 s and 79 s after their start"),
     ("own13-suspect-in-the-list.txt", "10.80.1.12:6379 has been silent for 4 h"),

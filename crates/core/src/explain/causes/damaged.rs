@@ -116,7 +116,7 @@ fn biggest_client(seen: &Seen) -> Option<(usize, String)> {
 /// `13.2 GB`.
 pub(super) fn human(bytes: u64) -> String {
     let (unit, name) = if bytes >= 1 << 30 { (30, "GB") } else { (20, "MB") };
-    let tenths = (u128::from(bytes) * 10) >> unit;
+    let tenths = (u128::from(bytes) * 10 + (1 << (unit - 1))) >> unit;
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
@@ -128,6 +128,7 @@ mod tests {
     fn bytes_for_people() {
         assert_eq!(human(14_211_800_576), "13.2 GB");
         assert_eq!(human(536_870_912), "512.0 MB");
+        assert_eq!(human(31_031_138_713), "28.9 GB", "rounded");
     }
 
     #[test]

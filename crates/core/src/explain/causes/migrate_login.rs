@@ -154,6 +154,7 @@ fn without_user(seen: &Seen, hit: Hit, call: Option<&Call>) -> Hit {
                  Without one: give the target the same requirepass as the others have.",
             );
     };
+    let hit = Hit { side: Some(Side::Command), ..hit };
     let version = seen.stated(&["redis-cli", "valkey-cli"]).filter(|own| *own < (6, 0, 2));
     let own = version.map_or_else(String::new, |own| format!(" (here it is {})", dotted(own)));
     hit.fact(

@@ -7,7 +7,7 @@ use crate::explain::seen::Seen;
 pub(super) static CAUSES: &[Cause] = &[Cause {
     code: "REPLICA_NIL_WHILE_SLOT_MOVES",
     title: "A replica answers nil for a key that has already moved[[: <<key>>]]",
-    side: Side::Application,
+    side: Side::Client,
     when: nil_beside_ask,
     cause: "While a slot moves, only the two primaries know of it: the source answers ASK for a \
         key that it has handed over. Its replicas (before Valkey 8.0) do not know that the slot is \
