@@ -4,6 +4,8 @@
 mod check;
 #[path = "it/command_line.rs"]
 mod command_line;
+#[path = "it/exchanged.rs"]
+mod exchanged;
 #[path = "it/forgotten.rs"]
 mod forgotten;
 #[path = "it/hostile.rs"]

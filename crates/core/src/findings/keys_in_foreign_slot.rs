@@ -21,9 +21,11 @@ finding! {
     ///
     /// ## What we look at
     /// The number of keys in each slot on each primary (`CLUSTER COUNTKEYSINSLOT`), against the
-    /// slots that the primary itself claims, imports or migrates. Slots in an atomic migration are
-    /// left out. *Near it:* both sides hold keys of the slot (KEY_ON_TWO_PRIMARIES); the marks of
-    /// the move still stand (SLOT_OPEN); the node is in no cluster (ORPHAN_DATA_NODE).
+    /// slots that the primary itself claims, imports or migrates. An import whose other side, heard
+    /// itself, owns the slot and moves it to nobody is none: up to Redis 8.2 a node that starts with
+    /// keys of foreign slots marks them so. Slots in an atomic migration are left out. *Near it:*
+    /// both sides hold keys of the slot (KEY_ON_TWO_PRIMARIES); both marks of the move still stand
+    /// (SLOT_OPEN); the node is in no cluster (ORPHAN_DATA_NODE).
     ///
     /// ## The repair
     /// Bring the keys to the owner: mark the slot as importing at the holder, which lets it run
@@ -51,10 +53,7 @@ impl Finding for KeysInForeignSlot {
         let occupied: Vec<(NodeId, SlotSet)> =
             counted.iter().map(|one| (one.id, one.census.occupied())).collect();
         for one in &counted {
-            if one.foreign.is_empty() {
-                continue;
-            }
-            let mut slots = one.foreign.clone();
+            let mut slots = one.foreign.union(&one.stranded);
             for (_, others) in occupied.iter().filter(|(id, _)| *id != one.id) {
                 slots = slots.difference(others);
             }
@@ -127,7 +126,7 @@ mod tests {
     use super::*;
     use crate::diagnose::Step;
     use crate::observation::sketch::Sketch;
-    use crate::observation::{Census, OpenSlot, Said};
+    use crate::observation::{Census, OpenSlot, Said, Silence};
 
     fn holds(sketch: &mut Sketch, node: usize, keys: &[(u16, u64)]) {
         let census = Census { counted: SlotSet::all(), keys: keys.to_vec() };
@@ -160,6 +159,23 @@ mod tests {
         holds(&mut sketch, 2, &[]);
         let slot = Slot::new(16_000).expect("a slot");
         sketch.row(0, 0, |row| row.open = vec![OpenSlot::Importing { slot, from: Sketch::id(2) }]);
+        sketch.row(2, 2, |row| row.open = vec![OpenSlot::Migrating { slot, to: Sketch::id(0) }]);
+        assert_eq!(sketch.detect::<KeysInForeignSlot>(&ENTRY), []);
+    }
+
+    #[test]
+    fn keys_imported_from_an_owner_that_moves_nothing_are_out_of_reach() {
+        let mut sketch = Sketch::healthy(3, 0);
+        holds(&mut sketch, 0, &[(16_000, 2)]);
+        holds(&mut sketch, 2, &[]);
+        let slot = Slot::new(16_000).expect("a slot");
+        let import = OpenSlot::Importing { slot, from: Sketch::id(2) };
+        sketch.row(0, 0, |row| row.open = vec![import]);
+        let found = sketch.detect::<KeysInForeignSlot>(&ENTRY);
+        let [one] = found.as_slice() else { panic!("{found:#?}") };
+        assert_eq!(one.subject.slots.to_string(), "16000");
+        // What an owner that was not heard moves is not known.
+        sketch.silence(2, Silence::TimedOut, None);
         assert_eq!(sketch.detect::<KeysInForeignSlot>(&ENTRY), []);
     }
 }

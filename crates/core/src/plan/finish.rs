@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::live::Live;
 use super::segments;
 use super::{Change, Draft, Fact, Holds, Reason, Repair, SlotState, Step, Why, claim, gather};
-use crate::diagnose::Risk;
+use crate::diagnose::{Found, Risk};
 use crate::model::{NodeId, Slot, SlotSet};
 use crate::observation::OpenSlot;
 
@@ -69,7 +69,13 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Way::Onward { from, to } => onward(draft, from, to, &slots),
             Way::TakeBack { from, to } => take_back(draft, from, to, slots),
             Way::Close { on } => close(draft, on, slots),
-            Way::Return { from, to } => gather::bring(draft, Repair::Finish, from, to, &slots),
+            Way::Return { from, to } => {
+                // That the keys are out of reach is the graver name of such a mark.
+                let astray = |found: &Found| found.subject.nodes.contains(&from);
+                let graver = draft.found(Repair::Gather).any(astray);
+                let repair = if graver { Repair::Gather } else { Repair::Finish };
+                gather::bring(draft, repair, from, to, &slots);
+            }
             Way::Own { on } => own(draft, on, slots),
             Way::Leave(why) => draft.refuse_all(Repair::Finish, &why),
         }
