@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::announced::redirected_to_nowhere;
+use super::no_address;
 use super::silence;
 use super::unserved;
 use crate::explain::cause::{Cause, Hit, Side};
@@ -206,7 +207,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "PRIMARY_NOADDR_MASKED",
         title: "A slot owner has no address (noaddr)",
         side: Side::Cluster,
-        when: noaddr,
+        when: no_address::owner,
         cause: "The primary <<node>> (<<slots>> slots) has no address any more: what answers at \
             its old address has another node id (a sibling that swapped addresses, a node that \
             lost its nodes.conf, or a foreign server). Redis neither pings such an entry nor marks \
@@ -670,19 +671,6 @@ fn dialled_port_zero(seen: &Seen) -> Option<Hit> {
              that it begins with an empty table.",
         )
     })
-}
-
-fn noaddr(seen: &Seen) -> Option<Hit> {
-    let followed = |id: &String| seen.server_rows().any(|row| row.primary.as_ref() == Some(id));
-    let lost = |row: &&Row| row.flags.has(Flag::NoAddress) && row.is_primary();
-    let mut rows = seen.server_rows().filter(lost);
-    let row = rows.find(|row| !row.slots.is_empty() || followed(&row.id))?;
-    Some(
-        Hit::of(76)
-            .quote(row.line)
-            .fact("node", short(&row.id))
-            .fact("slots", row.slots.len().to_string()),
-    )
 }
 
 fn loopback(seen: &Seen) -> Option<Hit> {

@@ -30,6 +30,8 @@ mod closed;
 mod command_line;
 mod create;
 mod credentials;
+mod cut_keys;
+mod cut_together;
 mod damaged;
 mod decisive;
 mod desync;
@@ -81,6 +83,7 @@ mod moved_key;
 mod names;
 mod network;
 mod newcomer;
+mod no_address;
 mod noperm;
 mod nowhere;
 mod offered;
@@ -101,6 +104,7 @@ mod own_bus_port;
 mod own_refusal;
 mod particular;
 mod passing;
+mod plain_setting;
 mod pods;
 mod pool;
 mod ports;
@@ -191,6 +195,7 @@ static ALL: &[&[Cause]] = &[
     passing::CAUSES,
     try_again::CAUSES,
     moved_key::CAUSES,
+    cut_keys::CAUSES,
     loading_replica::CAUSES,
     failover::CAUSES,
     suspect_stays::CAUSES,
