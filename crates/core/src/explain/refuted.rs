@@ -200,6 +200,17 @@ static AGAINST: &[Against] = &[
             ("CLIENT_SEEDS_UNREACHABLE", 40),
         ],
     },
+    // The server answered, and it has no cluster.
+    Against {
+        when: |hits, _| {
+            hits.iter().any(|(cause, hit)| cause.code == "COMMAND_RENAMED_OR_DISABLED" && hit.whole)
+        },
+        over: &[
+            ("CLIENT_SEEDS_UNREACHABLE", 60),
+            ("ACL_DENIES_CLUSTER_COMMANDS", 60),
+            ("MANAGED_SERVICE_CLUSTER_MODE", 40),
+        ],
+    },
     // The tool asked for a key that is none.
     Against {
         when: |hits, _| likely(hits, "BIGKEYS_CUTS_BINARY_KEYS"),

@@ -477,6 +477,10 @@ const SAYS: &[(&str, &str)] = &[
     ("own14-factory-with-a-host", "made by setHostName"),
     ("own14-cluster-switch", "which is no boolean"),
     ("own11-four-links-cut-at-once", "4 different replicas"),
+    ("own14-no-topology-for-this-user", "do not allow CLUSTER and INFO"),
+    ("own14-directory-could-not-be-made", "mkdir of /node-conf was refused"),
+    ("own14-own-row-and-new-pods", "the node's own row ('myself')"),
+    ("own14-memorystore-has-no-cluster", "no slots to map"),
 ];
 
 #[test]
@@ -616,6 +620,12 @@ const STEPS: &[(&str, &str)] = &[
     ("own14-factory-with-a-host", "clustercfg.shop.ab12cd.euw1.cache.amazonaws.com:6380"),
     ("own14-cluster-switch", "Set redis.cluster.enabled to true"),
     ("own11-four-links-cut-at-once", "look at the primary and not at the replicas"),
+    ("own14-no-topology-for-this-user", "aws elasticache modify-user --user-id orders-app"),
+    ("own14-directory-could-not-be-made", "volume mounted at /node-conf"),
+    ("own14-own-row-and-new-pods", "(10.9.1.58 and 10.9.2.70)"),
+    ("own14-memorystore-has-no-cluster", "redis-py: redis.Redis(host="),
+    ("own14-endpoint-of-a-private-link", "host_port_remap"),
+    ("own14-endpoint-of-a-private-link", "VPC peering or a transit gateway"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -656,6 +666,9 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own13-shards-behind-one-endpoint", "clustercfg"),
     ("own13-hours-after-the-change", "openssl"),
     ("own13-python-tls-without-checks", "nc -vz"),
+    ("own14-memorystore-has-no-cluster", "Restore the command"),
+    ("own14-endpoint-of-a-private-link", "set cluster-announce-ip"),
+    ("own14-no-topology-for-this-user", "ACL SETUSER orders-app"),
 ];
 
 #[test]

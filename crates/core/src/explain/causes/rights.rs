@@ -107,7 +107,7 @@ fn grant(seen: &Seen, who: &str, rules: &Rules) -> String {
     let added: Vec<String> = rules.missing.iter().map(|word| format!("+{word}")).collect();
     let added = added.join(" ");
     if seen.has(&["access string", "access_string", "accessstring", "elasticache", "memorydb"]) {
-        return access_string(seen, who, rules, &added.replace("+cluster", narrow), narrow);
+        return access_string(seen, who, rules, &added, narrow);
     }
     format!(
         "ACL SETUSER {who} {added} on ALL nodes, and ACL SAVE (or the aclfile): from 7.0 on \
@@ -119,11 +119,12 @@ fn grant(seen: &Seen, who: &str, rules: &Rules) -> String {
 /// The same in the words of a managed service, where users are no matter of the nodes.
 fn access_string(seen: &Seen, who: &str, rules: &Rules, added: &str, narrow: &str) -> String {
     let service = ["memorydb ", "elasticache ", "engine ", "redis ", "valkey "];
-    let old = seen.stated(&service).is_none_or(|version| version < (7, 0, 0));
-    let old = if old {
-        format!(" Where the engine is older than 7.0, +cluster in place of {narrow}.")
+    let new = seen.stated(&service).is_some_and(|version| version >= (7, 0, 0));
+    let (added, broader) = if new {
+        (added.replace("+cluster", narrow), String::new())
     } else {
-        String::new()
+        let narrower = format!(" From engine 7.0 on {narrow} is enough in place of +cluster.");
+        (added.to_owned(), narrower)
     };
     let (tool, option) = if seen.has(&["memorydb"]) {
         ("aws memorydb update-user", "--user-name")
@@ -133,7 +134,7 @@ fn access_string(seen: &Seen, who: &str, rules: &Rules, added: &str, narrow: &st
     format!(
         "{tool} {option} {who} --access-string '{} {added}' (or the same in the console); users are \
          changed in the service, and ACL SETUSER and ACL SAVE do not exist on its nodes. The \
-         additions stand BEHIND what takes rights away, as the order counts.{old}",
+         additions stand BEHIND what takes rights away, as the order counts.{broader}",
         rules.text
     )
 }

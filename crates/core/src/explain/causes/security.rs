@@ -455,6 +455,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     .less_if(30, seen.has(&["hello"]))
                     .less_if(12, seen.has(&["memorystore", "elasticache", "azure"])),
             )
+            .map(|hit| super::no_cluster_here::asked(seen, hit))
         },
         cause: "The server does not know the command[[ <<command>>]]: rename-command took it \
             away (CONFIG, CLUSTER, KEYS, \
