@@ -156,7 +156,7 @@ fn spring(seen: &Seen) -> Option<Plain> {
     })
 }
 
-/// The host and port in the code: `setHostName("...")`, `new RedisStandaloneConfiguration("...", 6379)`.
+/// The host and port in the code: `setHostName("...")`, `RedisStandaloneConfiguration("...", 1)`.
 fn place(seen: &Seen, line: usize) -> (String, String) {
     let text = seen.lines.get(line).map(|line| line.text.as_str()).unwrap_or_default();
     let host = text.split('"').nth(1).filter(|host| !host.is_empty() && !host.contains(' '));

@@ -148,8 +148,8 @@ pub(super) static CAUSES: &[Cause] = &[
             limits', a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[
             "Let the line before the break decide. 'overcoming of output buffer limits': raise \
-             client-output-buffer-limit replica (for example 1gb 512mb 120 in the file; CONFIG SET in \
-             bytes: servers before 2019 leave the unit away there); 'Timeout' or \
+             client-output-buffer-limit replica (for example 1gb 512mb 120 in the file; CONFIG SET \
+             in bytes: servers before 2019 leave the unit away there); 'Timeout' or \
              'timedout': repl-timeout above the time of one copy; 'lack of backlog': \
              repl-backlog-size; on all nodes, as far as their memory allows. A save that fails or \
              a child that is killed: none of these, but room (memory, disk) at the primary.",

@@ -96,8 +96,9 @@ fn check(seen: &Seen, who: &str) -> String {
     };
     let token = if seen.has(&["iam"]) { " (with IAM the password is a fresh token)" } else { "" };
     format!(
-        "As that very user: redis-cli{tls} -h <endpoint> --user {who} --askpass cluster slots{token}, \
-         then info server. NOPERM proves it{last}; if both answer, the rights are not the reason."
+        "As that very user: redis-cli{tls} -h <endpoint> --user {who} --askpass cluster \
+         slots{token}, then info server. NOPERM proves it{last}; if both answer, the \
+         rights are not the reason."
     )
 }
 
