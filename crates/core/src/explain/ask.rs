@@ -283,10 +283,24 @@ impl Seen {
         self.server_rows().filter(|row| row.flags.has(flag)).collect()
     }
 
-    /// Whether every `CLUSTER INFO` says ok, and that all slots are served.
+    /// Whether every `CLUSTER INFO` says ok, and that all slots are served. The state stays ok when
+    /// an owner of slots is without an address, so the tables have a say in it.
     pub fn serves_all(&self) -> bool {
         let all = self.number("cluster_slots_ok") == Some(u64::from(SLOT_COUNT));
-        all && self.says_ok() && !self.says_fail() && self.failing().is_empty()
+        let served = self.failing().is_empty() && self.lost_owners().is_empty();
+        all && self.says_ok() && !self.says_fail() && served
+    }
+
+    /// Owners of slots whose address is lost (noaddr), of all tables, each id once.
+    pub fn lost_owners(&self) -> Vec<&Row> {
+        let mut found: Vec<&Row> = Vec::new();
+        let lost = |row: &&Row| row.flags.has(Flag::NoAddress) && row.is_primary();
+        for row in self.server_rows().filter(lost).filter(|row| !row.slots.is_empty()) {
+            if !found.iter().any(|other| other.id == row.id) {
+                found.push(row);
+            }
+        }
+        found
     }
 
     /// The first version of a server that the text names, as major and minor.

@@ -130,7 +130,7 @@ const REASONS: &[Reason] = &[
         base: 6,
         signs: &[(30, SERVICE), (14, HERE), (6, &["timeout", "timed out", "etimedout"])],
         more: |seen| if seen.has(NO_TIMEOUT) { -8 } else { 0 },
-        answered: |_, works| works.tool.is_some() || works.before.is_some(),
+        answered: |seen, works| was_told(seen) || works.tool.is_some() || works.before.is_some(),
         says: "the endpoint is not reachable from where the client runs: a managed service answers \
             inside its own network (VPC, VNet) only, to those whom its security group or firewall \
             lets in. nc -vz <endpoint> <port> from this very machine: no answer = run it inside \
@@ -204,6 +204,25 @@ const REASONS: &[Reason] = &[
 /// What only a cluster says.
 const CLUSTERED: [&str; 4] = ["moved ", "cluster_state:ok", "cluster_enabled:1", "clustercfg"];
 
+/// Whether a redirect is all that the client complains of: then it has come through to a node, with
+/// the right transport and login.
+fn was_told(seen: &Seen) -> bool {
+    const OTHER: [&str; 11] = [
+        "noauth",
+        "wrongpass",
+        "ssl",
+        "tls",
+        "certificate",
+        "handshake",
+        "closed",
+        "reset by peer",
+        "econn",
+        "timed out",
+        "timeout",
+    ];
+    !seen.redirects.is_empty() && !seen.has(&OTHER)
+}
+
 /// Words of a client that was taken elsewhere.
 fn moved_away(seen: &Seen) -> bool {
     seen.has(&["moved to", "deployed to", "another network", "new vpc", "from outside"])
@@ -212,14 +231,14 @@ fn moved_away(seen: &Seen) -> bool {
 /// The same program or the plain class came through, and nobody changed TLS in between.
 fn tls_is_right(seen: &Seen, works: Works) -> bool {
     let changed = seen.has(&["tls was", "enabled tls", "encryption", "certificate", "rotat"]);
-    (works.before.is_some() || works.plain.is_some()) && !changed
+    was_told(seen) || (works.before.is_some() || works.plain.is_some()) && !changed
 }
 
 /// The same program was logged in for a while, and nobody changed the login in between.
 fn login_is_right(seen: &Seen, works: Works) -> bool {
     let changed = ["password was", "new password", "changed the password", "rotat", "acl setuser"];
     let refused = ["noauth", "wrongpass", "noperm"];
-    works.before.is_some() && !seen.has(&changed) && !seen.has(&refused)
+    was_told(seen) || works.before.is_some() && !seen.has(&changed) && !seen.has(&refused)
 }
 
 /// The near reasons behind an envelope, as one sentence; none where a reason is settled.

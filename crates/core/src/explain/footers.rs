@@ -54,6 +54,8 @@ pub(super) fn health(seen: &Seen, cause: Option<&Explained>) -> String {
         "the pasted CLUSTER INFO says cluster_state:fail"
     } else if seen.serves_all() {
         "the pasted CLUSTER INFO says cluster_state:ok with all 16384 slots"
+    } else if seen.says_ok() && !seen.lost_owners().is_empty() {
+        "the pasted CLUSTER INFO says cluster_state:ok, which a lost address does not change"
     } else if seen.says_ok() {
         "the pasted CLUSTER INFO says cluster_state:ok"
     } else {
@@ -95,10 +97,12 @@ fn outside(seen: &Seen, side: Side, said: &str) -> String {
     };
     let broken = if seen.says_fail() {
         Some(said.to_owned())
-    } else if seen.failing().is_empty() {
+    } else if !seen.failing().is_empty() {
+        Some("the pasted table flags nodes as failing".to_owned())
+    } else if seen.lost_owners().is_empty() {
         None
     } else {
-        Some("the pasted table flags nodes as failing".to_owned())
+        Some("the pasted table has an owner of slots without address (noaddr)".to_owned())
     };
     match broken {
         Some(what) => format!(

@@ -670,6 +670,14 @@ static STEPS: &[Step] = &[
             --cluster-announce-ip $(POD_IP) of redis-server (args expand it; redis.conf does not).",
     },
     Step {
+        codes: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT"],
+        words: &["vpce-", "privatelink", "private link"],
+        unless: &[],
+        sentence: "Let every node be reached: VPC peering or a transit gateway to the nodes' subnets; \
+            or one listener of the balancer behind the endpoint for each node, each on a port of its \
+            own, with the translation above in the client.",
+    },
+    Step {
         codes: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "ANNOUNCE_ADDRESS_WRONG"],
         words: BITNAMI,
         unless: &[],
@@ -694,8 +702,13 @@ static STEPS: &[Step] = &[
 const STALE: &[&str] = &["ALL_ADDRESSES_STALE", "PEER_ADDRESS_STALE", "SELF_ADDRESS_STALE"];
 
 /// What shows that the image is Bitnami's.
-const BITNAMI: &[&str] =
-    &["bitnami", "redis_nodes=", "redis_nodes:", "redis_cluster_creator", "redis_cluster_dynamic"];
+const BITNAMI: &[&str] = &[
+    "bitnami",
+    "redis_nodes=redis",
+    "redis_nodes: ",
+    "redis_cluster_creator",
+    "redis_cluster_dynamic",
+];
 
 /// The steps for a cause.
 pub(super) fn steps(code: &str, seen: &Seen) -> Vec<&'static str> {

@@ -42,7 +42,12 @@ static STEPS: &[Step] = &[
         "RedisCluster(..., dynamic_startup_nodes=False) keeps the name that was given as the start \
          node; create a new client object on RedisClusterException.",
     ),
-    step("redis-py", ANNOUNCED, "redis-py: address_remap=lambda a: <reachable (host, port)>."),
+    step(
+        "redis-py",
+        ANNOUNCED,
+        "redis-py (4 and later): address_remap=lambda a: <reachable (host, port)>; the older \
+         redis-py-cluster: host_port_remap=[{'from_host': ..., 'to_host': ...}].",
+    ),
     step("redis-py", NAME, "redis-py: ssl_check_hostname only with names announced."),
     step(
         "node-redis",

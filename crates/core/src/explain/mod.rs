@@ -23,6 +23,7 @@ mod libraries;
 mod lines;
 mod observed;
 mod others;
+mod platform;
 mod proof;
 mod prose;
 mod readings;
@@ -272,7 +273,7 @@ fn steps(cause: &Cause, hit: &Hit, seen: &Seen) -> Vec<String> {
     let fixed = cause.fix.iter().filter(|step| !others(step));
     let fixed = fixed.map(|step| template::fill(step, &hit.facts));
     let all = hit.steps.iter().chain(&library).cloned().chain(fixed).chain(known);
-    all.map(|step| stated::marked(step, seen)).collect()
+    platform::possible(all.map(|step| stated::marked(step, seen)).collect(), seen)
 }
 
 const fn confidence(score: u8) -> Confidence {

@@ -190,6 +190,37 @@ static AGAINST: &[Against] = &[
         when: |hits, _| likely(hits, "REPLICA_NIL_WHILE_SLOT_MOVES"),
         over: &[("NON_CLUSTER_CLIENT", 50), ("SLOT_OPEN", 40), ("CLIENT_MAP_DURING_MOVE", 40)],
     },
+    // The user's own setting makes the client a plain one, and MOVED came through to it.
+    Against {
+        when: |hits, _| tells(hits, "NON_CLUSTER_CLIENT", "setting"),
+        over: &[
+            ("MANAGED_SERVICE_CLUSTER_MODE", 50),
+            ("CLUSTER_CLIENT_MISUSED", 30),
+            ("ERROR_BESIDE_HEALTHY_SERVERS", 50),
+            ("CLIENT_SEEDS_UNREACHABLE", 40),
+        ],
+    },
+    // The server answered, and it has no cluster.
+    Against {
+        when: |hits, _| {
+            hits.iter().any(|(cause, hit)| cause.code == "COMMAND_RENAMED_OR_DISABLED" && hit.whole)
+        },
+        over: &[
+            ("CLIENT_SEEDS_UNREACHABLE", 60),
+            ("ACL_DENIES_CLUSTER_COMMANDS", 60),
+            ("MANAGED_SERVICE_CLUSTER_MODE", 40),
+        ],
+    },
+    // The tool asked for a key that is none.
+    Against {
+        when: |hits, _| likely(hits, "BIGKEYS_CUTS_BINARY_KEYS"),
+        over: &[
+            ("NON_CLUSTER_CLIENT", 50),
+            ("SCAN_OR_KEYS_ONE_NODE", 50),
+            ("KEYS_IN_FOREIGN_SLOT", 50),
+            ("ERROR_BESIDE_HEALTHY_SERVERS", 50),
+        ],
+    },
     // The server itself lives, and its copies break off because the child is killed.
     Against {
         when: |hits, _| likely(hits, "SAVE_CHILD_KILLED"),

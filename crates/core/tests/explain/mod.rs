@@ -469,6 +469,18 @@ const SAYS: &[(&str, &str)] = &[
     ("own13-number-at-the-end-of-the-url", "refused first is the SELECT 12"),
     ("own13-script-after-the-switch", "Without MOVED nothing makes this client"),
     ("own13-denied-in-another", "network, port and names are in order"),
+    ("own14-owner-without-address", "16384 less the 5461 slots 0-5460 are the 10923"),
+    ("own14-owner-without-address", "cluster_slots_ok:16384 beside it prove nothing"),
+    ("own14-bigkeys-on-java-keys", "the whole keys of the SCAN are in slots 3893 and 4017"),
+    ("own14-bigkeys-on-other-binary", "\"cp\" up to the zero byte is in slot 8430"),
+    ("own14-spring-property", "made by spring.data.redis.host"),
+    ("own14-factory-with-a-host", "made by setHostName"),
+    ("own14-cluster-switch", "which is no boolean"),
+    ("own11-four-links-cut-at-once", "4 different replicas"),
+    ("own14-no-topology-for-this-user", "do not allow CLUSTER and INFO"),
+    ("own14-directory-could-not-be-made", "mkdir of /node-conf was refused"),
+    ("own14-own-row-and-new-pods", "the node's own row ('myself')"),
+    ("own14-memorystore-has-no-cluster", "no slots to map"),
 ];
 
 #[test]
@@ -528,7 +540,7 @@ const STEPS: &[(&str, &str)] = &[
     ("seen13-import-meets-a-key", "--cluster-replace"),
     ("seen13-noperm-of-a-channel", "&<pattern>"),
     ("seen13-lettuce-refresh-is-set", "(enablePeriodicRefresh is set in what was pasted"),
-    ("pastes/obl.txt", "'replica 1gb 512mb 120'"),
+    ("pastes/obl.txt", "'replica 1073741824 536870912 120'"),
     ("pub3-timedout-replica", "repl-timeout on both ends"),
     ("live-diskless-dropped", "Mend what the replica's log says"),
     ("srv3-import-into-a-cluster-with-password", "uses two logins"),
@@ -554,7 +566,7 @@ const STEPS: &[(&str, &str)] = &[
         "own11-bare-name-announced",
         "searches: [redis-test-leader-headless.default.svc.cluster.local]",
     ),
-    ("own11-four-links-cut-at-once", "'slave 600mb 600mb 120'"),
+    ("own11-four-links-cut-at-once", "'slave 629145600 629145600 120'"),
     ("own11-new-node-beside-3x", "stop ALL nodes"),
     ("own11-probe-without-tls", "redis-cli --tls --cacert /etc/tls/redis/ca.pem -h"),
     ("own11-two-stopped-of-three", "Start the dead primaries"),
@@ -602,12 +614,24 @@ const STEPS: &[(&str, &str)] = &[
     ("own13-two-connections-of-one-name", "take the plain 'default' and 'cache' out"),
     ("own13-shards-behind-one-endpoint", "sharding and failover are the proxy's work"),
     ("own13-denied-in-another", "also with --cluster"),
+    ("own14-owner-without-address", "CLUSTER FAILOVER FORCE to 172.20.5.16:6379"),
+    ("own14-owner-without-address", "sent to 172.20.5.12:6379"),
+    ("own14-spring-property", "spring.data.redis.cluster.nodes="),
+    ("own14-factory-with-a-host", "clustercfg.shop.ab12cd.euw1.cache.amazonaws.com:6380"),
+    ("own14-cluster-switch", "Set redis.cluster.enabled to true"),
+    ("own11-four-links-cut-at-once", "look at the primary and not at the replicas"),
+    ("own14-no-topology-for-this-user", "aws elasticache modify-user --user-id orders-app"),
+    ("own14-directory-could-not-be-made", "volume mounted at /node-conf"),
+    ("own14-own-row-and-new-pods", "(10.9.1.58 and 10.9.2.70)"),
+    ("own14-memorystore-has-no-cluster", "redis-py: redis.Redis(host="),
+    ("own14-endpoint-of-a-private-link", "host_port_remap"),
+    ("own14-endpoint-of-a-private-link", "VPC peering or a transit gateway"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
 const NOT_STEPS: &[(&str, &str)] = &[
     ("own9-slots-given-never-met", "add-node"),
-    ("pub8-cut-off-above", "'replica 1gb 512mb 120'"),
+    ("pub8-cut-off-above", "'replica 1073741824 536870912 120'"),
     ("pub8-hole-in-the-clients-map", "Slots without owner"),
     ("pub8-setslot-refused-by-the-source", "BUMPEPOCH"),
     ("pub8-replica-keeps-lost-slots", "active-expire-effort"),
@@ -642,6 +666,9 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own13-shards-behind-one-endpoint", "clustercfg"),
     ("own13-hours-after-the-change", "openssl"),
     ("own13-python-tls-without-checks", "nc -vz"),
+    ("own14-memorystore-has-no-cluster", "Restore the command"),
+    ("own14-endpoint-of-a-private-link", "set cluster-announce-ip"),
+    ("own14-no-topology-for-this-user", "ACL SETUSER orders-app"),
 ];
 
 #[test]

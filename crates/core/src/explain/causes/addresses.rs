@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::announced::redirected_to_nowhere;
+use super::no_address;
+use super::own_row;
 use super::silence;
 use super::unserved;
 use crate::explain::cause::{Cause, Hit, Side};
@@ -17,7 +19,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ALL_ADDRESSES_STALE",
         title: "All nodes came back with new addresses, and their tables hold the old ones",
         side: Side::Cluster,
-        when: all_stale,
+        when: |seen| all_stale(seen).map(|hit| own_row::told(seen, hit)),
         cause: "All (or nearly all) nodes were restarted and got new IPs, but nodes.conf still \
             lists the old ones, and that file is the only way in which nodes find each other. \
             [[The addresses dialled, <<stale>>, are in no list of current addresses: they are \
@@ -31,15 +33,18 @@ pub(super) static CAUSES: &[Cause] = &[
             with this id (CLUSTER MYID) has now: all differ, while the ids match.",
         fix: &[
             "Read CLUSTER MYID at each current address, so that you know which node is where.",
-            "From ONE primary send CLUSTER MEET <current ip> <port>[[ (<<current>>)]] for each \
-             other node; for a known id this only corrects the address. Gossip tells the rest.",
+            "From ONE primary[[ (<<asked>>)]] send CLUSTER MEET <current ip> <port>[[ \
+             (<<others>>)]] for each other node; for a known id this only corrects the address. \
+             Gossip tells the rest.",
             "Wait two node timeouts, then read CLUSTER NODES and CLUSTER INFO on every node. If the \
              first node still shows its own old IP, MEET it once from another node.",
             "Alternatively, with the nodes stopped, put the new IPs into each nodes.conf (whole \
              addresses only) and start them.",
-            "So that it does not come back: set cluster-announce-ip from the pod's IP at every \
-             start (downward API), or announce a stable address per pod; do not restart all pods \
-             at once.",
+            "So that it does not come back: do not restart all pods at once (one at a time tells its \
+             new address to the others), with cluster-announce-ip from the pod's IP at every start \
+             (downward API). That mends the own row only; where all can go at once, let each start \
+             put the peers' present addresses in too (resolve the pods' names and MEET them), or \
+             announce an address per pod that stays (a Service each).",
         ],
         never: &[
             "Do not run --cluster create or --cluster fix: the slots are assigned, and fix gives \
@@ -206,7 +211,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "PRIMARY_NOADDR_MASKED",
         title: "A slot owner has no address (noaddr)",
         side: Side::Cluster,
-        when: noaddr,
+        when: no_address::owner,
         cause: "The primary <<node>> (<<slots>> slots) has no address any more: what answers at \
             its old address has another node id (a sibling that swapped addresses, a node that \
             lost its nodes.conf, or a foreign server). Redis neither pings such an entry nor marks \
@@ -292,7 +297,15 @@ pub(super) static CAUSES: &[Cause] = &[
 
 fn current(seen: &Seen, hit: Hit) -> Hit {
     let ips: Vec<String> = seen.pod_ips.iter().cloned().collect();
-    if ips.is_empty() { hit } else { hit.fact("current", list(&ips, 8)) }
+    if ips.is_empty() {
+        return hit;
+    }
+    // Whoever sends MEET does not send it to itself.
+    let asked = seen.table().and_then(|table| table.myself()).map(|row| row.address.ip.clone());
+    let asked = asked.filter(|ip| ips.contains(ip));
+    let others: Vec<String> = ips.iter().filter(|ip| asked.as_ref() != Some(ip)).cloned().collect();
+    let hit = hit.fact("current", list(&ips, 8)).fact("others", list(&others, 8));
+    hit.fact_if("asked", asked)
 }
 
 /// The tool fails at addresses of its table that no pod has now.
@@ -334,7 +347,7 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
         && seen.number("cluster_slots_pfail").is_some_and(|pfail| pfail > 0)
         && seen.number("cluster_known_nodes").is_some_and(|known| known > 2);
     let deaf = silent.then(|| Hit::of(68).quotes(seen.field_line("cluster_slots_pfail")));
-    deaf.or_else(|| mends_only_itself(seen)).or_else(|| ok_for_moments(seen)).or_else(|| {
+    deaf.or_else(|| own_row::mended(seen)).or_else(|| ok_for_moments(seen)).or_else(|| {
         seen.says_all(
             60,
             &[
@@ -367,25 +380,6 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
             ],
         )
         .map(|hit| hit.more_if(12, seen.says_fail() || seen.has(&["can't find each other"])))
-    })
-}
-
-/// The start script corrects the own row of nodes.conf only, and the cluster is down.
-fn mends_only_itself(seen: &Seen) -> Option<Hit> {
-    let own = |text: &str| {
-        text.contains("sed ")
-            && text.contains("myself")
-            && (text.contains("ip") || text.contains("$"))
-    };
-    let at = seen.lines.iter().position(|line| own(&line.lower))?;
-    let down = seen.says_fail() || seen.failing().len() >= 2 || seen.has(&["clusterdown"]);
-    down.then(|| {
-        Hit::of(84).quote(at).quotes(seen.field_line("cluster_slots_pfail")).note(
-            "The start script puts the new IP into the node's own row ('myself') of nodes.conf and \
-             leaves those of its peers: a single pod that restarts is found again, as the others \
-             hear its new address from itself; when all of them restart at once, each dials the \
-             old addresses of all others, and nobody can tell anybody.",
-        )
     })
 }
 
@@ -670,19 +664,6 @@ fn dialled_port_zero(seen: &Seen) -> Option<Hit> {
              that it begins with an empty table.",
         )
     })
-}
-
-fn noaddr(seen: &Seen) -> Option<Hit> {
-    let followed = |id: &String| seen.server_rows().any(|row| row.primary.as_ref() == Some(id));
-    let lost = |row: &&Row| row.flags.has(Flag::NoAddress) && row.is_primary();
-    let mut rows = seen.server_rows().filter(lost);
-    let row = rows.find(|row| !row.slots.is_empty() || followed(&row.id))?;
-    Some(
-        Hit::of(76)
-            .quote(row.line)
-            .fact("node", short(&row.id))
-            .fact("slots", row.slots.len().to_string()),
-    )
 }
 
 fn loopback(seen: &Seen) -> Option<Hit> {

@@ -227,9 +227,9 @@ const BUFFER: &str = "The source itself closed the job's connection: while the s
     client-output-buffer-limit replica. As long as that limit and the rate of writes are the \
     same, each new try ends so.";
 
-const MORE_BUFFER: &str = "On the source: CONFIG SET client-output-buffer-limit 'replica 2gb 1gb \
-    300' (as far as its memory allows), and move fewer slots in one job, at an hour with fewer \
-    writes.";
+const MORE_BUFFER: &str = "On the source: CONFIG SET client-output-buffer-limit 'replica \
+    2147483648 1073741824 300' (2 GB and 1 GB in bytes, as far as its memory allows), and \
+    move fewer slots in one job, at an hour with fewer writes.";
 
 #[cfg(test)]
 mod tests {

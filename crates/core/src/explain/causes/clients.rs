@@ -331,7 +331,7 @@ pub(super) static CAUSES: &[Cause] = &[
             if let Some(hit) = seen
                 .says(72, &["clusterredirectexception", "redirect: slot ", "jedisaskdataexception"])
             {
-                return Some(hit);
+                return Some(super::plain_setting::named(seen, hit));
             }
             let hit = seen.says(56, &["moved "])?;
             let real = !seen.redirects.is_empty();
@@ -356,6 +356,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 .less_if(40, seen.client() == Some("StackExchange.Redis"))
             })
             .map(|hit| super::products::shows_moved(seen, super::redirected::told(seen, hit)))
+            .map(|hit| super::plain_setting::named(seen, hit))
         },
         cause: "MOVED is no fault: the node says that another one owns this key's slot. A \
             cluster-aware client follows it \

@@ -51,8 +51,8 @@ pub(super) static CAUSES: &[Cause] = &[
         fix: &[
             "Stop or slow those clients (CLIENT KILL ID for the few worst), so that eviction ends.",
             "Limit them: 7.0 and later CONFIG SET maxmemory-clients 10% (the biggest clients are \
-             dropped, not the keys), or client-output-buffer-limit 'normal 512mb 128mb 60' for \
-             all.",
+             dropped, not the keys), or CONFIG SET client-output-buffer-limit 'normal 536870912 \
+             134217728 60' for all (in bytes: servers before 2019 leave units away there).",
             "In the application: smaller batches, SCAN in place of KEYS, read replies before the \
              next request. Then let the cache fill again.",
         ],

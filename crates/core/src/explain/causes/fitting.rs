@@ -20,8 +20,10 @@ static FULL_SYNCS: &[Fit] = &[
             (replica): the buffer of what is written during the copy is full.",
         steps: &[
             "On the primary (and all nodes, in their configuration too): CONFIG SET \
-             client-output-buffer-limit 'replica 1gb 512mb 120', above what is written in the time \
-             of one copy and load, as far as its memory allows.",
+             client-output-buffer-limit 'replica 1073741824 536870912 120' (1 GB and 512 MB in \
+             bytes: CONFIG SET of servers before 2019 leaves units away; the class is called \
+             slave before 5.0), above what is written in the time of one copy and load, as far as \
+             its memory allows.",
             "Let it copy when few writes come, one replica at a time; Redis 7 and later share that \
              buffer among replicas, and repl-diskless-sync yes makes the copy shorter.",
         ],

@@ -3,6 +3,20 @@
 use crate::explain::cause::{Hit, Side};
 use crate::explain::seen::Seen;
 
+/// What clients say when their map lacks slots.
+pub(super) const UNCOVERED: &[&str] = &[
+    "not all slots covered",
+    "all slots are not covered",
+    "not all slots are covered",
+    "no node found for slot",
+    "no node to serve slot",
+    "not covered by the cluster",
+    "unassigned slot in the cluster map",
+    "slot has no redis node",
+    "property 'master' of undefined",
+    "reading 'master'",
+];
+
 /// The client misses a slot, and the servers serve all: the hole is in the client's own map.
 pub(super) fn hole_of_the_client(seen: &Seen, mut hit: Hit) -> Hit {
     hit.side = Some(Side::Client);

@@ -30,6 +30,8 @@ mod closed;
 mod command_line;
 mod create;
 mod credentials;
+mod cut_keys;
+mod cut_together;
 mod damaged;
 mod decisive;
 mod desync;
@@ -81,6 +83,9 @@ mod moved_key;
 mod names;
 mod network;
 mod newcomer;
+mod no_address;
+mod no_cluster_here;
+mod no_directory;
 mod noperm;
 mod nowhere;
 mod offered;
@@ -99,8 +104,10 @@ mod outside;
 mod overrun;
 mod own_bus_port;
 mod own_refusal;
+mod own_row;
 mod particular;
 mod passing;
+mod plain_setting;
 mod pods;
 mod pool;
 mod ports;
@@ -191,6 +198,7 @@ static ALL: &[&[Cause]] = &[
     passing::CAUSES,
     try_again::CAUSES,
     moved_key::CAUSES,
+    cut_keys::CAUSES,
     loading_replica::CAUSES,
     failover::CAUSES,
     suspect_stays::CAUSES,

@@ -1,6 +1,7 @@
 //! A replica that was cut off for its output buffer: how much waited, what the limit is, and
 //! whether a copy was under way at all.
 
+use super::cut_together;
 use super::damaged::human;
 use crate::explain::cause::Hit;
 use crate::explain::seen::Seen;
@@ -94,13 +95,20 @@ pub(super) fn figures(seen: &Seen, hit: Hit) -> Hit {
         |wanted: fn(u64) -> bool| cuts.iter().filter_map(|cut| cut.age).find(|age| wanted(*age));
     let stream = of_age(|age| age >= STREAM_SECONDS);
     let copy = of_age(|age| age < STREAM_SECONDS);
-    let hit = lacks_backlog(seen, when_cut(hit, stream, copy));
+    let together = cut_together::found(seen);
+    let hit = match &together {
+        Some(together) => hit.quote(together.line).note(cut_together::told(together)),
+        None => hit,
+    };
+    let hit = if together.is_some() && copy.is_none() { hit } else { when_cut(hit, stream, copy) };
+    let hit = lacks_backlog(seen, hit);
     let told = limits.is_some() || stream.is_some() || copy.is_some();
     if over.is_empty() || !told {
         return hit;
     }
     let (hard, soft) = limits.unwrap_or((HARD, HARD / 4));
-    cured(seen, hit, (hard.max(waiting), soft.max(waiting)), copy.is_some())
+    let looks = if together.is_some() { cut_together::LOOKS } else { LOOKS };
+    cured(seen, hit, (hard.max(waiting), soft.max(waiting)), copy.is_some(), looks)
 }
 
 /// In the ordinary stream, in a copy, or both: by how long the links had stood, in seconds.
@@ -127,25 +135,32 @@ fn lacks_backlog(seen: &Seen, hit: Hit) -> Hit {
     match backlog.filter(|_| !lacks.is_empty()) {
         Some(set) => hit.quote(set.line).quotes(lacks.into_iter().take(1)).note(format!(
             "repl-backlog-size is {}: when the replica is back, what it missed is overwritten \
-             already ('lack of backlog'), so a cut of seconds costs a full copy.",
+             already ('lack of backlog'), so a cut of seconds costs a full copy, and the copies \
+             add to the load that led to it.",
             set.value
         )),
         None => hit,
     }
 }
 
+/// Why one replica does not keep up.
+const LOOKS: &str = "The limit that stands there was reached, so look why the replica takes its \
+    stream so slowly: SLOWLOG and CPU on it, its disk, the network, and bursts of writes on the \
+    primary. A limit that is only raised again and again fills the primary's memory.";
+
 /// What to raise, and to what; in a loop that comes first.
-fn cured(seen: &Seen, hit: Hit, (hard, soft): (u64, u64), loops: bool) -> Hit {
-    let looks = "The limit that stands there was reached, so look why the replica takes its stream \
-         so slowly: SLOWLOG and CPU on it, its disk, the network, and bursts of writes on the \
-         primary. A limit that is only raised again and again fills the primary's memory.";
+fn cured(seen: &Seen, hit: Hit, (hard, soft): (u64, u64), loops: bool, looks: &str) -> Hit {
     let raises = format!(
         "As far as the primary's memory allows: CONFIG SET client-output-buffer-limit '{} {} \
-         {} 120' (above what stands there), and repl-backlog-size of the same order (1 MB is the \
-         default), so that the replica goes on where it was instead of copying all.",
+         {} 120' ({} and {}, above what stands there; in bytes, because CONFIG SET of servers \
+         before 2019 leaves the unit away and would take 600mb for 600 bytes; read it back with \
+         CONFIG GET), and repl-backlog-size of the same order (1 MB is the default), so that the \
+         replica goes on where it was instead of copying all.",
         class(seen),
-        mb(hard.saturating_mul(2)),
-        mb(soft.saturating_mul(2))
+        raised(hard) << 20,
+        raised(soft) << 20,
+        human(raised(hard) << 20),
+        human(raised(soft) << 20),
     );
     // A loop has to be ended first; let one replica copy at a time.
     let hit = if loops {
@@ -161,9 +176,9 @@ fn cured(seen: &Seen, hit: Hit, (hard, soft): (u64, u64), loops: bool) -> Hit {
     .only_these_steps()
 }
 
-/// `2400mb`, rounded up to whole hundreds.
-fn mb(bytes: u64) -> String {
-    format!("{}mb", (bytes >> 20).div_ceil(100) * 100)
+/// Twice as much in megabytes, rounded up to whole hundreds.
+fn raised(bytes: u64) -> u64 {
+    (bytes.saturating_mul(2) >> 20).div_ceil(100) * 100
 }
 
 #[cfg(test)]
@@ -175,6 +190,6 @@ mod tests {
         assert_eq!(bytes("1gb"), Some(1 << 30));
         assert_eq!(bytes("512MB"), Some(512 << 20));
         assert_eq!(bytes("slow"), None);
-        assert_eq!(mb(2_491_545_776), "2400mb");
+        assert_eq!(raised(1_245_772_888), 2_400);
     }
 }

@@ -306,21 +306,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The client refuses to work because its map does not cover all slots",
         side: Side::Cluster,
         when: |seen| {
-            let hit = seen.says(
-                72,
-                &[
-                    "not all slots covered",
-                    "all slots are not covered",
-                    "not all slots are covered",
-                    "no node found for slot",
-                    "no node to serve slot",
-                    "not covered by the cluster",
-                    "unassigned slot in the cluster map",
-                    "slot has no redis node",
-                    "property 'master' of undefined",
-                    "reading 'master'",
-                ],
-            )?;
+            let hit = seen.says(72, holes::UNCOVERED)?;
             let named = seen.word_after("failed masters according to cluster status: [");
             let down = named.map(|place| place.trim_matches(['/', '[', ']']).to_owned());
             if down.is_none() && seen.serves_all() {

@@ -148,7 +148,8 @@ pub(super) static CAUSES: &[Cause] = &[
             limits', a failed fork, or nothing (then the replica or the network broke it).",
         fix: &[
             "Let the line before the break decide. 'overcoming of output buffer limits': raise \
-             client-output-buffer-limit replica (for example 1gb 512mb 120); 'Timeout' or \
+             client-output-buffer-limit replica (for example 1gb 512mb 120 in the file; CONFIG SET \
+             in bytes: servers before 2019 leave the unit away there); 'Timeout' or \
              'timedout': repl-timeout above the time of one copy; 'lack of backlog': \
              repl-backlog-size; on all nodes, as far as their memory allows. A save that fails or \
              a child that is killed: none of these, but room (memory, disk) at the primary.",
@@ -480,8 +481,9 @@ fn too_big_a_piece(seen: &Seen, hit: Hit) -> Hit {
     let resumed = ["partial resynchronization request from", "sending 0 bytes of backlog"];
     match whole.filter(|_| seen.has(&resumed)) {
         Some(at) => hit.more_if(6, true).quote(at).fact("why", HUGE).note(ONE_BIG_WRITE).step(
-            "Now: CONFIG SET client-output-buffer-limit 'replica 1gb 512mb 120' on the primary, \
-             with the hard limit well above omem of that line; the next partial resync then stays.",
+            "Now: CONFIG SET client-output-buffer-limit 'replica 1073741824 536870912 120' \
+             (bytes) on the primary, with the hard limit well above omem of that line; the next \
+             partial resync then stays.",
         ),
         None => hit,
     }

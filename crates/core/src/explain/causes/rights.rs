@@ -33,6 +33,7 @@ const NO_MAP: &[&str] = &[
     "can't communicate with any node",
     "not all slots are covered",
     "failed to retrieve cluster topology",
+    "no topology views found",
 ];
 
 /// A line with rules, and which commands they leave out.
@@ -53,14 +54,18 @@ pub(super) fn without_the_map(seen: &Seen) -> Option<Hit> {
     let who = name.as_deref().unwrap_or("<user>");
     let missing: Vec<String> = rules.missing.iter().map(|word| word.to_uppercase()).collect();
     let both = rules.missing.len() > 1;
+    // An answer of a server that is an error: so nodes, transport and login are there.
+    let answered = seen.lines.get(failed).is_some_and(|line| line.lower.contains("responseerror"));
     Some(
         Hit::of(if both { 84 } else { 78 })
+            .more_if(10, answered && rules.missing.contains(&"cluster"))
             .quote(rules.line)
             .quote(failed)
             .note(format!(
                 "Here the rules of the client's user{} are '{}', and they do not allow {}: {} So \
                  every node refuses the map with NOPERM, and the library only says that none gave \
-                 it. Endpoint, TLS and cluster are not at fault.",
+                 it. Endpoint, TLS and cluster are not at fault, and nothing of the cluster needs \
+                 repair.",
                 name.as_deref().map(|name| format!(" {name}")).unwrap_or_default(),
                 rules.text,
                 list(&missing, 5),
@@ -89,9 +94,11 @@ fn check(seen: &Seen, who: &str) -> String {
     } else {
         ""
     };
+    let token = if seen.has(&["iam"]) { " (with IAM the password is a fresh token)" } else { "" };
     format!(
-        "As that very user: redis-cli{tls} -h <endpoint> --user {who} --askpass cluster slots, \
-         then info server. NOPERM proves it{last}; if both answer, the rights are not the reason."
+        "As that very user: redis-cli{tls} -h <endpoint> --user {who} --askpass cluster \
+         slots{token}, then info server. NOPERM proves it{last}; if both answer, the \
+         rights are not the reason."
     )
 }
 
@@ -101,17 +108,35 @@ fn grant(seen: &Seen, who: &str, rules: &Rules) -> String {
     let added: Vec<String> = rules.missing.iter().map(|word| format!("+{word}")).collect();
     let added = added.join(" ");
     if seen.has(&["access string", "access_string", "accessstring", "elasticache", "memorydb"]) {
-        return format!(
-            "Access string of {who}: {} {added}. The additions stand BEHIND what takes rights \
-             away, as the order counts; from engine 7.0 on {narrow} is enough in place of \
-             +cluster.",
-            rules.text
-        );
+        return access_string(seen, who, rules, &added, narrow);
     }
     format!(
         "ACL SETUSER {who} {added} on ALL nodes, and ACL SAVE (or the aclfile): from 7.0 on \
          {narrow} is enough in place of +cluster. In a file the additions stand BEHIND what takes \
          rights away, as the order counts."
+    )
+}
+
+/// The same in the words of a managed service, where users are no matter of the nodes.
+fn access_string(seen: &Seen, who: &str, rules: &Rules, added: &str, narrow: &str) -> String {
+    let service = ["memorydb ", "elasticache ", "engine ", "redis ", "valkey "];
+    let new = seen.stated(&service).is_some_and(|version| version >= (7, 0, 0));
+    let (added, broader) = if new {
+        (added.replace("+cluster", narrow), String::new())
+    } else {
+        let narrower = format!(" From engine 7.0 on {narrow} is enough in place of +cluster.");
+        (added.to_owned(), narrower)
+    };
+    let (tool, option) = if seen.has(&["memorydb"]) {
+        ("aws memorydb update-user", "--user-name")
+    } else {
+        ("aws elasticache modify-user", "--user-id")
+    };
+    format!(
+        "{tool} {option} {who} --access-string '{} {added}' (or the same in the console); users are \
+         changed in the service, and ACL SETUSER and ACL SAVE do not exist on its nodes. The \
+         additions stand BEHIND what takes rights away, as the order counts.{broader}",
+        rules.text
     )
 }
 
@@ -170,7 +195,12 @@ fn user(seen: &Seen, at: usize) -> Option<String> {
     let line = seen.lines.get(at)?;
     let above = seen.lines.get(at.checked_sub(1)?);
     let here = ["setuser ", "user "].iter().find_map(|mark| after(&line.text, mark));
+    let called = || {
+        let marks = ["--user-name ", "--user-id "];
+        seen.lines.iter().find_map(|line| marks.iter().find_map(|mark| after(&line.text, mark)))
+    };
     here.or_else(|| above.and_then(|line| after(&line.text, "user:")))
+        .or_else(called)
         .or_else(|| seen.lines.iter().find_map(|line| after(&line.text, "username:")))
         .filter(|name| name != "group" && name != "access")
 }

@@ -319,6 +319,10 @@ pub(super) static CAUSES: &[Cause] = &[
         title: "The ACL user may not run a command that is needed",
         side: Side::Cluster,
         when: |seen| {
+            let by_rules = super::rights::without_the_map(seen);
+            if by_rules.as_ref().is_some_and(|hit| hit.score >= 85) {
+                return by_rules;
+            }
             let rights = ["acl", "-@all", "+@read", "user "];
             let unseen = seen.says_all(82, &[&["no topology views found"], &rights]);
             if unseen.is_some() {
@@ -332,7 +336,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 )
             });
             let hit = hit.map(|hit| super::noperm::fitted(seen, hit));
-            hit.or_else(|| super::rights::without_the_map(seen))
+            hit.or(by_rules)
         },
         cause: "The ACL of this user does not allow a command that is sent. Cluster clients \
             need more than the data commands: cluster|slots, cluster|shards, cluster|nodes, \
@@ -451,6 +455,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     .less_if(30, seen.has(&["hello"]))
                     .less_if(12, seen.has(&["memorystore", "elasticache", "azure"])),
             )
+            .map(|hit| super::no_cluster_here::asked(seen, hit))
         },
         cause: "The server does not know the command[[ <<command>>]]: rename-command took it \
             away (CONFIG, CLUSTER, KEYS, \

@@ -1,5 +1,6 @@
 //! Servers that do not start, were ended, or cannot reach their files.
 
+use super::no_directory;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 
@@ -160,6 +161,9 @@ fn file_not_opened(seen: &Seen) -> Option<Hit> {
     let denied = errno.is_some_and(|(errno, _)| *errno == "permission denied");
     let hit = Hit::of(93).quote(at).fact("line", told.trim_end_matches('.'));
     let hit = hit.less_if(26, errno.is_none());
+    if let Some(hit) = no_directory::made(seen, &line.text, &hit) {
+        return Some(hit);
+    }
     let read_only = errno.is_some_and(|(errno, _)| *errno == "read-only file system");
     if let Some(unit) = by_the_unit(seen).filter(|_| read_only) {
         return Some(hit.fact("errno", READ_ONLY).quote(unit).note(BY_THE_UNIT).step(ALLOW));
