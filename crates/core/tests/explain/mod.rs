@@ -469,6 +469,10 @@ const SAYS: &[(&str, &str)] = &[
     ("own13-number-at-the-end-of-the-url", "refused first is the SELECT 12"),
     ("own13-script-after-the-switch", "Without MOVED nothing makes this client"),
     ("own13-denied-in-another", "network, port and names are in order"),
+    ("own14-old-bus-telnet-works", "a reset or an open port changes nothing"),
+    ("own14-loopback-first-bus-listens", "listened for at 10.44.2.28:16379"),
+    ("own14-ports-side-by-side", "dialled at bus port 30107 = 20107 + 10000"),
+    ("own14-join-hangs-bus-answers", "speaks against a closed port"),
 ];
 
 #[test]
@@ -602,6 +606,7 @@ const STEPS: &[(&str, &str)] = &[
     ("own13-two-connections-of-one-name", "take the plain 'default' and 'cache' out"),
     ("own13-shards-behind-one-endpoint", "sharding and failover are the proxy's work"),
     ("own13-denied-in-another", "also with --cluster"),
+    ("own14-ports-side-by-side", "CLUSTER MEET 10.91.7.13 21859 21860"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -642,6 +647,9 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own13-shards-behind-one-endpoint", "clustercfg"),
     ("own13-hours-after-the-change", "openssl"),
     ("own13-python-tls-without-checks", "nc -vz"),
+    ("own14-old-bus-telnet-works", "Open TCP"),
+    ("own14-join-hangs-bus-answers", "Open TCP"),
+    ("own14-ports-side-by-side", "shared out"),
 ];
 
 #[test]
