@@ -351,8 +351,9 @@ impl Seen {
                 pods.push(pod);
                 continue;
             }
-            let asks = line.lower.contains("podip") && line.lower.contains("kubectl")
-                || line.lower.contains("docker inspect");
+            let gets = ["kubectl", "k get", " get po"].iter().any(|w| line.lower.contains(w));
+            let asks =
+                line.lower.contains("podip") && gets || line.lower.contains("docker inspect");
             if asks {
                 asked_for_ips = Some(line.paste);
             } else if is_prompt(&line.text) || table::node_line(&line.text, at).is_some() {

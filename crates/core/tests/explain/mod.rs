@@ -473,6 +473,8 @@ const SAYS: &[(&str, &str)] = &[
     ("own14-loopback-first-bus-listens", "listened for at 10.44.2.28:16379"),
     ("own14-ports-side-by-side", "dialled at bus port 30107 = 20107 + 10000"),
     ("own14-join-hangs-bus-answers", "speaks against a closed port"),
+    ("own14-scaled-in-and-out", "2 keys, of the slots 7365 and 12182"),
+    ("own14-every-night-to-zero", "this is the living cluster"),
 ];
 
 #[test]
@@ -607,6 +609,8 @@ const STEPS: &[(&str, &str)] = &[
     ("own13-shards-behind-one-endpoint", "sharding and failover are the proxy's work"),
     ("own13-denied-in-another", "also with --cluster"),
     ("own14-ports-side-by-side", "CLUSTER MEET 10.91.7.13 21859 21860"),
+    ("own14-scaled-in-and-out", "and no member: stop it"),
+    ("own14-every-night-to-zero", "Stop what runs the create"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -650,6 +654,8 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own14-old-bus-telnet-works", "Open TCP"),
     ("own14-join-hangs-bus-answers", "Open TCP"),
     ("own14-ports-side-by-side", "shared out"),
+    ("own14-scaled-in-and-out", "CLUSTER MEET"),
+    ("own14-every-night-to-zero", "blank"),
 ];
 
 #[test]

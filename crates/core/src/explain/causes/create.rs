@@ -1,7 +1,7 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
 use super::joining::list_without_bus;
-use super::{alone, empty_map, hanging_join};
+use super::{alone, empty_map, hanging_join, refused_members};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::explain::table::Row;
@@ -24,7 +24,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let place = seen.word_after("[err] node ");
             let count = seen.number("cluster_known_nodes").filter(|known| *known > 1);
             let by_operator = seen.has(&["controller_redis", "redis-operator", "reconcil"]);
-            let adds = seen.has(&["\"add-node\"", "--cluster add-node", "add-node "]);
+            let adds = refused_members::adds(seen);
             let by_operator = by_operator && !adds;
             let alone = seen.number("cluster_slots_pfail").is_some_and(|pfail| {
                 pfail > 0 && seen.number("cluster_slots_assigned") == Some(pfail)
@@ -37,7 +37,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     .quotes(seen.field_line("cluster_slots_assigned"))
                     .fact_if("node", place),
             )
+            .map(|hit| hit.less_if(40, refused_members::living(seen).is_some()))
             .map(|hit| if adds && alone { hit.note(OUT_OF_THE_CLUSTER) } else { hit })
+            .map(|hit| refused_members::came_with_old_files(seen, hit))
         },
         cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt \
             in its nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes \

@@ -113,6 +113,7 @@ mod readonly;
 mod reborn;
 mod redirected;
 mod refused;
+mod refused_members;
 mod removed;
 mod replaced;
 mod replica_login;
