@@ -159,7 +159,9 @@ impl Seen {
     /// The table to judge by: the last one of the servers, else the last one of a tool.
     pub fn table(&self) -> Option<&Table> {
         // What a lone node without slots lists says nothing of the cluster beside it.
-        let lone = |table: &Table| table.rows.len() == 1 && table.assigned().is_empty();
+        let lone = |table: &Table| {
+            table.rows.len() == 1 && (table.assigned().is_empty() || self.is_filtered(table))
+        };
         let of = |source| {
             let all = || self.tables.iter().rev().filter(move |table| table.source == source);
             all().find(|table| !lone(table)).or_else(|| all().next())
@@ -207,6 +209,7 @@ impl Seen {
         let whole = self.number("cluster_known_nodes").is_none_or(|known| {
             usize::try_from(known).is_ok_and(|known| known <= table.rows.len())
         });
+        let whole = whole && !self.is_cut(table);
         (whole && !missing.is_empty() && missing.len() < SLOT_COUNT).then_some(missing)
     }
 

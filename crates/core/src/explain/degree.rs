@@ -83,10 +83,10 @@ static NEEDS: &[Needs] = &[
     },
     Needs {
         code: "LEFTOVER_CLUSTER_STATE_ON_NODE",
-        has: |seen, _| {
+        has: |seen, hit| {
             let known = seen.number("cluster_known_nodes").is_some_and(|known| known > 1);
             let assigned = seen.number("cluster_slots_assigned").is_some_and(|slots| slots > 0);
-            known || assigned || seen.server_rows().next().is_some()
+            hit.whole || known || assigned || seen.server_rows().next().is_some()
         },
         otherwise: "The message alone does not tell which of the two it is: remembered nodes, or \
             keys in database 0. CLUSTER INFO and DBSIZE of that node do.",

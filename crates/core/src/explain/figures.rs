@@ -162,7 +162,7 @@ pub(super) fn shown(seen: &Seen) -> Vec<String> {
         let missing = match owned.complement() {
             _ if pasted < known => format!(" by these {pasted} of {known} nodes"),
             missing if missing.is_empty() => String::new(),
-            _ if table.is_a_part() => {
+            _ if seen.is_cut(table) => {
                 let rows = several(table.rows.len(), "row", "rows");
                 format!(" in the {rows} pasted (there are more)")
             }

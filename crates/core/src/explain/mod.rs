@@ -37,6 +37,7 @@ mod stated;
 mod table;
 mod template;
 mod versions;
+mod views;
 mod wordings;
 mod works;
 

@@ -95,7 +95,7 @@ fn sighting(seen: &Seen, table: &Table, into: &mut Observation) -> Option<Sighti
     let fields = fields_beside(seen, table);
     let known = fields.and_then(|block| block.fields.number("cluster_known_nodes"));
     let short = known.is_some_and(|known| usize::try_from(known) != Ok(table.rows.len()));
-    if short || table.is_a_part() {
+    if short || seen.is_cut(table) {
         return None;
     }
     let mut text = String::new();

@@ -246,6 +246,19 @@ static AGAINST: &[Against] = &[
         when: |hits, _| likely(hits, "SLOT_MARKED_BY_HAND"),
         over: &[("SLOT_OPEN", 40), ("MIGRATE_IOERR_AMBIGUOUS", 60)],
     },
+    // What is dialled, or where from, or what is spoken there is wrong: no packet meets a closed port.
+    Against {
+        when: |hits, _| {
+            ["MEET_WITHOUT_BUS_PORT", "BIND_LOOPBACK_FIRST"].iter().any(|code| likely(hits, code))
+                || hits.iter().any(|(cause, hit)| cause.code == "MIXED_VERSIONS" && hit.whole)
+        },
+        over: &[
+            ("BUS_PORT_BLOCKED", 40),
+            ("HANDSHAKE_NEVER_COMPLETES", 40),
+            ("ANNOUNCE_ADDRESS_WRONG", 20),
+            ("NODE_ALONE", 40),
+        ],
+    },
     Against {
         when: |hits, _| likely(hits, "FAIL_AFTER_NODE_TIMEOUT"),
         over: &[("BUS_PORT_BLOCKED", 60), ("REPLICA_LINK_DOWN", 30), ("BUS_ONE_WAY_PARTITION", 30)],

@@ -10,6 +10,7 @@ pub(super) fn rules_out(code: &str, seen: &Seen) -> bool {
     match code {
         "SHARD_COLOCATED" => shards_stand_apart(seen),
         "REPLICA_LINK_DOWN" => all_are_linked(seen),
+        "SCALED_DOWN_WITH_SLOTS" | "K8S_SCALE_DOWN_WITH_SLOTS" => every_node_has_a_pod(seen),
         "CLIENT_SEEDS_UNREACHABLE" => the_seed_answered(seen),
         _ => code.starts_with("ACL_") && is_before_acl(seen),
     }
@@ -17,6 +18,12 @@ pub(super) fn rules_out(code: &str, seen: &Seen) -> bool {
 
 fn served(seen: &Seen) -> Option<&Table> {
     seen.table().filter(|table| matches!(table.source, Source::Nodes | Source::File))
+}
+
+/// As many pods as rows are listed, so nobody was taken away.
+fn every_node_has_a_pod(seen: &Seen) -> bool {
+    let rows = served(seen).map_or(usize::MAX, |table| table.rows.len());
+    !seen.some_pods && rows >= 3 && seen.pod_ips.len() >= rows
 }
 
 /// Several servers at each address, so addresses are machines; and no replica at that of its

@@ -217,15 +217,7 @@ impl Seen {
     /// later one is the present.
     fn drop_past(&mut self) {
         const WHILE_MS: u64 = 20_000;
-        let taken = |table: &Table| {
-            let lines = table.rows.iter().filter_map(|row| self.lines.get(row.line));
-            let words = lines.flat_map(|line| line.text.split_whitespace());
-            words
-                .filter_map(|word| word.parse::<u64>().ok())
-                .filter(|ms| *ms > 1_000_000_000_000)
-                .max()
-        };
-        let times: Vec<Option<u64>> = self.tables.iter().map(taken).collect();
+        let times: Vec<Option<u64>> = self.tables.iter().map(|table| self.taken(table)).collect();
         let id = |table: &Table| table.myself().map(|row| row.id.clone());
         let present = |table: &Table, at: Option<u64>| {
             let mut others = self.tables.iter().zip(&times);
@@ -359,8 +351,9 @@ impl Seen {
                 pods.push(pod);
                 continue;
             }
-            let asks = line.lower.contains("podip") && line.lower.contains("kubectl")
-                || line.lower.contains("docker inspect");
+            let gets = ["kubectl", "k get", " get po"].iter().any(|w| line.lower.contains(w));
+            let asks =
+                line.lower.contains("podip") && gets || line.lower.contains("docker inspect");
             if asks {
                 asked_for_ips = Some(line.paste);
             } else if is_prompt(&line.text) || table::node_line(&line.text, at).is_some() {

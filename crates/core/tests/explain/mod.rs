@@ -481,6 +481,12 @@ const SAYS: &[(&str, &str)] = &[
     ("own14-directory-could-not-be-made", "mkdir of /node-conf was refused"),
     ("own14-own-row-and-new-pods", "the node's own row ('myself')"),
     ("own14-memorystore-has-no-cluster", "no slots to map"),
+    ("own14-old-bus-telnet-works", "a reset or an open port changes nothing"),
+    ("own14-loopback-first-bus-listens", "listened for at 10.44.2.28:16379"),
+    ("own14-ports-side-by-side", "dialled at bus port 30107 = 20107 + 10000"),
+    ("own14-join-hangs-bus-answers", "speaks against a closed port"),
+    ("own14-scaled-in-and-out", "2 keys, of the slots 7365 and 12182"),
+    ("own14-every-night-to-zero", "this is the living cluster"),
 ];
 
 #[test]
@@ -626,6 +632,9 @@ const STEPS: &[(&str, &str)] = &[
     ("own14-memorystore-has-no-cluster", "redis-py: redis.Redis(host="),
     ("own14-endpoint-of-a-private-link", "host_port_remap"),
     ("own14-endpoint-of-a-private-link", "VPC peering or a transit gateway"),
+    ("own14-ports-side-by-side", "CLUSTER MEET 10.91.7.13 21859 21860"),
+    ("own14-scaled-in-and-out", "and no member: stop it"),
+    ("own14-every-night-to-zero", "Stop what runs the create"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.
@@ -669,6 +678,11 @@ const NOT_STEPS: &[(&str, &str)] = &[
     ("own14-memorystore-has-no-cluster", "Restore the command"),
     ("own14-endpoint-of-a-private-link", "set cluster-announce-ip"),
     ("own14-no-topology-for-this-user", "ACL SETUSER orders-app"),
+    ("own14-old-bus-telnet-works", "Open TCP"),
+    ("own14-join-hangs-bus-answers", "Open TCP"),
+    ("own14-ports-side-by-side", "shared out"),
+    ("own14-scaled-in-and-out", "CLUSTER MEET"),
+    ("own14-every-night-to-zero", "blank"),
 ];
 
 #[test]

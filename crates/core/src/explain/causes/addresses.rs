@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::announced::redirected_to_nowhere;
 use super::no_address;
 use super::own_row;
+use super::refused_members;
 use super::silence;
 use super::unserved;
 use crate::explain::cause::{Cause, Hit, Side};
@@ -19,7 +20,12 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ALL_ADDRESSES_STALE",
         title: "All nodes came back with new addresses, and their tables hold the old ones",
         side: Side::Cluster,
-        when: |seen| all_stale(seen).map(|hit| own_row::told(seen, hit)),
+        when: |seen| {
+            let hit = refused_members::scattered(seen);
+            let hit = all_stale(seen).or(hit);
+            let hit = hit.map(|hit| refused_members::is_the_cluster(seen, hit));
+            hit.map(|hit| own_row::told(seen, hit))
+        },
         cause: "All (or nearly all) nodes were restarted and got new IPs, but nodes.conf still \
             lists the old ones, and that file is the only way in which nodes find each other. \
             [[The addresses dialled, <<stale>>, are in no list of current addresses: they are \
@@ -384,7 +390,7 @@ fn all_stale(seen: &Seen) -> Option<Hit> {
 }
 
 /// A table in which every peer is flagged and has no link.
-fn all_peers_lost(seen: &Seen) -> Option<Hit> {
+pub(super) fn all_peers_lost(seen: &Seen) -> Option<Hit> {
     let table = seen.table().filter(|table| table.source != Source::Check)?;
     let peers: Vec<&Row> = table.rows.iter().filter(|row| !row.is_myself()).collect();
     // A link that is just being opened counts as connected, which it never becomes.

@@ -74,11 +74,32 @@ fn loopback_first(seen: &Seen) -> Option<Hit> {
     let new = seen.version().is_some_and(|version| version >= (7, 0));
     let hit = match (bind, refused) {
         (Some(bind), Some(at)) => Hit::of(95).quote(bind.line).quote(at),
-        (Some(bind), None) if seen.has(&stuck) => Hit::of(86).quote(bind.line),
+        (Some(bind), None) if seen.has(&stuck) => listening(seen, Hit::of(86).quote(bind.line)),
         (None, Some(at)) => Hit::of(76).quote(at),
         _ => return None,
     };
     Some(hit.less_if(40, new).fact_if("bind", bind.map(|bind| bind.value.clone())))
+}
+
+/// The list of sockets shows that the bus is listened for at an address of the network: it is the
+/// way out that is wrong, and not the way in.
+fn listening(seen: &Seen, hit: Hit) -> Hit {
+    let ports: Vec<u16> = seen.addresses.keys().map(|(_, port)| *port).collect();
+    let bus = |port: &u16| port.checked_sub(10_000).is_some_and(|low| ports.contains(&low));
+    let found = seen.lines.iter().enumerate().find_map(|(at, line)| {
+        let heard = line.lower.contains("listen") && line.lower.contains("tcp");
+        let outer = |ip: &str| !ip.starts_with("127.") && ip != "0.0.0.0" && ip != "localhost";
+        let place = addresses(&line.text).find(|(ip, port)| outer(ip) && bus(port));
+        place.filter(|_| heard).map(|place| (at, place))
+    });
+    match found {
+        Some((at, (ip, port))) => hit.more_if(6, true).quote(at).note(format!(
+            "The bus is listened for at {ip}:{port}, so who tries that port from outside gets an \
+             answer, and that proves nothing of the other direction: the links that this node \
+             opens start at 127.0.0.1. No firewall is needed to explain it."
+        )),
+        None => hit,
+    }
 }
 
 /// The node calls itself 127.0.0.1 and listens there and at an address of the network; it was told

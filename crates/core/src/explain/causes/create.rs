@@ -1,7 +1,7 @@
 //! Making a cluster and adding nodes: what the tools say when it does not work.
 
 use super::joining::list_without_bus;
-use super::{alone, empty_map};
+use super::{alone, empty_map, hanging_join, refused_members};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::{Seen, Source};
 use crate::explain::table::Row;
@@ -24,7 +24,7 @@ pub(super) static CAUSES: &[Cause] = &[
             let place = seen.word_after("[err] node ");
             let count = seen.number("cluster_known_nodes").filter(|known| *known > 1);
             let by_operator = seen.has(&["controller_redis", "redis-operator", "reconcil"]);
-            let adds = seen.has(&["\"add-node\"", "--cluster add-node", "add-node "]);
+            let adds = refused_members::adds(seen);
             let by_operator = by_operator && !adds;
             let alone = seen.number("cluster_slots_pfail").is_some_and(|pfail| {
                 pfail > 0 && seen.number("cluster_slots_assigned") == Some(pfail)
@@ -37,7 +37,9 @@ pub(super) static CAUSES: &[Cause] = &[
                     .quotes(seen.field_line("cluster_slots_assigned"))
                     .fact_if("node", place),
             )
+            .map(|hit| hit.less_if(40, refused_members::living(seen).is_some()))
             .map(|hit| if adds && alone { hit.note(OUT_OF_THE_CLUSTER) } else { hit })
+            .map(|hit| refused_members::came_with_old_files(seen, hit))
         },
         cause: "The node[[ <<node>>]] is not blank: it has cluster state from an earlier attempt \
             in its nodes.conf (or keys in database 0). [[Its CLUSTER INFO shows it: known nodes \
@@ -68,60 +70,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "BUS_PORT_BLOCKED",
         title: "Nodes cannot reach each other's cluster bus port (client port + 10000)",
         side: Side::Network,
-        when: |seen| {
-            let wait = seen.says(72, &["waiting for the cluster to join"]);
-            let joined = still_waits(seen).is_none()
-                && seen
-                    .has(&["all 16384 slots covered", "all nodes agree about slots configuration"]);
-            let tls = seen.has(&["ssl routines", "certificate verify", "tls_process"]);
-            if let Some(hit) = wait.filter(|_| !joined) {
-                let hosts: std::collections::BTreeSet<&str> =
-                    seen.rows().map(|r| r.address.ip.as_str()).collect();
-                return Some(
-                    read_firewall(seen, Hit { quotes: Vec::new(), ..hit.clone() })
-                        .quotes(seen.lines_with(&["nodes configuration updated"]))
-                        .quotes(hit.quotes)
-                        .more_if(8, hosts.len() > 1)
-                        .more_if(4, seen.has(&["...................."]))
-                        .less_if(24, tls)
-                        .and(
-                            seen,
-                            4,
-                            &[
-                                "ufw",
-                                "firewall",
-                                "iptables",
-                                "security group",
-                                "networkpolicy",
-                                "16379",
-                                "bus port",
-                            ],
-                        ),
-                );
-            }
-            let only_client = policy_without_bus(seen).or_else(|| client_port_answers(seen));
-            let closed = only_client
-                .or_else(|| seen.line_says(84, &["1637", "refused"]))
-                .or_else(|| seen.line_says(84, &["1637", "timed out"]))
-                .or_else(|| seen.line_says(80, &["1700", "refused"]));
-            closed
-                .or_else(|| {
-                    seen.says(70, &["bus port", "cluster bus"]).filter(|_| {
-                        seen.has(&[
-                            "firewall",
-                            "security group",
-                            "networkpolicy",
-                            "blocked",
-                            "closed",
-                            "not reachable",
-                            "unreachable",
-                            "filtered",
-                        ])
-                    })
-                })
-                .or_else(|| seen.says_all(66, &[&["cluster meet"], &["handshake"]]))
-                .or_else(|| met_and_alone(seen))
-        },
+        when: hanging_join::blocked,
         cause: "[[<<join>> ]]The nodes talk to each other over the cluster bus, a second TCP port = \
             client port + 10000[[: here <<bus_ports>>]], and that is not reachable between them. \
             Firewalls \
@@ -469,7 +418,7 @@ pub(super) fn still_waits(seen: &Seen) -> Option<usize> {
 }
 
 /// What a firewall's list that was pasted too says of the bus ports.
-fn read_firewall(seen: &Seen, hit: Hit) -> Hit {
+pub(super) fn read_firewall(seen: &Seen, hit: Hit) -> Hit {
     match list_without_bus(seen) {
         Some((lines, note)) => hit.more_if(14, true).quotes(lines).note(note),
         None => hit,
@@ -548,7 +497,7 @@ const OUT_OF_THE_CLUSTER: &str = "It still has the table of the time when it was
     With keys, find out first why they were not moved: they are then perhaps the only copy.";
 
 /// A MEET that was answered OK, and a table with nobody but the node itself.
-fn met_and_alone(seen: &Seen) -> Option<Hit> {
+pub(super) fn met_and_alone(seen: &Seen) -> Option<Hit> {
     let at = seen.lines.windows(2).position(|pair| match pair {
         [ask, answer] => ask.lower.contains("cluster meet ") && answer.text.trim() == "OK",
         _ => false,
@@ -593,7 +542,7 @@ fn checked_without_slots(seen: &Seen) -> Option<Hit> {
 }
 
 /// A NetworkPolicy or port list that names client ports and no bus port, while peers are lost.
-fn policy_without_bus(seen: &Seen) -> Option<Hit> {
+pub(super) fn policy_without_bus(seen: &Seen) -> Option<Hit> {
     // `kubectl describe networkpolicy` lists `To Port: 6379/TCP`.
     let listed = |lower: &str| {
         let rest = lower.trim().strip_prefix("to port:")?;
@@ -627,7 +576,7 @@ fn policy_without_bus(seen: &Seen) -> Option<Hit> {
 }
 
 /// Peers are lost on the bus and answer at their client port: the addresses are right.
-fn client_port_answers(seen: &Seen) -> Option<Hit> {
+pub(super) fn client_port_answers(seen: &Seen) -> Option<Hit> {
     let lost = seen.failing();
     let row =
         lost.iter().find(|row| row.linked == Some(false) && seen.answered(&row.address.ip))?;

@@ -465,7 +465,11 @@ pub(super) static CAUSES: &[Cause] = &[
                 || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);
             let empties = ["flushall", "reset can't be called with master nodes containing keys"];
             let hit = hit.and(seen, 40, &empties);
-            let hit = hit.more_if(42, creates && seen.has(&["is not empty. either"])).and(
+            // Who adds a node to a cluster that has all slots does its work; the node is what is wrong.
+            let well = seen.has(&["[ok] all 16384 slots covered"]);
+            let adds = super::refused_members::adds(seen) && well;
+            let remakes = creates && seen.has(&["is not empty. either"]) && !adds;
+            let hit = hit.more_if(42, remakes).and(
                 seen,
                 14,
                 &["cluster meet", "cluster forget", "reset", "recreat", "failed to", "error"],

@@ -1,10 +1,12 @@
 //! Particular reasons behind general symptoms, each with its own check and fix: a module that does
 //! not load, a bus port that MEET was not told, memory that a save doubles, a chart without pods.
 
+use super::{create, told_ports};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::short;
 use crate::explain::seen::{Seen, Source};
 use crate::explain::table::Row;
+use crate::explain::template::list;
 use crate::model::Flag;
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -312,18 +314,55 @@ fn rewritten(hit: Hit) -> Hit {
 
 /// Where the settings give a bus port for an announced client port.
 fn told_bus(seen: &Seen, port: u16) -> Option<(usize, u16)> {
-    let mut of: Option<u16> = None;
-    for setting in &seen.settings {
-        let value = setting.value.parse::<u16>().ok();
-        match setting.name.as_str() {
-            "cluster-announce-port" | "port" => of = value,
-            "cluster-announce-bus-port" | "cluster-port" if of == Some(port) => {
-                return value.map(|value| (setting.line, value));
-            }
-            _ => {}
-        }
+    let mut told = told_ports::all(seen).into_iter();
+    told.find(|told| told.port == port).map(|told| (told.line, told.bus))
+}
+
+/// What is to be done while create still waits: its slots are set, only the join is missing.
+fn while_it_waits(seen: &Seen, hit: Hit) -> Hit {
+    if !seen.has(&["waiting for the cluster to join"]) {
+        return hit;
     }
-    None
+    let told = told_ports::all(seen).into_iter().filter(|told| !told.is_usual());
+    let mut meets: Vec<String> = told.map(|told| format!("CLUSTER MEET {}", told.meet())).collect();
+    meets.dedup();
+    // The first node is the one from which the others are met.
+    let meets = meets.get(1..).filter(|meets| !meets.is_empty());
+    let named = meets.map_or(String::new(), |meets| format!(": {}", list(meets, 6)));
+    let row = |at: usize| seen.rows().any(|row| row.line == at);
+    let typed = |at: &usize| {
+        let line = seen.lines.get(*at);
+        line.is_some_and(|line| line.text.split(' ').any(is_place_with_bus)) && !row(*at)
+    };
+    let hit = match (0..seen.lines.len()).find(typed) {
+        Some(at) => hit.quote(at).note(
+            "ip:port@busport on the command line was tried: this redis-cli passes over what \
+             stands behind the @ and dials the same port.",
+        ),
+        None => hit,
+    };
+    hit.note(
+        "Waiting longer, or the same create once more, changes nothing: the slots and epochs are \
+         set on the nodes already, and only the join is missing.",
+    )
+    .step(format!(
+        "Leave create waiting, and from the first node, in another terminal, MEET each other one \
+         with its own bus port{named}. The waiting create then sees them join and finishes. If it \
+         was broken off, the same MEETs do: the slots are set; only replicas are then named by \
+         hand (CLUSTER REPLICATE <id of the primary> on each)."
+    ))
+    .step(
+        "Or let the bus be on client port + 10000 on all nodes, published and announced so; or \
+         create with redis-cli 7.0 or later, which names the bus port.",
+    )
+    .only_these_steps()
+}
+
+/// `10.0.0.1:7000@17000`, as it is tried on the tool's command line.
+fn is_place_with_bus(word: &str) -> bool {
+    let Some((place, bus)) = word.trim().split_once('@') else { return false };
+    let port = place.rsplit_once(':').map(|(_, port)| port.parse::<u16>().is_ok());
+    port == Some(true) && bus.parse::<u16>().is_ok()
 }
 
 /// A row that dials port + 10000 in vain, and another row or setting of it that names another port.
@@ -353,14 +392,15 @@ fn met_without_bus(seen: &Seen) -> Option<Hit> {
         if row.flags.has(Flag::Handshake) { "handshake" } else { "disconnected" },
         row.address.port
     );
-    Some(
+    Some(while_it_waits(
+        seen,
         Hit::of(94)
             .quote(row.line)
             .quote(line)
             .quotes(seen.lines_with(&["cluster meet", "--cluster create"]).into_iter().take(2))
             .fact("entry", entry)
             .fact("right", format!("{} {} {right}", row.address.ip, row.address.port)),
-    )
+    ))
 }
 
 /// Nodes are joined by their client ports, and told to announce a bus port that is not 10000 above.
@@ -392,9 +432,11 @@ fn created_without_bus(seen: &Seen) -> Option<Hit> {
          {port} alone, so the nodes dial {guessed} = {port} + 10000, where nobody listens, and the \
          join never ends."
     );
+    let old = seen.version().is_none_or(|version| version < (7, 0));
+    let hangs = old && create::still_waits(seen).is_some();
     (announced && (named || seen.setting("cluster-announce-port").is_some())).then(|| {
-        Hit::of(82)
-            .more_if(6, seen.has(&["redis-trib"]))
+        let hit = while_it_waits(seen, Hit::of(82).more_if(8, hangs));
+        hit.more_if(6, seen.has(&["redis-trib"]))
             .quote(line)
             .quote(first)
             .fact("entry", entry)

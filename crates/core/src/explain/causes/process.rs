@@ -749,7 +749,8 @@ fn old_bus(seen: &Seen) -> Option<Hit> {
                  The bus of 3.x and that of 4.0 and later do not understand each other, so the \
                  MEET is never answered ('[OK]' of add-node says only that it was sent; create \
                  waits for ever); ports and firewalls have no part in it, and no rolling upgrade \
-                 leads from 3.x to 4.0 or later.",
+                 leads from 3.x to 4.0 or later. The new node stays alone, and the running cluster \
+                 is not touched by it: a second MEET, a reset or an open port changes nothing.",
             )
             .step(
                 "Give the new node the version that the cluster runs, and repeat the join with \
