@@ -45,7 +45,7 @@ fn keys(seen: &Seen) -> Option<(usize, u64)> {
 }
 
 /// What the refusal means for a cluster that lives and whose members do not find each other.
-pub(super) fn is_the_cluster(seen: &Seen, hit: Hit) -> Hit {
+fn is_the_cluster(seen: &Seen, hit: Hit) -> Hit {
     let Some(table) = living(seen) else { return hit };
     let held = keys(seen);
     let have =
@@ -144,8 +144,11 @@ fn slot_of(lower: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
-/// All peers of the living cluster are lost; whether their addresses are old, the paste tells.
+/// The addresses of all are old; where a create is refused, it is told why.
 pub(super) fn scattered(seen: &Seen) -> Option<Hit> {
-    living(seen)?;
-    addresses::all_peers_lost(seen).map(|hit| hit.more_if(10, true))
+    let lost = || {
+        living(seen)?;
+        addresses::all_peers_lost(seen).map(|hit| hit.more_if(10, true))
+    };
+    addresses::all_stale(seen).or_else(lost).map(|hit| is_the_cluster(seen, hit))
 }
