@@ -18,11 +18,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "ALL_ADDRESSES_STALE",
         title: "All nodes came back with new addresses, and their tables hold the old ones",
         side: Side::Cluster,
-        when: |seen| {
-            let hit = refused_members::scattered(seen);
-            let hit = all_stale(seen).or(hit);
-            hit.map(|hit| refused_members::is_the_cluster(seen, hit))
-        },
+        when: refused_members::scattered,
         cause: "All (or nearly all) nodes were restarted and got new IPs, but nodes.conf still \
             lists the old ones, and that file is the only way in which nodes find each other. \
             [[The addresses dialled, <<stale>>, are in no list of current addresses: they are \
@@ -312,7 +308,7 @@ fn dials_gone_pods(seen: &Seen) -> Option<Hit> {
     Some(current(seen, hit.fact("stale", host)))
 }
 
-fn all_stale(seen: &Seen) -> Option<Hit> {
+pub(super) fn all_stale(seen: &Seen) -> Option<Hit> {
     if let Some(hit) = dials_gone_pods(seen) {
         return Some(hit);
     }

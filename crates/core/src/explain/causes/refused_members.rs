@@ -45,7 +45,7 @@ fn keys(seen: &Seen) -> Option<(usize, u64)> {
 }
 
 /// What the refusal means for a cluster that lives and whose members do not find each other.
-pub(super) fn is_the_cluster(seen: &Seen, hit: Hit) -> Hit {
+fn is_the_cluster(seen: &Seen, hit: Hit) -> Hit {
     let Some(table) = living(seen) else { return hit };
     let held = keys(seen);
     let have =
@@ -101,8 +101,8 @@ pub(super) fn came_with_old_files(seen: &Seen, hit: Hit) -> Hit {
         .note(format!(
             "The cluster is well: the tool finds all 16384 slots covered before it comes to the \
              new node. The node is refused for what came with {volume} from the time when it was a \
-             member{whose}: at its start the nodes.conf was there ('Node configuration loaded'), with the \
-             id and the table of then, and {what}. The refusal protects it; the members are not \
+             member{whose}: at its start the nodes.conf was there ('Node configuration loaded'), \
+             with the id and the table of then, and {what}. The refusal protects it; the members are not \
              concerned."
         ))
         .check(
@@ -116,8 +116,8 @@ pub(super) fn came_with_old_files(seen: &Seen, hit: Hit) -> Hit {
 impl Hit {
     fn steps_for_one(self, node: &str, what: &str) -> Self {
         self.step(format!(
-            "Look at the keys of {node} ({what}): are the same keys on the owners of these slots? Then \
-             it is an old copy. If one is here only, copy its RDB and AOF away and write it \
+            "Look at the keys of {node} ({what}): are the same keys on the owners of these slots? \
+             Then it is an old copy. If one is here only, copy its RDB and AOF away and write it \
              to the owner with a client first."
         ))
         .step(
@@ -144,8 +144,11 @@ fn slot_of(lower: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
-/// All peers of the living cluster are lost; whether their addresses are old, the paste tells.
+/// The addresses of all are old; where a create is refused, it is told why.
 pub(super) fn scattered(seen: &Seen) -> Option<Hit> {
-    living(seen)?;
-    addresses::all_peers_lost(seen).map(|hit| hit.more_if(10, true))
+    let lost = || {
+        living(seen)?;
+        addresses::all_peers_lost(seen).map(|hit| hit.more_if(10, true))
+    };
+    addresses::all_stale(seen).or_else(lost).map(|hit| is_the_cluster(seen, hit))
 }
