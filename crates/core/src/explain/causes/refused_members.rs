@@ -101,8 +101,8 @@ pub(super) fn came_with_old_files(seen: &Seen, hit: Hit) -> Hit {
         .note(format!(
             "The cluster is well: the tool finds all 16384 slots covered before it comes to the \
              new node. The node is refused for what came with {volume} from the time when it was a \
-             member{whose}: at its start the nodes.conf was there ('Node configuration loaded'), with the \
-             id and the table of then, and {what}. The refusal protects it; the members are not \
+             member{whose}: at its start the nodes.conf was there ('Node configuration loaded'), \
+             with the id and the table of then, and {what}. The refusal protects it; the members are not \
              concerned."
         ))
         .check(
@@ -116,8 +116,8 @@ pub(super) fn came_with_old_files(seen: &Seen, hit: Hit) -> Hit {
 impl Hit {
     fn steps_for_one(self, node: &str, what: &str) -> Self {
         self.step(format!(
-            "Look at the keys of {node} ({what}): are the same keys on the owners of these slots? Then \
-             it is an old copy. If one is here only, copy its RDB and AOF away and write it \
+            "Look at the keys of {node} ({what}): are the same keys on the owners of these slots? \
+             Then it is an old copy. If one is here only, copy its RDB and AOF away and write it \
              to the owner with a client first."
         ))
         .step(
