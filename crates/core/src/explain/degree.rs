@@ -76,7 +76,8 @@ static NEEDS: &[Needs] = &[
         has: |seen, hit| {
             let several = hit.facts.get("stale").is_some_and(|stale| stale.contains(" and "));
             let deaf = seen.number("cluster_stats_messages_received") == Some(0);
-            !seen.pod_ips.is_empty() && (several || deaf && hit.facts.contains_key("stale"))
+            hit.facts.contains_key("resolved")
+                || !seen.pod_ips.is_empty() && (several || deaf && hit.facts.contains_key("stale"))
         },
         otherwise: "The paste does not show it of all nodes: processes that are down, or a closed \
             bus port, look the same from here.",

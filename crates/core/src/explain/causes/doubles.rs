@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{by_turns, merged};
+use super::{by_turns, looks, merged};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::{places, short, slots};
 use crate::explain::seen::Seen;
@@ -205,6 +205,9 @@ fn asked_for_its_id(seen: &Seen) -> Option<Hit> {
 
 /// Two `myself` lines of one id at two addresses of different machines.
 fn own_rows_with_one_id(seen: &Seen) -> Option<Hit> {
+    if looks::is_one_that_moved(seen) {
+        return None;
+    }
     let own: Vec<&Row> =
         seen.server_rows().filter(|row| row.is_myself() && row.id.len() >= 8).collect();
     for (at, row) in own.iter().enumerate() {

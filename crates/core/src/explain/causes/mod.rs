@@ -72,6 +72,7 @@ mod loading_replica;
 mod local_users;
 mod lock_file;
 mod locks;
+mod looks;
 mod lost_quorum;
 mod map_asked;
 mod members;

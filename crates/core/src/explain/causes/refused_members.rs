@@ -1,7 +1,7 @@
 //! 'Is not empty': whether the paste shows the living cluster, or one node that was taken out of it
 //! and came back with its old volume.
 
-use super::addresses;
+use super::{addresses, looks};
 use crate::explain::cause::Hit;
 use crate::explain::seen::{Seen, Source, Table};
 use crate::explain::template::list;
@@ -150,5 +150,6 @@ pub(super) fn scattered(seen: &Seen) -> Option<Hit> {
         living(seen)?;
         addresses::all_peers_lost(seen).map(|hit| hit.more_if(10, true))
     };
-    addresses::all_stale(seen).or_else(lost).map(|hit| is_the_cluster(seen, hit))
+    let hit = looks::all_old(seen).or_else(|| addresses::all_stale(seen)).or_else(lost);
+    hit.map(|hit| is_the_cluster(seen, hit))
 }

@@ -1,6 +1,6 @@
 //! Causes that only a line of a server, a tool or a service names.
 
-use super::members::{forgotten_here_only, made_up_each_time};
+use super::looks;
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
 use crate::explain::table::Row;
@@ -53,7 +53,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "MEMBERSHIP_DIFFERS",
         title: "The nodes do not all know the same members",
         side: Side::Cluster,
-        when: |seen| forgotten_here_only(seen).or_else(|| made_up_each_time(seen)),
+        when: looks::members_differ,
         cause: "A message came from, or was about, a node that is not in this node's table: it was \
             forgotten on some nodes only, it was met on one side only, or it belongs to another \
             cluster. Its vote does not count here, so failures may not be agreed on.",
