@@ -487,6 +487,10 @@ const SAYS: &[(&str, &str)] = &[
     ("own14-join-hangs-bus-answers", "speaks against a closed port"),
     ("own14-scaled-in-and-out", "2 keys, of the slots 7365 and 12182"),
     ("own14-every-night-to-zero", "this is the living cluster"),
+    ("own14-slots-flushed", "10.13.0.6:7001 still gives them to 10.13.0.6:7000"),
+    ("own14-interface-has-another", "The interface of the machine has 10.52.31.4"),
+    ("own14-one-node-before-and-after", "had 10.112.80.114 before and has 10.112.33.7 now"),
+    ("own14-removed-replica", "FORGET is not told to the node that is forgotten"),
 ];
 
 #[test]
@@ -635,6 +639,8 @@ const STEPS: &[(&str, &str)] = &[
     ("own14-ports-side-by-side", "CLUSTER MEET 10.91.7.13 21859 21860"),
     ("own14-scaled-in-and-out", "and no member: stop it"),
     ("own14-every-night-to-zero", "Stop what runs the create"),
+    ("own14-slots-flushed", "at 10.13.0.6:7000 CLUSTER ADDSLOTSRANGE"),
+    ("own14-removed-replica", "CLUSTER MEET 10.20.155.144 7001"),
 ];
 
 /// What no step of a fix may say, by the name of the fixture: the paste speaks against it.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::announced::redirected_to_nowhere;
 use super::no_address;
+use super::own_address;
 use super::own_row;
 use super::refused_members;
 use super::silence;
@@ -60,7 +61,7 @@ pub(super) static CAUSES: &[Cause] = &[
         code: "SELF_ADDRESS_STALE",
         title: "A node reports its own old IP",
         side: Side::Cluster,
-        when: self_stale,
+        when: |seen| own_address::differs(seen).or_else(|| self_stale(seen)),
         cause: "A node[[ (<<node>>)]] was restarted with a new IP. The others have learnt the new \
             one[[ (<<real>>)]], but the node itself still shows the old one[[ (<<old>>)]] on its \
             myself line, because its own address is taken from nodes.conf and changes only by a \

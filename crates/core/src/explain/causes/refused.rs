@@ -1,6 +1,7 @@
 //! Commands that a server refuses, and what the refusal means.
 
 use super::holes;
+use super::local_slots;
 use super::products::{self, Stands};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::lines::Line;
@@ -109,8 +110,9 @@ pub(super) static CAUSES: &[Cause] = &[
                 "redis-trib",
                 "--cluster create",
                 "performing hash slots allocation",
-                "addslots",
             ]);
+            // Typed at a cluster that lives, it is no create that is refused.
+            let create = create || seen.has(&["addslots"]) && !local_slots::lives(seen);
             create.then(|| hit.more_if(6, seen.has(&["slot 0 is already busy"])))
         },
         cause: "create gives slots with ADDSLOTS, which a node refuses for a slot that its own \
@@ -121,9 +123,9 @@ pub(super) static CAUSES: &[Cause] = &[
             state only, or a cluster with keys that somebody uses?",
         fix: &[
             "If any node holds keys (DBSIZE above 0), stop: find out whose they are first.",
-            "If all are empty: on each node CLUSTER RESET SOFT (refused while keys are there, \
-             which protects you); CLUSTER INFO must then show known_nodes 1 and slots_assigned \
-             0.",
+            "If all are empty, replicas as well: on each node CLUSTER RESET SOFT (a primary refuses \
+             it while it has keys; a replica does not, and drops its copy); CLUSTER INFO must then \
+             show known_nodes 1 and slots_assigned 0.",
             "Run create once, with all nodes.",
         ],
         never: &[

@@ -1,6 +1,6 @@
 //! Slots without an owner, with two, or on their way; resharding.
 
-use super::{big_key, claims, half_told, open_marks, pods, unreached};
+use super::{big_key, claims, half_told, local_slots, open_marks, pods, unreached};
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::figures::slots;
 use crate::explain::seen::{Seen, Source, Table};
@@ -290,6 +290,7 @@ pub(super) static CAUSES: &[Cause] = &[
                     "is not known or not a primary",
                 ],
             )
+            .map(|hit| local_slots::told(seen, hit))
         },
         cause: "ADDSLOTS, DELSLOTS and SETSLOT change the table of the one node that they are sent \
             to, and only if that table allows it. Here the slot is owned, free or moving otherwise \
