@@ -674,8 +674,8 @@ static STEPS: &[Step] = &[
         words: &["vpce-", "privatelink", "private link"],
         unless: &[],
         sentence: "Let every node be reached: VPC peering or a transit gateway to the nodes' subnets; \
-            or one listener of the balancer behind the endpoint for each node, each on a port of its \
-            own, with the translation above in the client.",
+            or one listener of the balancer behind the endpoint for each node, each on a port of \
+            its own, with the translation above in the client.",
     },
     Step {
         codes: &["ANNOUNCED_IP_UNREACHABLE_FROM_CLIENT", "ANNOUNCE_ADDRESS_WRONG"],

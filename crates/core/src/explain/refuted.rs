@@ -246,7 +246,7 @@ static AGAINST: &[Against] = &[
         when: |hits, _| likely(hits, "SLOT_MARKED_BY_HAND"),
         over: &[("SLOT_OPEN", 40), ("MIGRATE_IOERR_AMBIGUOUS", 60)],
     },
-    // What is dialled, or where from, or what is spoken there is wrong: no packet meets a closed port.
+    // What is dialled, or where from, or what is spoken there is wrong: no closed port is met.
     Against {
         when: |hits, _| {
             ["MEET_WITHOUT_BUS_PORT", "BIND_LOOPBACK_FIRST"].iter().any(|code| likely(hits, code))

@@ -22,10 +22,10 @@ finding! {
     /// ## What we look at
     /// The number of keys in each slot on each primary (`CLUSTER COUNTKEYSINSLOT`), against the
     /// slots that the primary itself claims, imports or migrates. An import whose other side, heard
-    /// itself, owns the slot and moves it to nobody is none: up to Redis 8.2 a node that starts with
-    /// keys of foreign slots marks them so. Slots in an atomic migration are left out. *Near it:*
-    /// both sides hold keys of the slot (KEY_ON_TWO_PRIMARIES); both marks of the move still stand
-    /// (SLOT_OPEN); the node is in no cluster (ORPHAN_DATA_NODE).
+    /// itself, owns the slot and moves it to nobody is none: up to Redis 8.2 a node that starts
+    /// with keys of foreign slots marks them so. Slots in an atomic migration are left out. *Near
+    /// it:* both sides hold keys of the slot (KEY_ON_TWO_PRIMARIES); both marks of the move still
+    /// stand (SLOT_OPEN); the node is in no cluster (ORPHAN_DATA_NODE).
     ///
     /// ## The repair
     /// Bring the keys to the owner: mark the slot as importing at the holder, which lets it run

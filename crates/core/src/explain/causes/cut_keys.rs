@@ -1,5 +1,5 @@
-//! redis-cli --bigkeys that stops with MOVED: it cut a key off at its first zero byte, and asked for
-//! the type of another one.
+//! redis-cli --bigkeys that stops with MOVED: it cut a key off at its first zero byte, and asked
+//! for the type of another one.
 
 use crate::explain::cause::{Cause, Hit, Side};
 use crate::explain::seen::Seen;
@@ -11,12 +11,12 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
     title: "redis-cli --bigkeys cuts binary keys off, so it is told MOVED for a key that is none",
     side: Side::Command,
     when: cut,
-    cause: "--bigkeys takes keys from a SCAN of this one node and asks the same node for the TYPE of \
-        each. The node holds the keys that it names, so it could answer for all of them. A redis-cli \
-        before 6.0.6 (redis/redis#7471) sends the key as text that ends at its first zero byte; what \
-        is left of a binary key hashes to another slot, and the node answers MOVED for that one, \
-        rightly.[[ <<keys>>]][[ <<java>>]] The keys themselves are in their right slots, and the \
-        cluster is healthy.",
+    cause: "--bigkeys takes keys from a SCAN of this one node and asks the same node for the TYPE \
+        of each. The node holds the keys that it names, so it could answer for all of them. A \
+        redis-cli before 6.0.6 (redis/redis#7471) sends the key as text that ends at its first \
+        zero byte; what is left of a binary key hashes to another slot, and the node answers MOVED \
+        for that one, rightly.[[ <<keys>>]][[ <<java>>]] The keys themselves are in their right \
+        slots, and the cluster is healthy.",
     check: "SCAN 0 COUNT 10 in redis-cli at this node: keys with \\x00 in them are such ones; and \
         ROLE there says master.",
     fix: &[
@@ -24,9 +24,9 @@ pub(super) static CAUSES: &[Cause] = &[Cause {
          each primary in turn; it speaks to old servers too. -c does not help: it would follow to \
          the node of the piece that is left of the key.",
         "For keys that people and tools can read: a text serializer for keys in the application \
-         (Spring Data Redis: setKeySerializer(new StringRedisSerializer()), or StringRedisTemplate). \
-         Keys that stand there keep their binary names until the application has written them anew \
-         or they have expired.",
+         (Spring Data Redis: setKeySerializer(new StringRedisSerializer()), or \
+         StringRedisTemplate). Keys that stand there keep their binary names until the \
+         application has written them anew or they have expired.",
     ],
     never: &[
         "Do not move slots or keys because of this MOVED, and do not run --cluster fix.",

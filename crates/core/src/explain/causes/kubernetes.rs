@@ -465,7 +465,7 @@ pub(super) static CAUSES: &[Cause] = &[
                 || seen.has(&["\"--cluster\",\"create\"", "\"--cluster\", \"create\""]);
             let empties = ["flushall", "reset can't be called with master nodes containing keys"];
             let hit = hit.and(seen, 40, &empties);
-            // Who adds a node to a cluster that has all slots does its work; the node is what is wrong.
+            // Who adds a node to a cluster that has all slots does its work; the node is at fault.
             let well = seen.has(&["[ok] all 16384 slots covered"]);
             let adds = super::refused_members::adds(seen) && well;
             let remakes = creates && seen.has(&["is not empty. either"]) && !adds;

@@ -1,5 +1,5 @@
-//! Slot commands that were typed at the nodes of a cluster that lives: each changes the table of the
-//! one node that it is sent to.
+//! Slot commands that were typed at the nodes of a cluster that lives: each changes the table of
+//! the one node that it is sent to.
 
 use crate::explain::cause::Hit;
 use crate::explain::figures::slots;

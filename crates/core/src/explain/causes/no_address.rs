@@ -46,8 +46,8 @@ fn missed_by_a_client(seen: &Seen, missing: &SlotSet, hit: Hit) -> Hit {
     }
     hit.more_if(6, true).note(format!(
         "The client counts right: it leaves a node without address out of its map, and 16384 less \
-         the {} slots {} are the {left} of its message. Its release is not the cause; one that does \
-         not check the coverage meets the same hole at the first key of these slots.",
+         the {} slots {} are the {left} of its message. Its release is not the cause; one that \
+         does not check the coverage meets the same hole at the first key of these slots.",
         missing.len(),
         slots(missing),
     ))
@@ -114,8 +114,8 @@ fn with_the_replica(seen: &Seen, lost: &Row, others: usize, hit: Hit) -> Hit {
 fn returning(hit: Hit, id: &str, asked: &str) -> Hit {
     hit.step(format!(
         "Ask CLUSTER MYID of every process that could be it (the old address first). Where one \
-         answers {id}...: CLUSTER MEET <its present address> <port>, sent to {asked}; its slots and \
-         keys are back at once, and nothing else is to be done."
+         answers {id}...: CLUSTER MEET <its present address> <port>, sent to {asked}; its slots \
+         and keys are back at once, and nothing else is to be done."
     ))
     .step(format!(
         "None does: look for the nodes.conf that has {id}... as myself (another directory, an old \

@@ -102,8 +102,8 @@ pub(super) fn came_with_old_files(seen: &Seen, hit: Hit) -> Hit {
             "The cluster is well: the tool finds all 16384 slots covered before it comes to the \
              new node. The node is refused for what came with {volume} from the time when it was a \
              member{whose}: at its start the nodes.conf was there ('Node configuration loaded'), \
-             with the id and the table of then, and {what}. The refusal protects it; the members are not \
-             concerned."
+             with the id and the table of then, and {what}. The refusal protects it; the \
+             members are not concerned."
         ))
         .check(
             "On the refused node alone: CLUSTER MYID (is that id in the table of a member? It must \
