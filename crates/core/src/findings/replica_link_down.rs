@@ -18,8 +18,7 @@ finding! {
     /// ## What we look at
     /// `master_link_status` in `INFO` of the replica, the address it dials, and the address where
     /// its primary answers. A replica that gets the data of its primary, or that its primary has in
-    /// line for that, is none. Of one that lives and does not let us in (another password), that
-    /// its primary has no replica at all (`connected_slaves:0`).
+    /// line for that, is none.
     ///
     /// ## The repair
     /// Open the client port of the primary to the replica; it reconnects by itself. A replica that
@@ -74,23 +73,6 @@ impl Finding for ReplicaLinkDown {
             let subject = Subject::node(replica).with_nodes(primary);
             out.push(Self { replica, primary, dials, for_s }, subject, evidence);
         }
-        for (id, _) in seen.members() {
-            let (Some(info), Some(sighting)) = (seen.info_of(id), seen.proved(id)) else {
-                continue;
-            };
-            if !info.is("role", "master") || !info.is("connected_slaves", "0") {
-                continue;
-            }
-            let unheard =
-                |replica: &NodeId| seen.is_alive(*replica) && seen.info_of(*replica).is_none();
-            for replica in seen.replicas_of(id).into_iter().filter(unheard) {
-                let text = format!("no replica is connected; {} is to be one", replica.short());
-                let evidence = [Evidence::first_hand(sighting, text)];
-                let subject = Subject::node(replica).with_nodes([id]);
-                let dials = sighting.from.to_string();
-                out.push(Self { replica, primary: Some(id), dials, for_s: -1 }, subject, evidence);
-            }
-        }
     }
 
     fn message(&self, seen: &Picture<'_>) -> String {
@@ -130,7 +112,6 @@ impl Finding for ReplicaLinkDown {
 mod tests {
     use super::*;
     use crate::observation::sketch::Sketch;
-    use crate::observation::{Said, Silence};
 
     #[test]
     fn a_broken_link_is_found() {
@@ -139,20 +120,6 @@ mod tests {
         let found = sketch.detect::<ReplicaLinkDown>(&ENTRY);
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].subject.nodes.contains(&Sketch::id(0)));
-    }
-
-    #[test]
-    fn of_one_that_does_not_let_us_in_its_primary_tells() {
-        let mut sketch = Sketch::healthy(3, 1);
-        sketch.nodes[3].sighting.info = Said::Nothing(Silence::Refused);
-        assert_eq!(sketch.detect::<ReplicaLinkDown>(&ENTRY), [], "it has one");
-        sketch.info(0, "connected_slaves", "0");
-        let found = sketch.detect::<ReplicaLinkDown>(&ENTRY);
-        let [one] = found.as_slice() else { panic!("{found:#?}") };
-        let nodes = [Sketch::id(3), Sketch::id(0)];
-        assert!(nodes.iter().all(|id| one.subject.nodes.contains(id)), "{one:#?}");
-        sketch.silence(3, Silence::Refused, Some(Silence::Refused));
-        assert_eq!(sketch.detect::<ReplicaLinkDown>(&ENTRY), [], "it is down");
     }
 
     #[test]
