@@ -319,6 +319,7 @@ const RARE: &[&str] = &[
     "guard OwnsNot unknown",
     "guard ReplicaOf unknown",
     "guard Unowned false",
+    "guard Unowned unknown",
     "reason GhostGossipedBack",
     "reason GhostHasOnlyCopy",
     "reason HeirOwnsOthers",
@@ -357,7 +358,6 @@ const NO_OTHERS: &[(&str, &[&str])] = &[
             "guard IsEmpty unknown",
             "guard OffsetAtLeast false",
             "guard OffsetAtLeast unknown",
-            "guard Unowned unknown",
         ],
     ),
 ];
