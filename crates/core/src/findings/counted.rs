@@ -5,7 +5,7 @@
 //! migration, where keys stand on both sides by design.
 
 use crate::model::{NodeId, SlotSet};
-use crate::observation::{Census, Fields, OpenSlot, Picture, Role, Sighting};
+use crate::observation::{Census, Fields, Picture, Role, Sighting};
 
 /// A live primary with the keys it holds.
 pub(super) struct Counted<'a> {
@@ -17,9 +17,6 @@ pub(super) struct Counted<'a> {
     pub census: &'a Census,
     /// Slots with keys that it neither owns nor moves, by its own words.
     pub foreign: SlotSet,
-    /// Slots with keys that it imports, by its own words, while their owner moves them to nobody,
-    /// by its own. The owner answers for them alone, and redirects nobody (`getNodeByQuery`).
-    pub stranded: SlotSet,
 }
 
 /// All live primaries whose keys were counted, by id.
@@ -36,20 +33,9 @@ pub(super) fn primaries<'a>(seen: &Picture<'a>) -> Vec<Counted<'a>> {
             }
             let moving: SlotSet = row.open.iter().map(|mark| mark.slot()).collect();
             let foreign = census.occupied().difference(&row.slots).difference(&moving);
-            let stranded = census.occupied().intersection(&imported_alone(seen, id, &row.open));
-            Some(Counted { id, sighting, census, foreign, stranded })
+            Some(Counted { id, sighting, census, foreign })
         })
         .collect()
-}
-
-/// Slots that this node imports from an owner that was heard and has no mark of its own for them.
-fn imported_alone(seen: &Picture<'_>, importer: NodeId, marks: &[OpenSlot]) -> SlotSet {
-    let alone = |mark: &&OpenSlot| {
-        let OpenSlot::Importing { slot, from } = **mark else { return false };
-        let owner = seen.own_row(from).filter(|row| row.slots.contains(slot));
-        owner.is_some_and(|row| !row.open.contains(&OpenSlot::Migrating { slot, to: importer }))
-    };
-    marks.iter().filter(alone).map(|mark| mark.slot()).collect()
 }
 
 /// Whether an atomic slot migration has not come to its end at this node.

@@ -3,7 +3,7 @@
 use super::counted::{self, brief, keys_in};
 use crate::diagnose::{ByHand, Evidence, Finding, Risk, Sink, Subject};
 use crate::model::{NodeId, Slot, SlotSet};
-use crate::observation::Picture;
+use crate::observation::{OpenSlot, Picture};
 use crate::scenario::Scenario;
 
 finding! {
@@ -53,7 +53,8 @@ impl Finding for KeysInForeignSlot {
         let occupied: Vec<(NodeId, SlotSet)> =
             counted.iter().map(|one| (one.id, one.census.occupied())).collect();
         for one in &counted {
-            let mut slots = one.foreign.union(&one.stranded);
+            let stranded = imported_alone(seen, one.id).intersection(&one.census.occupied());
+            let mut slots = one.foreign.union(&stranded);
             for (_, others) in occupied.iter().filter(|(id, _)| *id != one.id) {
                 slots = slots.difference(others);
             }
@@ -104,6 +105,18 @@ impl Finding for KeysInForeignSlot {
     }
 }
 
+/// Slots that this node imports, by its own words, while their owner moves them to nobody, by its
+/// own. The owner answers for them alone, and redirects nobody (`getNodeByQuery`).
+fn imported_alone(seen: &Picture<'_>, importer: NodeId) -> SlotSet {
+    let alone = |mark: &&OpenSlot| {
+        let OpenSlot::Importing { slot, from } = **mark else { return false };
+        let owner = seen.own_row(from).filter(|row| row.slots.contains(slot));
+        owner.is_some_and(|row| !row.open.contains(&OpenSlot::Migrating { slot, to: importer }))
+    };
+    let marks = seen.own_row(importer).into_iter().flat_map(|row| &row.open);
+    marks.filter(alone).map(|mark| mark.slot()).collect()
+}
+
 /// Whom most observers hold for the owner, if it is another than the holder.
 fn owner_of(seen: &Picture<'_>, slot: Slot, holder: NodeId) -> Option<NodeId> {
     let owners = &seen.agreed()?.owners;
@@ -126,7 +139,7 @@ mod tests {
     use super::*;
     use crate::diagnose::Step;
     use crate::observation::sketch::Sketch;
-    use crate::observation::{Census, OpenSlot, Said, Silence};
+    use crate::observation::{Census, Said, Silence};
 
     fn holds(sketch: &mut Sketch, node: usize, keys: &[(u16, u64)]) {
         let census = Census { counted: SlotSet::all(), keys: keys.to_vec() };

@@ -71,7 +71,10 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
             Way::Close { on } => close(draft, on, slots),
             Way::Return { from, to } => {
                 // That the keys are out of reach is the graver name of such a mark.
-                let astray = |found: &Found| found.subject.nodes.contains(&from);
+                let astray = |found: &Found| {
+                    let subject = &found.subject;
+                    subject.nodes.contains(&from) && !subject.slots.intersection(&slots).is_empty()
+                };
                 let graver = draft.found(Repair::Gather).any(astray);
                 let repair = if graver { Repair::Gather } else { Repair::Finish };
                 gather::bring(draft, repair, from, to, &slots);
