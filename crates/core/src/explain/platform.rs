@@ -14,11 +14,8 @@ const SERVICES: [&str; 7] = [
 ];
 
 /// Beginnings of deeds that need the nodes' own settings or files, in small letters.
-const OWN_SETTINGS: [&str; 3] = [
-    "on every node set cluster-announce-ip",
-    "or on every node set cluster-announce-ip",
-    "restore the command for the administrator",
-];
+const OWN_SETTINGS: [&str; 2] =
+    ["on every node set cluster-announce-ip", "restore the command for the administrator"];
 
 /// Keeps the steps that can be taken where the servers run, and at least one.
 pub(super) fn possible(steps: Vec<String>, seen: &Seen) -> Vec<String> {
@@ -38,6 +35,16 @@ pub(super) fn possible(steps: Vec<String>, seen: &Seen) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::causes;
+
+    #[test]
+    fn the_deeds_are_worded_as_the_causes_word_them() {
+        let steps: Vec<String> =
+            causes::all().flat_map(|cause| cause.fix).map(|step| step.to_lowercase()).collect();
+        for deed in OWN_SETTINGS {
+            assert!(steps.iter().any(|step| step.starts_with(deed)), "no cause says {deed}");
+        }
+    }
 
     #[test]
     fn nobody_sets_the_announced_address_of_a_service() {

@@ -94,7 +94,8 @@ pub(super) fn told(seen: &Seen) -> Works {
     Works { tool: find(&tool), plain: find(&plain), before: find(&before) }
 }
 
-fn has(line: &str, words: &[&str]) -> bool {
+/// Whether a line, in small letters, has one of these words.
+pub(super) fn has(line: &str, words: &[&str]) -> bool {
     words.iter().any(|word| line.contains(word))
 }
 

@@ -333,7 +333,10 @@ fn extremes(shares: &[Share], all: u64) -> String {
     let keys = || shares.iter().map(|share| share.keys);
     match (keys().min(), keys().max()) {
         (Some(least), Some(most)) if all > 0 && shares.len() > 1 => {
-            format!(", {} % to {} % each", percent(least), percent(most))
+            match (percent(least), percent(most)) {
+                (least, most) if least == most => format!(", {most} % each"),
+                (least, most) => format!(", {least} % to {most} % each"),
+            }
         }
         _ => String::new(),
     }

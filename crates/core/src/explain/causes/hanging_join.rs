@@ -7,6 +7,7 @@ use super::joining::list_without_bus;
 use crate::explain::cause::Hit;
 use crate::explain::lines::Line;
 use crate::explain::seen::Seen;
+use crate::explain::works::has;
 
 /// The most that a hang alone is worth: nobody saw a packet that was stopped.
 const UNSEEN: u8 = 84;
@@ -147,8 +148,4 @@ fn names_bus(seen: &Seen, line: &Line) -> bool {
         let client = port.checked_sub(10_000);
         client.is_some_and(|client| client > 1_000 && clients.contains(&client))
     })
-}
-
-fn has(lower: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| lower.contains(word))
 }

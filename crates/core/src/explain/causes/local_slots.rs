@@ -17,7 +17,8 @@ pub(super) fn lives(seen: &Seen) -> bool {
     })
 }
 
-/// An owner that gave slots up in its own table, and a node in whose table it still has them.
+/// An owner that gave slots up, which nobody has in its own table, and a node in whose table it
+/// still has them.
 struct GivenUp<'a> {
     owner: &'a Row,
     believer: &'a Row,
@@ -31,7 +32,7 @@ fn given_up(seen: &Seen) -> Option<GivenUp<'_>> {
         tables().find_map(|other| {
             let believer = other.myself().filter(|row| row.id != owner.id)?;
             let row = other.rows.iter().find(|row| row.id == owner.id)?;
-            let gone = row.slots.difference(&owner.slots);
+            let gone = row.slots.difference(&own.assigned());
             (!gone.is_empty()).then_some(GivenUp { owner, believer, slots: gone })
         })
     })
@@ -39,7 +40,7 @@ fn given_up(seen: &Seen) -> Option<GivenUp<'_>> {
 
 /// What a refused slot command means there.
 pub(super) fn told(seen: &Seen, hit: Hit) -> Hit {
-    if !lives(seen) {
+    if !lives(seen) || !seen.has(&["is already busy"]) {
         return hit;
     }
     let hit = hit.note(
@@ -99,5 +100,9 @@ mod tests {
         assert_eq!(given.slots.to_string(), "0-4");
         assert_eq!(given.owner.place(), "10.0.0.1:7000");
         assert!(given_up(&Seen::of(&own)).is_none());
+        let moved =
+            row(1, "myself,master", "") + &row(2, "master", "0-9") + &row(3, "master", "10");
+        let seen = Seen::of(&format!("{moved}\n$ cluster nodes\n{other}"));
+        assert!(given_up(&seen).is_none(), "its table gives them to another: they were moved");
     }
 }
